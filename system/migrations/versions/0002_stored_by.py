@@ -1,0 +1,26 @@
+"""Which release stored an event, and an index from which the median is read without the table.
+
+Additive: release 1.0.0 goes on working on it, so a release can be rolled back without touching the schema.
+"""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """For release 1.1.0."""
+    # Without a default and nullable: a change of the catalogue only, whatever the table's size.
+    op.execute("ALTER TABLE events ADD COLUMN IF NOT EXISTS stored_by text")
+    with op.get_context().autocommit_block():
+        # A build that was interrupted leaves an invalid index under the name.
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS events_source_occurred_at_value")
+        op.execute("CREATE INDEX CONCURRENTLY events_source_occurred_at_value ON events (source, occurred_at, value)")
+
+
+def downgrade() -> None:
+    """Back to what 1.0.0 needs; what 1.1.0 noted of an event's origin is lost."""
+    with op.get_context().autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS events_source_occurred_at_value")
+    op.execute("ALTER TABLE events DROP COLUMN IF EXISTS stored_by")
