@@ -13,7 +13,10 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 _LONGEST_BODY = 64 * 1024
 
@@ -78,8 +81,12 @@ def main() -> int:
     port = int(os.environ.get("PORT", "8080"))
     server = ThreadingHTTPServer(("0.0.0.0", port), Handler)  # noqa: S104 - the pod's own network namespace
     server.daemon_threads = True
-    # `shutdown` waits for the loop that the signal interrupted, so it must not run in its thread.
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        # `shutdown` waits for the loop that the signal interrupted, so it must not run in its thread.
+        threading.Thread(target=server.shutdown).start()
+
+    signal.signal(signal.SIGTERM, end)
     server.serve_forever(poll_interval=0.2)
     return 0
 

@@ -1,1 +1,1 @@
-"""The reference platform's analytics service: ingests events, answers aggregates, asks an external service for scores."""
+"""The reference platform's analytics service: ingests events, aggregates them, asks an external service for scores."""

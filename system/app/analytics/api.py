@@ -1,6 +1,6 @@
 """The HTTP API.
 
-Handlers take the bare request and answer bare responses: FastAPI's response models would cost more than the work itself.
+Handlers take the bare request and answer bare responses: FastAPI's models would cost more than the work itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from analytics.scores import ScoringService, ScoringUnavailableError
 from analytics.store import Event, EventStore, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from starlette.types import ASGIApp
 
@@ -76,13 +77,15 @@ def application(settings: Settings, state: State) -> ASGIApp:
     return Observed(api, settings, metrics, state, mischief if settings.defects.of_answers else None)
 
 
-def _lifespan(settings: Settings, state: State, store: EventStore, scoring: ScoringService) -> Any:  # noqa: ANN401
+def _lifespan(
+    settings: Settings, state: State, store: EventStore, scoring: ScoringService
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     async def finish_start() -> None:
         await asyncio.sleep(settings.defects.startup_ms / 1000)
         state.started = True
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         await store.open()
         start = asyncio.create_task(finish_start())
         async with scoring.watched():
@@ -93,9 +96,7 @@ def _lifespan(settings: Settings, state: State, store: EventStore, scoring: Scor
     return lifespan
 
 
-def _add_health(
-    api: FastAPI, settings: Settings, state: State, store: EventStore, scoring: ScoringService
-) -> None:
+def _add_health(api: FastAPI, settings: Settings, state: State, store: EventStore, scoring: ScoringService) -> None:
     @api.get("/healthz")
     async def healthz() -> JSONResponse:
         """The process is alive; says nothing of its dependencies, so that their outage restarts nobody."""
@@ -153,24 +154,24 @@ def _add_events(api: FastAPI, metrics: Metrics, mischief: Mischief, store: Event
         return JSONResponse({"key": key, "stored": True}, 201 if stored == "created" else 200)
 
     # The key may hold slashes.
-    @api.get("/v1/events/{key:path}")
+    @api.get("/v1/events/{key:path}")  # noqa: FAST003 - read from the bare request
     async def event(request: Request) -> JSONResponse:
         key = request.path_params["key"]
         found = await store.get(key) if _KEY.fullmatch(key) else None
         if found is None:
             return JSONResponse({"error": "No event is stored under this key.", "key": key}, 404)
-        return JSONResponse({
-            "key": found.key,
-            "source": found.source,
-            "occurred_at": found.occurred_at.isoformat(),
-            "kind": found.kind,
-            "value": found.value,
-        })
+        return JSONResponse(
+            {
+                "key": found.key,
+                "source": found.source,
+                "occurred_at": found.occurred_at.isoformat(),
+                "kind": found.kind,
+                "value": found.value,
+            }
+        )
 
 
-def _add_aggregates(
-    api: FastAPI, settings: Settings, metrics: Metrics, mischief: Mischief, store: EventStore
-) -> None:
+def _add_aggregates(api: FastAPI, settings: Settings, metrics: Metrics, mischief: Mischief, store: EventStore) -> None:
     @api.get("/v1/aggregates")
     async def aggregates(request: Request) -> JSONResponse:
         source = request.query_params.get("source", "")

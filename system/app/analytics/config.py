@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ class Settings:
     longest_request_s: float = 5.0
     log_every_request: bool = False
     pool_size: int = 8
-    defects: Defects = Defects()
+    defects: Defects = field(default_factory=Defects)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

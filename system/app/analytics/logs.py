@@ -39,12 +39,14 @@ def configure(settings: Settings) -> None:
     """Send all logs to standard output as JSON."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
-        JsonFormatter({
-            "service": "analytics",
-            "version": settings.release.version,
-            "slot": settings.slot,
-            "region": settings.region,
-        })
+        JsonFormatter(
+            {
+                "service": "analytics",
+                "version": settings.release.version,
+                "slot": settings.slot,
+                "region": settings.region,
+            }
+        )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]

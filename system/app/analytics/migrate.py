@@ -27,7 +27,7 @@ from analytics.config import ConfigurationError, database_url
 from analytics.release import Release
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 _log = logging.getLogger("analytics.migrate")
 
@@ -132,7 +132,7 @@ def _run(url: str, action: Callable[[Config, str], None], target: str, deadline_
 
 
 @contextlib.contextmanager
-def _alone(url: str, deadline_s: float) -> Iterator[None]:
+def _alone(url: str, deadline_s: float) -> Generator[None]:
     """Hold the migration lock.
 
     It is asked for again and again, not waited for: a waiting statement holds a snapshot, and the holder's

@@ -85,7 +85,7 @@ class Observed:
             self._metrics.in_progress.inc()
         try:
             await self._serve(scope, receive, send_with_identity, is_api=is_api)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it was, the client gets an answer and the log the trace
             _log.exception("The request failed.", extra={"fields": {"correlation_id": scope["correlation_id"]}})
             if not code:
                 await send_json(send_with_identity, 500, {"error": "The service failed to answer this request."})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from analytics.config import Settings
 
@@ -57,7 +57,7 @@ class ScoringService:
         return score
 
     @contextlib.asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
+    async def watched(self) -> AsyncGenerator[None]:
         """Look from time to time whether the service is there, until the block ends."""
         task = asyncio.create_task(self._watch())
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
@@ -12,7 +11,9 @@ from psycopg import errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
+    from datetime import datetime
+    from typing import LiteralString
 
     from analytics.config import Settings
 
@@ -96,7 +97,7 @@ class EventStore:
         """Nothing is connected until `open`."""
         release = settings.release
         self._version = release.version if release.records_version else None
-        self._aggregate = _AGGREGATE.format(median=_MEDIAN if release.has_median else "")
+        self._aggregate: LiteralString = _AGGREGATE.format(median=_MEDIAN if release.has_median else "")
         self._pool = AsyncConnectionPool(
             settings.database_url,
             min_size=min(2, settings.pool_size),
@@ -186,7 +187,7 @@ class EventStore:
         return "" if row is None else str(row[0])
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
+    async def _connection(self) -> AsyncGenerator[Connection]:
         try:
             async with self._pool.connection() as connection:
                 try:
@@ -202,4 +203,3 @@ class EventStore:
         except (psycopg.OperationalError, errors.UndefinedTable, errors.UndefinedColumn) as error:
             message = f"The database did not carry out a statement: {type(error).__name__}."
             raise StoreUnavailableError(message) from error
-

@@ -12,11 +12,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg
 import pytest
 import requests
+from psycopg import sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +87,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         account = pwd.getpwnam("postgres")
         os.chown(top, account.pw_uid, account.pw_gid)
     server = Postgres(top / "data", free_port())
-    _as_postgres(POSTGRES / "initdb", "-D", server.directory, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8")
+    _as_postgres(
+        POSTGRES / "initdb", "-D", server.directory, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"
+    )
     server.start()
     try:
         yield server
@@ -99,20 +102,33 @@ def database(postgres: Postgres, request: pytest.FixtureRequest) -> str:
     """URI of an empty database of the test's own."""
     name = f"t{abs(hash(request.node.nodeid))}"
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # pyright: ignore[reportArgumentType]
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     return postgres.url(name)
 
 
-def migrate(url: str, version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the migration command of a release."""
-    return subprocess.run(
-        [sys.executable, "-m", "analytics.migrate", *arguments],
-        env=_environment(DATABASE_URL=url, VERSION=version, ANALYTICS_MIGRATIONS=str(SYSTEM / "migrations")),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+class Migrate(Protocol):
+    """Runs the migration command of a release."""
+
+    def __call__(self, url: str, version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`arguments` as on the command line."""
+        ...
+
+
+@pytest.fixture(scope="session")
+def migrate() -> Migrate:
+    """The migration command of a release."""
+
+    def run(url: str, version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "analytics.migrate", *arguments],
+            env=_environment(DATABASE_URL=url, VERSION=version, ANALYTICS_MIGRATIONS=str(SYSTEM / "migrations")),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
 
 
 def _environment(**variables: str) -> dict[str, str]:
@@ -161,13 +177,14 @@ def service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
         log = tmp_path / f"service-{len(processes)}.log"
         environment = {"SLOT": "blue", "REGION": "us-east-1", "SCORING_URL": "http://127.0.0.1:9", "DRAIN_SECONDS": "0"}
         environment |= {"DATABASE_URL": database, "VERSION": version, "PORT": str(port), **variables}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "analytics"],
-            env=_environment(**environment),
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "analytics"],
+                env=_environment(**environment),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         processes.append(process)
         return Service(f"http://127.0.0.1:{port}", process, log)
 

@@ -11,12 +11,10 @@ import psycopg
 import pytest
 import requests
 
-from tests.integration.system.conftest import migrate
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.integration.system.conftest import Postgres, Service
+    from tests.integration.system.conftest import Migrate, Postgres, Service
 
 _WINDOW = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 
@@ -30,7 +28,7 @@ def _ingest(service: Service, key: str, event: dict[str, Any]) -> requests.Respo
 
 
 @pytest.fixture
-def migrated(database: str) -> str:
+def migrated(database: str, migrate: Migrate) -> str:
     """A database with the newest schema."""
     assert migrate(database, "1.1.0", "upgrade").returncode == 0
     return database
@@ -124,7 +122,9 @@ def test_an_answer_carries_the_correlation_id_of_its_request(migrated: str, serv
     assert '"correlation_id": "drill-1"' in running.log.read_text()
 
 
-def test_readiness_needs_the_schema_of_the_release(database: str, service: Callable[..., Service]) -> None:
+def test_readiness_needs_the_schema_of_the_release(
+    database: str, migrate: Migrate, service: Callable[..., Service]
+) -> None:
     assert migrate(database, "1.0.0", "upgrade").returncode == 0
     service(database, "1.0.0").wait_until("/readyz", 200)
     newer = service(database, "1.1.0")
@@ -241,9 +241,7 @@ def test_a_readiness_that_lies_says_ready_while_the_start_goes_on(
 @pytest.mark.parametrize(
     ("name", "value"), [("DEFECT_ERROR_SHARE", "10%"), ("VERSION", "latest"), ("SLOT", ""), ("PORT", "-1")]
 )
-def test_a_wrong_setting_ends_the_start_with_a_sentence(
-    service: Callable[..., Service], name: str, value: str
-) -> None:
+def test_a_wrong_setting_ends_the_start_with_a_sentence(service: Callable[..., Service], name: str, value: str) -> None:
     running = service("postgresql://127.0.0.1:9/none", **{name: value} if name != "VERSION" else {"version": value})
     assert running.process.wait(15) == 78
     assert name in running.log.read_text()
