@@ -1,0 +1,3 @@
+module drillbook/twin/pause
+
+go 1.24.0
