@@ -1,0 +1,77 @@
+#!/bin/bash
+# Starts PostgreSQL. On an empty volume it first makes a primary (roles and database included) or copies one as its
+# standby. What is on the volume already stays what it is, whatever ROLE says: a promoted standby restarts as a primary.
+set -euo pipefail
+
+bin=/usr/lib/postgresql/15/bin
+top=/var/lib/postgresql
+data=$top/data
+new=$top/new
+secrets=/run/secrets/postgres
+configuration=/etc/postgresql/postgresql.conf
+export PGPASSFILE=/run/postgresql/pgpass   # postgresql.auto.conf of a standby names this file
+umask 077
+
+say() { printf '%s start.sh: %s\n' "$(date -u +%FT%TZ)" "$*"; }
+
+printf '*:*:*:replicator:%s\n' "$(<"$secrets/replication")" > "$PGPASSFILE"
+
+make_primary() {
+  say "The volume is empty: making a primary."
+  "$bin/initdb" --pgdata="$new" --username=postgres --pwfile="$secrets/superuser" --auth=scram-sha-256 \
+    --data-checksums --encoding=UTF8 --locale=C.UTF-8 > /dev/null
+  # Without TCP, so that nobody finds it half made.
+  "$bin/pg_ctl" --pgdata="$new" --wait --timeout=60 --silent \
+    --options="-c config_file=$configuration -c data_directory=$new -c listen_addresses=''" start
+  "$bin/psql" --host=/run/postgresql --username=postgres --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
+    --set=replication="$(<"$secrets/replication")" --set=app="$(<"$secrets/app")" postgres <<'SQL'
+CREATE ROLE replicator LOGIN REPLICATION PASSWORD :'replication';
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO replicator;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO replicator;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text) TO replicator;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
+CREATE ROLE analytics LOGIN PASSWORD :'app';
+CREATE DATABASE analytics OWNER analytics;
+SQL
+  "$bin/pg_ctl" --pgdata="$new" --wait --timeout=60 --silent --mode=fast stop
+}
+
+make_standby() {
+  local deadline=$((SECONDS + 240)) conninfo="host=$PRIMARY_HOST port=$PRIMARY_PORT user=replicator connect_timeout=5"
+  say "The volume is empty: copying the primary $PRIMARY_HOST:$PRIMARY_PORT."
+  until
+    rm -rf "$new"
+    # The slot may be there from an earlier try; creating it again says so and does no harm.
+    "$bin/psql" --no-psqlrc --quiet "$conninfo application_name=standby dbname=postgres replication=true" \
+      --command="CREATE_REPLICATION_SLOT $REPLICATION_SLOT PHYSICAL RESERVE_WAL" > /dev/null 2>&1 || true
+    "$bin/pg_basebackup" --dbname="$conninfo application_name=$REPLICATION_SLOT" --pgdata="$new" \
+      --wal-method=stream --slot="$REPLICATION_SLOT" --write-recovery-conf --checkpoint=fast
+  do
+    if ((SECONDS > deadline)); then
+      say "The primary could not be copied within 240 s; giving up, to be started again."
+      exit 1
+    fi
+    say "The primary cannot be copied yet; trying again in 2 s."
+    sleep 2
+  done
+}
+
+if [[ ! -s $data/PG_VERSION ]]; then
+  rm -rf "$new"
+  "make_$ROLE"
+  sync
+  mv -T "$new" "$data"   # only what is whole gets the name that counts
+fi
+
+say "Starting."
+"$bin/postgres" -c "config_file=$configuration" &
+server=$!
+# To PostgreSQL SIGTERM means: wait until every client has gone. The kubelet would kill it before that.
+trap 'kill -INT "$server"' TERM INT
+status=0
+wait "$server" || status=$?
+while kill -0 "$server" 2> /dev/null; do
+  status=0
+  wait "$server" || status=$?
+done
+exit "$status"
