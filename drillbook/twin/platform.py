@@ -1,0 +1,184 @@
+"""Installs the reference platform into the twin's clusters, with the same charts that a customer would use."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from drillbook.twin import services
+from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
+from drillbook.twin.layout import PUBLIC_NAME, state_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from drillbook.twin.builds import Built
+    from drillbook.twin.layout import Profile, Region
+
+SYSTEM = Path(__file__).resolve().parents[2] / "system"
+FIRST_RELEASE = "1.0.0"
+FIRST_SLOT = "blue"
+OWN_NAMESPACE = "drillbook"
+_NODE_PORTS = {"database": 30432, "prometheus": 30090, "vault": 30820}
+_HELM_TIMEOUT_S = 240
+_PODS_DEADLINE_S = 180.0
+
+
+def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
+    """Install or upgrade everything and wait until the public address serves; idempotent.
+
+    Raises:
+        ClusterError: When a chart cannot be installed or a part does not become ready in time.
+    """
+    primary = next(region for region in profile.regions if region.role == "primary")
+    credentials = _credentials()
+    say("charts")
+    with ThreadPoolExecutor(len(profile.regions)) as pool:
+        list(pool.map(lambda region: _install_platform(profile, region, primary, built, credentials), profile.regions))
+    say("database")
+    _kubectl(built, primary).wait_pods("data", deadline_s=_PODS_DEADLINE_S)
+    say(f"release {FIRST_RELEASE}")
+    _install_release(profile, primary, built)
+    for region in profile.regions:
+        if region is not primary:
+            _install_release(profile, region, built)
+    say("names")
+    services.set_addresses(_names(profile, primary))
+    say("pods")
+    with ThreadPoolExecutor(len(profile.regions)) as pool:
+        list(pool.map(lambda region: _wait_region(region, built), profile.regions))
+    say("vault")
+    for region in profile.regions:
+        _unseal(region)
+    say("public address")
+    _wait_public(primary)
+
+
+def _install_platform(
+    profile: Profile, region: Region, primary: Region, built: Built, credentials: Mapping[str, str]
+) -> None:
+    kubectl = _kubectl(built, region)
+    kubectl.apply_files([SYSTEM / "kubernetes" / "namespaces.yaml"])
+    in_cluster = "postgres.data.svc.cluster.local:5432"
+    at_primary = ",".join(f"{worker.address}:{_NODE_PORTS['database']}" for worker in primary.workers)
+    database = in_cluster if region is primary else at_primary
+    url = f"postgresql://analytics:{credentials['app']}@{database}/analytics?target_session_attrs=read-write"
+    kubectl.apply([
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OWN_NAMESPACE}},
+        _secret("data", "postgres-credentials", credentials),
+        _secret("analytics", "analytics-database", {"url": url}),
+    ])
+    values: dict[str, Any] = {
+        "region": region.name,
+        "role": "primary" if region is primary else "standby",
+        "gateway": {"externalIPs": [worker.address for worker in region.workers]},
+        "postgres": {"primaryHost": "" if region is primary else primary.workers[0].address},
+    }
+    _helm(profile, region, built, "platform", values)
+
+
+def _install_release(profile: Profile, region: Region, built: Built) -> None:
+    values = {
+        "slot": FIRST_SLOT,
+        "version": FIRST_RELEASE,
+        "region": region.name,
+        # The schema is the primary's; the other region's release finds it migrated.
+        "migrations": {"enabled": region.role == "primary"},
+    }
+    _helm(profile, region, built, f"analytics-{FIRST_SLOT}", values, chart="analytics")
+
+
+def _helm(
+    profile: Profile, region: Region, built: Built, release: str, values: Mapping[str, Any], *, chart: str = ""
+) -> None:
+    directory = SYSTEM / "charts" / (chart or release)
+    command = [
+        str(built.helm), "upgrade", "--install", release, str(directory), "--namespace=analytics",
+        f"--values={directory / f'values-{profile.name}.yaml'}", "--values=-", f"--timeout={_HELM_TIMEOUT_S}s",
+        f"--kubeconfig={region.kubeconfig}", "--history-max=10",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, input=json.dumps(values), text=True, capture_output=True, timeout=_HELM_TIMEOUT_S + 30, check=False
+    )
+    if done.returncode != 0:
+        msg = f"installing {release} in {region.name} failed: {done.stderr.strip()}"
+        raise ClusterError(msg)
+
+
+def _wait_region(region: Region, built: Built) -> None:
+    kubectl = _kubectl(built, region)
+    for namespace in ("kube-system", "gateway", "data", "monitoring", "vault", "analytics"):
+        kubectl.wait_pods(namespace, deadline_s=_PODS_DEADLINE_S)
+
+
+def _names(profile: Profile, primary: Region) -> dict[str, list[str]]:
+    names = {PUBLIC_NAME: [worker.address for worker in primary.workers]}
+    for region in profile.regions:
+        names[f"{region.name}.{PUBLIC_NAME}"] = [worker.address for worker in region.workers]
+    return names
+
+
+def _wait_public(primary: Region) -> None:
+    """The gateway serves the public name; asked by address, since this process resolves as the host does."""
+    url = f"http://{primary.workers[0].address}/readyz"
+
+    def missing() -> str:
+        try:
+            answer = requests.get(url, headers={"Host": PUBLIC_NAME}, timeout=3)
+        except requests.RequestException as error:
+            return f"{PUBLIC_NAME} does not answer at {url}: {error}"
+        return "" if answer.ok else f"{PUBLIC_NAME} answers {answer.status_code} at {url}: {answer.text[:200]}"
+
+    wait_until(missing, deadline_s=60)
+
+
+def _unseal(region: Region) -> None:
+    """Initialise the region's vault when it is new and unseal it; the key stays with the twin's state."""
+    url = f"http://{region.workers[0].address}:{_NODE_PORTS['vault']}/v1/sys"
+    path = state_directory() / "vault" / f"{region.name}.json"
+    health = requests.get(f"{url}/seal-status", timeout=10).json()
+    if not health["initialized"]:
+        answer = requests.put(f"{url}/init", json={"secret_shares": 1, "secret_threshold": 1}, timeout=30)
+        answer.raise_for_status()
+        _write_private(path, answer.text)
+    if health["sealed"]:
+        key = json.loads(path.read_text())["keys"][0]
+        requests.put(f"{url}/unseal", json={"key": key}, timeout=30).raise_for_status()
+
+
+def _credentials() -> dict[str, str]:
+    """The database's passwords: made once for a twin, known to nobody outside it."""
+    path = state_directory() / "database.json"
+    if not path.is_file():
+        made = {name: secrets.token_urlsafe(18) for name in ("superuser", "replication", "app")}
+        _write_private(path, json.dumps(made))
+    stored: dict[str, str] = json.loads(path.read_text())
+    return stored
+
+
+def _secret(namespace: str, name: str, values: Mapping[str, str]) -> dict[str, Any]:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    meta = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data}
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pending = path.with_suffix(".new")
+    with os.fdopen(os.open(pending, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(pending, path)
+
+
+def _kubectl(built: Built, region: Region) -> Kubectl:
+    return Kubectl(built.kubectl, region.kubeconfig)
