@@ -1,0 +1,1 @@
+"""One module for each outside system; every one stands behind a port of `drillbook.ports`."""

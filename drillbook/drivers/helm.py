@@ -1,0 +1,172 @@
+"""Releases by the real `helm`, run without a shell and under a deadline.
+
+Helm does not wait for readiness here: the caller does, with a deadline that says what it waits for. A helm that was
+killed leaves its release `pending-*`, and every later upgrade is refused; that is repaired before the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from drillbook.ports import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_ASK_S = 20.0
+_GRACE_S = 5.0
+_HISTORY_KEPT = 10
+_ERROR_LENGTH = 600
+
+
+@dataclass(frozen=True, slots=True)
+class HelmReleaser:
+    """One Helm release for each slot.
+
+    Attributes:
+        chart: Path of the chart.
+        namespace: Where the releases live.
+        release: Name of a slot's release, with `{slot}` in it.
+        kubeconfig: The cluster's.
+        context: Of the kubeconfig; its current one when empty.
+        values: Values files, in order.
+        settings: Values by name, with `{slot}` and `{version}` in them; a number stays a number.
+        overrides: Version to further settings, for example the defects that a drill's bad release is to have.
+        program: Name or path of helm.
+    """
+
+    chart: Path
+    namespace: str
+    release: str
+    kubeconfig: Path
+    context: str = ""
+    values: tuple[Path, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    program: str = "helm"
+
+    def revision(self, slot: str) -> int:
+        """The slot's current revision; 0 when nothing was ever deployed there.
+
+        Raises:
+            Unreachable: When helm or the cluster does not answer.
+        """
+        deployed = [int(entry["revision"]) for entry in self._history(slot) if entry["status"] == "deployed"]
+        return max(deployed, default=0)
+
+    def deploy(self, slot: str, version: str, *, deadline_s: float) -> int:
+        """Install or upgrade; runs the chart's hooks, and does not wait for readiness.
+
+        Raises:
+            Unreachable: When helm refuses, or does not end by the deadline.
+        """
+        self._repair(slot, deadline_s=deadline_s)
+        arguments = ["upgrade", "--install", self._name(slot), str(self.chart), f"--history-max={_HISTORY_KEPT}"]
+        arguments += [f"--values={path}" for path in self.values]
+        # The version's own settings come last, so that they win.
+        for settings in (self.settings, self.overrides.get(version, {})):
+            for name, template in settings.items():
+                value = str(template).format(slot=slot, version=version)
+                arguments += ["--set", f"{name}={_escaped(value)}"]
+        self._run([*arguments, f"--timeout={max(deadline_s, 1):.0f}s"], deadline_s=deadline_s)
+        return self.revision(slot)
+
+    def restore(self, slot: str, revision: int, *, deadline_s: float) -> None:
+        """Back to a revision; 0 removes the release. Idempotent.
+
+        Raises:
+            Unreachable: When helm refuses, or does not end by the deadline.
+        """
+        timeout = f"--timeout={max(deadline_s, 1):.0f}s"
+        if revision == 0:
+            self._run(["uninstall", self._name(slot), "--ignore-not-found", timeout], deadline_s=deadline_s)
+            return
+        history = self._history(slot)
+        if not history:
+            raise Unreachable(
+                f"helm knows no release {self._name(slot)} in {self.namespace}, so it cannot be taken back to "
+                f"revision {revision}; install it again by hand"
+            )
+        last = history[-1]
+        restored = last["revision"] == revision or last.get("description") == f"Rollback to {revision}"
+        if not (last["status"] == "deployed" and restored):
+            self._run(["rollback", self._name(slot), str(revision), timeout], deadline_s=deadline_s)
+
+    def _repair(self, slot: str, *, deadline_s: float) -> None:
+        """Undo what a helm that died in the middle left."""
+        history = self._history(slot)
+        if not history or not str(history[-1]["status"]).startswith("pending-"):
+            return
+        good = [int(entry["revision"]) for entry in history if entry["status"] in {"deployed", "superseded"}]
+        self.restore(slot, max(good, default=0), deadline_s=deadline_s)
+
+    def _history(self, slot: str) -> list[dict[str, Any]]:
+        """Revisions of the slot's release, oldest first; none when there is no release."""
+        code, out, err = self._call(["history", self._name(slot), f"--max={_HISTORY_KEPT}", "--output=json"], _ASK_S)
+        if code != 0 and "not found" in err:
+            return []
+        if code != 0:
+            raise Unreachable(f"helm cannot show the history of {self._name(slot)}: {_sentence(err)}")
+        try:
+            entries: list[dict[str, Any]] = json.loads(out)
+            return sorted(entries, key=lambda entry: int(entry["revision"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unreachable(f"helm's history of {self._name(slot)} cannot be read: {out[:200]!r}") from error
+
+    def _run(self, arguments: Sequence[str], *, deadline_s: float) -> None:
+        code, _, err = self._call(arguments, deadline_s)
+        if code != 0:
+            raise Unreachable(f"`helm {' '.join(arguments[:3])}` ended with {code}: {_sentence(err)}")
+
+    def _call(self, arguments: Sequence[str], deadline_s: float) -> tuple[int, str, str]:
+        program = shutil.which(self.program)
+        if program is None:
+            raise Unreachable(f"the program {self.program!r} is not on the PATH; install Helm 3.14 or newer")
+        where = [f"--namespace={self.namespace}", f"--kubeconfig={self.kubeconfig}"]
+        where += [f"--kube-context={self.context}"] if self.context else []
+        # A session of its own: a Ctrl-C at the terminal is the harness' to handle, and helm's children end with it.
+        with subprocess.Popen(
+            [program, *arguments, *where],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                out, err = process.communicate(timeout=deadline_s)
+            except subprocess.TimeoutExpired as late:
+                _end(process)
+                raise Unreachable(f"`helm {' '.join(arguments[:3])}` did not end within {deadline_s:.0f} s") from late
+            except BaseException:
+                _end(process)
+                raise
+        return process.returncode, out, err
+
+    def _name(self, slot: str) -> str:
+        return self.release.format(slot=slot)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let helm mark its release as failed; kill it when it does not end."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            os.killpg(process.pid, number)
+            try:
+                process.communicate(timeout=_GRACE_S)
+            except subprocess.TimeoutExpired:
+                continue
+
+
+def _escaped(value: str) -> str:
+    """Commas and braces have a meaning in `--set`."""
+    return re.sub(r"([\\,{}\[\]])", r"\\\1", value)
+
+
+def _sentence(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if not line.startswith("WARNING:")]
+    return " ".join(lines)[-_ERROR_LENGTH:]

@@ -1,0 +1,124 @@
+"""A region's Kubernetes API: what runs in a slot, and how many replicas are asked for."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+
+from drillbook.ports import SlotStatus, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TIMEOUT_S = (3.0, 10.0)
+"""To connect, and between two bytes of an answer."""
+
+VERSION_LABEL = "app.kubernetes.io/version"
+
+
+def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
+    """A client for one cluster; asks nothing yet.
+
+    Raises:
+        Unreachable: When the kubeconfig is missing, malformed or lacks the context.
+    """
+    if not kubeconfig.is_file():
+        raise Unreachable(f"the kubeconfig {kubeconfig} does not exist; name the right one in the environment file")
+    try:
+        api = config.new_client_from_config(str(kubeconfig), context=context, persist_config=False)
+    except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+        chosen = f" with the context {context!r}" if context else ""
+        raise Unreachable(f"the kubeconfig {kubeconfig} cannot be used{chosen}: {error}") from error
+    # One more try is for a connection that the server closed while it was idle; longer waits are the callers'.
+    api.configuration.retries = urllib3.Retry(total=1, backoff_factor=0.2)
+    api.rest_client.pool_manager.connection_pool_kw["retries"] = api.configuration.retries
+    return api
+
+
+@contextmanager
+def asking(api: client.ApiClient, what: str) -> Iterator[None]:
+    """Turn what goes wrong with a call into a sentence.
+
+    Raises:
+        Unreachable: When the cluster does not answer, or refuses.
+    """
+    host = api.configuration.host
+    try:
+        yield
+    except ApiException as refused:
+        hint = {
+            401: "the credentials are not accepted: renew the kubeconfig's token or certificate",
+            403: "the account lacks the right: grant it the harness' Role",
+            404: "it does not exist",
+        }.get(int(refused.status or 0), str(refused.reason))
+        raise Unreachable(f"the cluster {host} refused to {what} ({refused.status}): {hint}") from refused
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Unreachable(f"the cluster {host} did not answer when asked to {what}: {_short(error)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesCluster:
+    """One region, seen by its slots: each is a Deployment of its own.
+
+    Attributes:
+        api: The cluster's client.
+        namespace: Of the deployments.
+        deployment: Their name, with `{slot}` in it.
+    """
+
+    api: client.ApiClient
+    namespace: str
+    deployment: str = "analytics-{slot}"
+
+    def slot(self, slot: str) -> SlotStatus:
+        """What runs in a slot, pods that are about to end included.
+
+        Raises:
+            Unreachable: When the cluster does not answer.
+        """
+        name = self.deployment.format(slot=slot)
+        apps = client.AppsV1Api(self.api)
+        selector = f"slot={slot}"
+        version, desired = "", 0
+        with asking(self.api, f"show the deployment {self.namespace}/{name}"):
+            try:
+                found: Any = apps.read_namespaced_deployment(name, self.namespace, _request_timeout=TIMEOUT_S)
+            except ApiException as error:
+                if error.status != 404:  # noqa: PLR2004 - absent is an answer: the slot is empty
+                    raise
+            else:
+                desired = int(found.spec.replicas or 0)
+                version = (found.spec.template.metadata.labels or {}).get(VERSION_LABEL, "")
+                selector = ",".join(f"{key}={value}" for key, value in found.spec.selector.match_labels.items())
+        with asking(self.api, f"list the pods {selector} in {self.namespace}"):
+            pods: Any = client.CoreV1Api(self.api).list_namespaced_pod(
+                self.namespace, label_selector=selector, _request_timeout=TIMEOUT_S
+            )
+        live = [pod for pod in pods.items if pod.status.phase not in {"Succeeded", "Failed"}]
+        ready = [pod for pod in live if _is_ready(pod) and (pod.metadata.labels or {}).get(VERSION_LABEL) == version]
+        return SlotStatus(slot, version, desired, len(ready), tuple(sorted(pod.metadata.name for pod in live)))
+
+    def scale(self, slot: str, replicas: int) -> None:
+        """Ask for a number of replicas."""
+        name = self.deployment.format(slot=slot)
+        with asking(self.api, f"scale the deployment {self.namespace}/{name} to {replicas}"):
+            client.AppsV1Api(self.api).patch_namespaced_deployment_scale(
+                name, self.namespace, {"spec": {"replicas": replicas}}, _request_timeout=TIMEOUT_S
+            )
+
+
+def _is_ready(pod: Any) -> bool:
+    if pod.metadata.deletion_timestamp is not None:
+        return False
+    return any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ())
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:200]}"

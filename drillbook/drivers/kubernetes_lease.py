@@ -1,0 +1,169 @@
+"""The environment's lock: a Kubernetes Lease, with a fencing number that grows with each taking.
+
+Every write carries the resource version that was read, so of two that take it at once the API server lets one through.
+A holder that does not renew is stale once its Lease was seen unchanged for its duration; as in Kubernetes' own leader
+election no clock is compared with another machine's, except where it has been silent for ten durations.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+
+from drillbook.drivers.kubernetes import TIMEOUT_S, asking
+from drillbook.ports import Holder, LockHeld, LockLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DURATION_S = 15
+_SILENT_DURATIONS = 10
+_PACE_S = 0.5
+
+
+class KubernetesLease:
+    """One Lease, for one environment."""
+
+    def __init__(
+        self,
+        api: client.ApiClient,
+        *,
+        namespace: str = "drillbook",
+        name: str = "environment",
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing is asked yet."""
+        self._api = api
+        self._leases = client.CoordinationV1Api(api)
+        self._namespace = namespace
+        self._name = name
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._ours: Holder | None = None
+
+    def acquire(self, identity: str, *, wait_s: float) -> Holder:
+        """Take it; answers our own holding.
+
+        Raises:
+            LockHeld: When someone else holds it for longer than `wait_s`.
+            Unreachable: When the cluster does not answer.
+        """
+        give_up = self._monotonic() + wait_s
+        seen: tuple[str, float] = ("", self._monotonic())
+        while True:
+            lease = self._read()
+            version = lease.metadata.resource_version if lease is not None else ""
+            if version != seen[0]:
+                seen = (version, self._monotonic())
+            if lease is None or self._is_free(lease, unchanged_s=self._monotonic() - seen[1]):
+                taken = self._take(lease, identity)
+                if taken is not None:
+                    self._ours = taken
+                    return taken
+                continue
+            if self._monotonic() >= give_up:
+                held = _holder(lease)
+                since = datetime.fromtimestamp(held.since_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+                raise LockHeld(
+                    f"the environment is in use by {held.identity} since {since}; wait for it to end, or wait "
+                    f"{DURATION_S} s with --wait for its lock to lapse when it is dead"
+                )
+            self._sleep(_PACE_S)
+
+    def renew(self) -> None:
+        """Extend it.
+
+        Raises:
+            LockLost: When it is someone else's.
+            Unreachable: When the cluster does not answer.
+        """
+        lease = self._read()
+        ours = self._ours
+        if ours is None or lease is None or not _is(lease, ours):
+            held = _holder(lease).identity if lease is not None else "nobody"
+            raise LockLost(f"the environment's lock is held by {held} now; everything is to be undone")
+        lease.spec.renew_time = datetime.now(UTC)
+        if not self._replace(lease):
+            raise LockLost("the environment's lock was changed by someone else; everything is to be undone")
+
+    def release(self) -> None:
+        """Give it back; idempotent."""
+        ours, self._ours = self._ours, None
+        lease = self._read() if ours is not None else None
+        if ours is None or lease is None or not _is(lease, ours):
+            return
+        lease.spec.holder_identity = ""
+        lease.spec.renew_time = datetime.now(UTC)
+        self._replace(lease)
+
+    def holder(self) -> Holder | None:
+        """Who holds it now."""
+        lease = self._read()
+        return _holder(lease) if lease is not None and lease.spec.holder_identity else None
+
+    def _read(self) -> Any:
+        with asking(self._api, f"read the Lease {self._namespace}/{self._name}"):
+            try:
+                return self._leases.read_namespaced_lease(self._name, self._namespace, _request_timeout=TIMEOUT_S)
+            except ApiException as error:
+                if error.status == 404:  # noqa: PLR2004 - HTTP's own number
+                    return None
+                raise
+
+    def _is_free(self, lease: Any, *, unchanged_s: float) -> bool:
+        if not lease.spec.holder_identity:
+            return True
+        duration_s = lease.spec.lease_duration_seconds or DURATION_S
+        silent_s = (datetime.now(UTC) - lease.spec.renew_time).total_seconds() if lease.spec.renew_time else 0.0
+        return unchanged_s > duration_s or silent_s > _SILENT_DURATIONS * duration_s
+
+    def _take(self, lease: Any, identity: str) -> Holder | None:
+        """Our holding, or None when someone else was faster."""
+        now = datetime.now(UTC)
+        before = int(lease.spec.lease_transitions or 0) if lease is not None else 0
+        spec = client.V1LeaseSpec(
+            holder_identity=identity,
+            lease_duration_seconds=DURATION_S,
+            acquire_time=now,
+            renew_time=now,
+            lease_transitions=before + 1,
+        )
+        if lease is not None:
+            lease.spec = spec
+            return Holder(identity, now.timestamp(), before + 1) if self._replace(lease) else None
+        body = client.V1Lease(metadata=client.V1ObjectMeta(name=self._name), spec=spec)
+        with asking(self._api, f"create the Lease {self._namespace}/{self._name}"):
+            try:
+                self._leases.create_namespaced_lease(self._namespace, body, _request_timeout=TIMEOUT_S)
+            except ApiException as error:
+                if error.status == 409:  # noqa: PLR2004 - somebody created it meanwhile
+                    return None
+                raise
+        return Holder(identity, now.timestamp(), before + 1)
+
+    def _replace(self, lease: Any) -> bool:
+        """Whether ours was the first change since it was read."""
+        with asking(self._api, f"change the Lease {self._namespace}/{self._name}"):
+            try:
+                self._leases.replace_namespaced_lease(self._name, self._namespace, lease, _request_timeout=TIMEOUT_S)
+            except ApiException as error:
+                if error.status == 409:  # noqa: PLR2004 - somebody changed it meanwhile
+                    return False
+                raise
+        return True
+
+
+def _holder(lease: Any) -> Holder:
+    acquired = lease.spec.acquire_time
+    return Holder(
+        lease.spec.holder_identity or "", acquired.timestamp() if acquired else 0.0, lease.spec.lease_transitions or 0
+    )
+
+
+def _is(lease: Any, ours: Holder) -> bool:
+    return lease.spec.holder_identity == ours.identity and int(lease.spec.lease_transitions or 0) == ours.fencing

@@ -1,0 +1,191 @@
+"""Prometheus, through prometheus-api-client with the care that it lacks.
+
+The library drops warnings, has no time-out of its own and hides what the server said. So it is given a session that
+bounds each answer in time and size and shows it to us, and every raw answer is kept for whoever judges the run again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+from prometheus_api_client.prometheus_connect import PrometheusConnect
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from urllib3.util.retry import Retry
+
+from drillbook.ports import Sample, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of one answer; a larger one is refused."""
+
+_CONNECT_S = 2.0
+_CHUNK = 64 * 1024
+_KEPT_OF_STRANGE = 10_000
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What the server last said, before the library makes something of it."""
+
+    status: int = 0
+    body: bytes = b""
+
+
+class _BoundedSession(requests.Session):
+    """Reads each answer within a total time and size."""
+
+    def __init__(self, heard: _Heard, timeout_s: float) -> None:
+        super().__init__()
+        self._heard = heard
+        self._timeout_s = timeout_s
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:  # type: ignore[override]
+        options.update(stream=True, timeout=(_CONNECT_S, self._timeout_s), allow_redirects=False)
+        deadline = time.monotonic() + self._timeout_s
+        self._heard.status, self._heard.body = 0, b""
+        response = super().request(method, url, *args, **options)
+        self._heard.status = response.status_code
+        parts: list[bytes] = []
+        size = 0
+        for part in response.iter_content(_CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > MAX_BODY:
+                response.close()
+                raise requests.RequestException(f"the answer is larger than {MAX_BODY} bytes")
+            if time.monotonic() > deadline:
+                response.close()
+                raise requests.Timeout(f"the answer was not complete within {self._timeout_s:g} s")
+        # The library calls .json() on it, which reads this attribute.
+        response._content = b"".join(parts)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self._heard.body = b"".join(parts)
+        return response
+
+
+class Prometheus:
+    """Instant queries to one server."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        now: Callable[[], float],
+        queries: Path | None = None,
+        timeout_s: float = 5.0,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            url: Of the server, without `/api/v1`.
+            now: Seconds since the epoch on the run's steady clock.
+            queries: Directory in which the raw answers are kept, one file each; None keeps none.
+            timeout_s: For one query, in all.
+            headers: Sent with each query, for example for authorization; never written down.
+        """
+        self._url = url.rstrip("/")
+        self._now = now
+        self._queries = queries
+        self._timeout_s = timeout_s
+        self._heard = _Heard()
+        self._library = PrometheusConnect(
+            url=self._url,
+            headers=dict(headers or {}),
+            session=_BoundedSession(self._heard, timeout_s),
+            retry=Retry(total=0),
+        )
+
+    def query(self, promql: str, *, at_s: float | None = None) -> Sequence[Sample]:
+        """An instant query, by default for now.
+
+        Raises:
+            Unreachable: When the server does not answer in time, or warns, or answers anything but a vector.
+        """
+        asked_s = self._now()
+        params = {"time": f"{at_s:.3f}"} if at_s is not None else {}
+        problem: str | None = None
+        try:
+            self._library.custom_query(promql, params=params)
+        except PrometheusApiClientException:
+            problem = _refusal(self._heard)
+        except requests.Timeout:
+            problem = f"did not answer within {self._timeout_s:g} s"
+        except (requests.RequestException, KeyError, TypeError) as error:
+            problem = _strange(self._heard) if self._heard.status else f"could not be asked: {_short(error)}"
+        self._keep(promql, at_s if at_s is not None else asked_s, asked_s)
+        samples: list[Sample] = []
+        if problem is None:
+            samples, problem = _vector(self._heard)
+        if problem is not None:
+            raise Unreachable(f"Prometheus at {self._url} {problem}; the query was {promql!r}")
+        return samples
+
+    def _keep(self, promql: str, at_s: float, asked_s: float) -> None:
+        if self._queries is None:
+            return
+        self._queries.mkdir(parents=True, exist_ok=True)
+        document = {
+            "promql": promql,
+            "at_s": at_s,
+            "asked_s": asked_s,
+            "answered_s": self._now(),
+            "status": self._heard.status,
+            "body": _document(self._heard.body),
+        }
+        text = json.dumps(document, indent=1) + "\n"
+        number = sum(1 for _ in self._queries.glob("*.json")) + 1
+        while True:  # several processes of a drill ask; the first to make a name has it
+            try:
+                with (self._queries / f"{number:03d}.json").open("x") as file:
+                    file.write(text)
+            except FileExistsError:
+                number += 1
+            else:
+                return
+
+
+def _vector(heard: _Heard) -> tuple[list[Sample], str | None]:
+    document = _document(heard.body)
+    if not isinstance(document, dict):
+        return [], _strange(heard)
+    if document.get("warnings"):
+        return [], f"answers with a warning, so part of the data may be missing: {document['warnings']}"
+    data = document.get("data")
+    if document.get("status") != "success" or not isinstance(data, dict) or data.get("resultType") != "vector":
+        return [], _strange(heard)
+    try:
+        return [
+            Sample(dict(entry["metric"]), float(entry["value"][1]), float(entry["value"][0]))
+            for entry in data["result"]
+        ], None
+    except (KeyError, IndexError, TypeError, ValueError):
+        return [], _strange(heard)
+
+
+def _refusal(heard: _Heard) -> str:
+    document = _document(heard.body)
+    error = document.get("error") if isinstance(document, dict) else None
+    return f"answered {heard.status}: {error}" if error else _strange(heard)
+
+
+def _strange(heard: _Heard) -> str:
+    start = heard.body[:80].decode(errors="replace")
+    return f"answered {heard.status} with something that is no instant vector, beginning {start!r}"
+
+
+def _document(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body[:_KEPT_OF_STRANGE].decode(errors="replace")
+
+
+def _short(error: Exception) -> str:
+    return str(error)[:300]
