@@ -11,6 +11,7 @@ secrets=/run/secrets/postgres
 configuration=/etc/postgresql/postgresql.conf
 export PGPASSFILE=/run/postgresql/pgpass   # postgresql.auto.conf of a standby names this file
 umask 077
+trap 'exit 143' TERM INT   # the first process of a container ignores what it has no trap for
 
 say() { printf '%s start.sh: %s\n' "$(date -u +%FT%TZ)" "$*"; }
 
