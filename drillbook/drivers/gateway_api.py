@@ -70,8 +70,9 @@ class GatewayApiRouter:
             with asking(self.api, f"change the weights of {self._named()}"):
                 try:
                     client.CustomObjectsApi(self.api).patch_namespaced_custom_object(
-                        _GROUP, _VERSION, self.namespace, _PLURAL, self.route, patch, _request_timeout=TIMEOUT_S
-                    )
+                        _GROUP, _VERSION, self.namespace, _PLURAL, self.route, patch,
+                        _content_type="application/json-patch+json", _request_timeout=TIMEOUT_S,
+                    )  # fmt: skip
                 except ApiException as error:
                     if error.status not in {409, 422}:
                         raise

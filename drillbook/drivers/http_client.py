@@ -54,16 +54,17 @@ class HttpClient:
     ) -> Answer:
         """One request; `timeout_s` covers everything from the name's resolution to the last byte.
 
+        A body of bytes is sent as it is, any other as JSON.
+
         Raises:
             Unreachable: When there is no complete answer in time, or it is larger than 1 MiB.
         """
         url = urlsplit(self.base_url)
         asked = f"{method} {self.base_url}{path}"
         sent_headers = {"Host": url.netloc, "Connection": "close", **(headers or {})}
-        payload = None
-        if body is not None:
-            payload = json.dumps(body).encode()
-            sent_headers["Content-Type"] = "application/json"
+        payload = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        if payload is not None:
+            sent_headers.setdefault("Content-Type", "application/json")
         started = time.monotonic()
         deadline = started + timeout_s
         connection = self._connection(url.scheme, url.hostname or "", url.port, deadline)

@@ -99,7 +99,7 @@ class Prometheus:
             url=self._url,
             headers=dict(headers or {}),
             session=_BoundedSession(self._heard, timeout_s),
-            retry=Retry(total=0),
+            retry=Retry(0, read=False),
         )
 
     def query(self, promql: str, *, at_s: float | None = None) -> Sequence[Sample]:

@@ -1,0 +1,129 @@
+"""The driver with a helm that writes down how it was called and answers from a script."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from drillbook.drivers.helm import HelmReleaser
+from drillbook.ports import Unreachable
+
+FAKE = """#!{python}
+import json, os, sys, time
+here = os.path.dirname(os.path.abspath(__file__))
+arguments = sys.argv[1:]
+with open(os.path.join(here, "calls"), "a") as file:
+    file.write(json.dumps(arguments) + "\\n")
+script = json.load(open(os.path.join(here, "script.json")))
+time.sleep(script.get("sleep", 0))
+if arguments[0] == "history":
+    if script["history"] is None:
+        sys.exit("Error: release: not found")
+    print(json.dumps(script["history"]))
+elif "fails" in script:
+    sys.exit(script["fails"])
+"""
+
+
+@pytest.fixture
+def helm(tmp_path):
+    program = tmp_path / "helm"
+    program.write_text(FAKE.format(python=sys.executable))
+    program.chmod(0o755)
+    return Fake(tmp_path)
+
+
+class Fake:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.script(history=None)
+        self.releaser = HelmReleaser(
+            chart=Path("chart"), namespace="analytics", release="analytics-{slot}", kubeconfig=Path("kubeconfig"),
+            values=(Path("values-staging.yaml"),), settings={"slot": "{slot}", "version": "{version}"},
+            overrides={"1.2.0-bad": {"defects.errorShare": "0.1"}}, program=str(folder / "helm"),
+        )  # fmt: skip
+
+    def script(self, **script) -> None:
+        (self.folder / "script.json").write_text(json.dumps(script))
+
+    def calls(self) -> list[list[str]]:
+        return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+
+    def changes(self) -> list[str]:
+        return [" ".join(call[:3]) for call in self.calls() if call[0] != "history"]
+
+
+def entry(revision: int, status: str, description: str = "") -> dict[str, object]:
+    return {"revision": revision, "status": status, "description": description}
+
+
+def test_a_slot_without_release_is_at_revision_0(helm) -> None:
+    assert helm.releaser.revision("green") == 0
+
+
+def test_the_revision_is_the_deployed_one(helm) -> None:
+    helm.script(history=[entry(1, "superseded"), entry(2, "deployed"), entry(3, "failed")])
+    assert helm.releaser.revision("green") == 2
+
+
+def test_a_deployment_has_the_values_of_its_slot_and_version(helm) -> None:
+    helm.releaser.deploy("green", "1.2.0-bad", deadline_s=5)
+    call = next(call for call in helm.calls() if call[0] == "upgrade")
+    assert call[:4] == ["upgrade", "--install", "analytics-green", "chart"]
+    settings = [call[i + 1] for i, word in enumerate(call) if word == "--set"]
+    assert settings == ["slot=green", "version=1.2.0-bad", "defects.errorShare=0.1"]
+    assert {"--values=values-staging.yaml", "--namespace=analytics", "--kubeconfig=kubeconfig"} <= set(call)
+
+
+def test_a_helm_that_died_in_an_upgrade_is_repaired_first(helm) -> None:
+    helm.script(history=[entry(1, "deployed"), entry(2, "pending-upgrade")])
+    helm.releaser.deploy("green", "1.1.0", deadline_s=5)
+    assert helm.changes() == ["rollback analytics-green 1", "upgrade --install analytics-green"]
+
+
+def test_a_helm_that_died_in_its_first_install_is_repaired_first(helm) -> None:
+    helm.script(history=[entry(1, "pending-install")])
+    helm.releaser.deploy("green", "1.1.0", deadline_s=5)
+    assert helm.changes()[0] == "uninstall analytics-green --ignore-not-found"
+
+
+def test_restoring_twice_changes_once(helm) -> None:
+    helm.script(history=[entry(1, "deployed"), entry(2, "superseded")])
+    helm.releaser.restore("green", 1, deadline_s=5)
+    helm.script(history=[entry(2, "superseded"), entry(3, "deployed", "Rollback to 1")])
+    helm.releaser.restore("green", 1, deadline_s=5)
+    assert helm.changes() == ["rollback analytics-green 1"]
+
+
+def test_restoring_to_nothing_uninstalls(helm) -> None:
+    helm.releaser.restore("green", 0, deadline_s=5)
+    assert helm.changes() == ["uninstall analytics-green --ignore-not-found"]
+
+
+def test_restoring_a_release_that_is_gone_says_so(helm) -> None:
+    with pytest.raises(Unreachable, match="knows no release analytics-green"):
+        helm.releaser.restore("green", 3, deadline_s=5)
+
+
+def test_a_refusal_carries_helms_words(helm) -> None:
+    helm.script(history=None, fails="Error: values don't meet the specifications of the schema")
+    with pytest.raises(Unreachable, match="specifications of the schema"):
+        helm.releaser.deploy("green", "1.1.0", deadline_s=5)
+
+
+def test_a_helm_that_hangs_is_ended_at_the_deadline(helm) -> None:
+    helm.script(history=None, sleep=30)
+    started = time.monotonic()
+    with pytest.raises(Unreachable, match="did not end within 0 s"):
+        helm.releaser.restore("green", 0, deadline_s=0.3)
+    assert time.monotonic() - started < 3
+
+
+def test_a_missing_helm_says_what_to_install(helm) -> None:
+    releaser = HelmReleaser(Path("chart"), "analytics", "analytics-{slot}", Path("kubeconfig"), program="no-such-helm")
+    with pytest.raises(Unreachable, match="install Helm"):
+        releaser.revision("green")
