@@ -1,0 +1,104 @@
+"""The write-ahead undo journal as values: what was changed, how it is put back, and how far that got."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Stage(StrEnum):
+    """How far a change and its undo got."""
+
+    INTENDED = "intended"
+    DONE = "done"
+    UNDONE = "undone"
+    STUCK = "stuck"
+
+    @property
+    def open(self) -> bool:
+        """Whether the change may still be in the system."""
+        return self is not Stage.UNDONE
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change with its undo, written down before it is made.
+
+    Attributes:
+        sequence: Order within the run, from 1; undone in reverse.
+        run_id: Whose change.
+        drill: The drill that makes it.
+        action: Registered name of the action that can undo it.
+        arguments: What the action was made with, and the state that it found; JSON-compatible.
+        fencing: Token of the lock under which it is made.
+        stage: How far it got.
+        note: Why it is stuck; empty otherwise.
+    """
+
+    sequence: int
+    run_id: str
+    drill: str
+    action: str
+    arguments: Mapping[str, Any]
+    fencing: int
+    stage: Stage = Stage.INTENDED
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of its document in the target environment; sorts in the order of the changes."""
+        return f"undo-{self.run_id.lower()}-{self.sequence:04d}"
+
+    def at(self, stage: Stage, note: str = "") -> Change:
+        """The same change further on."""
+        return replace(self, stage=stage, note=note)
+
+    def as_document(self) -> dict[str, Any]:
+        """JSON-compatible."""
+        return {**asdict(self), "stage": str(self.stage)}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Change:
+        """From what `as_document` made.
+
+        Raises:
+            ValueError: When the document is not one of ours.
+        """
+        try:
+            return cls(**{**document, "stage": Stage(document["stage"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"an entry of the undo journal lacks or has too many fields: {error}") from error
+
+
+def latest(entries: Iterable[Change]) -> list[Change]:
+    """The last state of each change, in the order in which the changes were made."""
+    newest: dict[tuple[str, int], Change] = {}
+    for entry in entries:
+        newest[(entry.run_id, entry.sequence)] = entry
+    return sorted(newest.values(), key=lambda change: (change.run_id, change.sequence))
+
+
+def to_undo(entries: Iterable[Change]) -> list[Change]:
+    """The changes that may still be in the system, last one first."""
+    return [change for change in reversed(latest(entries)) if change.stage.open]
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """The undoing of one change.
+
+    Attributes:
+        change: What was undone.
+        restored: Whether an observation showed that the state is as it was before.
+        text: What was observed, or why it could not be undone.
+        at_s: Seconds since the epoch on the run's steady clock.
+    """
+
+    change: Change
+    restored: bool
+    text: str
+    at_s: float

@@ -1,0 +1,1 @@
+"""One run: its folder, clock, lock, undo journal, load and experiments."""

@@ -1,0 +1,49 @@
+"""The run's steady clock: wall time at the start, then the kernel's monotonic clock, which nobody can set."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+VARIABLE = "DRILLBOOK_CLOCK"
+"""Environment variable by which all processes of a run share one anchor."""
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyClock:
+    """Wall time that never jumps.
+
+    Attributes:
+        wall_s: Seconds since the epoch at the anchor.
+        monotonic_s: CLOCK_MONOTONIC at the anchor; one clock for all processes of a machine.
+    """
+
+    wall_s: float
+    monotonic_s: float
+
+    @classmethod
+    def starting_now(cls) -> SteadyClock:
+        """Anchored at this moment."""
+        return cls(time.time(), time.monotonic())
+
+    @classmethod
+    def from_environment(cls) -> SteadyClock:
+        """The run's clock, as its parent process handed it down; a new one when there is no run."""
+        text = os.environ.get(VARIABLE)
+        if text is None:
+            return cls.starting_now()
+        wall, _, monotonic = text.partition(":")
+        return cls(float(wall), float(monotonic))
+
+    def as_environment(self) -> dict[str, str]:
+        """What a child process needs to share this clock."""
+        return {VARIABLE: f"{self.wall_s!r}:{self.monotonic_s!r}"}
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.wall_s + (time.monotonic() - self.monotonic_s)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, for pacing a poll."""
+        time.sleep(seconds)

@@ -1,0 +1,176 @@
+"""A run's folder: the only thing that reports and later judgements are made from."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import re
+import secrets
+import unicodedata
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from drillbook.domain.verdict import Judgement
+
+FOLDER_VARIABLE = "DRILLBOOK_RUN"
+DRILL_VARIABLE = "DRILLBOOK_DRILL"
+
+
+class FolderError(Exception):
+    """Evidence could not be written; the text says where and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths of one run and the ways to write there.
+
+    Attributes:
+        path: `reports/runs/<run id>`.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, parent: Path, environment: str, started_s: float) -> RunFolder:
+        """Make the folder of a new run.
+
+        Raises:
+            FolderError: When it cannot be made.
+        """
+        stamp = datetime.fromtimestamp(started_s, UTC).strftime("%Y%m%dT%H%M%SZ")
+        path = parent / f"{stamp}-{slug(environment)}-{secrets.token_hex(2)}"
+        try:
+            (path / "drills").mkdir(parents=True)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        return cls(path)
+
+    @property
+    def run_id(self) -> str:
+        """The run's id: the folder's name."""
+        return self.path.name
+
+    def drill(self, drill_id: str) -> Path:
+        """Folder of one drill; its id is made safe, so that no name climbs out."""
+        path = self.path / "drills" / slug(drill_id)
+        try:
+            for part in ("load", "queries"):
+                (path / part).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        return path
+
+    def write_run(self, document: Mapping[str, Any]) -> None:
+        """Replace `run.json`."""
+        write_json(self.path / "run.json", document)
+
+    def read_run(self) -> dict[str, Any]:
+        """What `run.json` holds; empty when there is none."""
+        path = self.path / "run.json"
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return document
+
+    def record_check(self, drill: str, judgement: Judgement) -> None:
+        """Append a judgement to `checks.jsonl`."""
+        append_line(self.path / "checks.jsonl", {"drill": drill, **asdict(judgement)})
+
+
+def slug(text: str) -> str:
+    """A name that is safe as a file's: lower-case letters, digits and hyphens, at most 80 of them."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "unnamed"
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Replace a file as a whole: readers see the old one or the new one.
+
+    Raises:
+        FolderError: When the disk is full or the folder cannot be written.
+    """
+    pending = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with pending.open("w", encoding="utf-8") as file:
+            file.write(to_json(document, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        pending.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def append_line(path: Path, document: Mapping[str, Any], *, durable: bool = False) -> None:
+    """Append one JSON line in a single write, so that several processes can append to one file.
+
+    Args:
+        path: The file; made when missing.
+        document: JSON-compatible; infinities become strings, NaN becomes null.
+        durable: Whether to return only once the line is on the disk.
+
+    Raises:
+        FolderError: When the disk is full or the folder cannot be written.
+    """
+    line = (to_json(document) + "\n").encode()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            written = os.write(descriptor, line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON lines of a file; a torn last line, which a crash leaves, is passed over."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines):
+                break
+            # A torn line in the middle is one that a later process appended to; what follows it counts.
+            tail = line.rfind('{"')
+            if tail <= 0:
+                raise FolderError(f"{path}, line {number}, is not JSON: {error}") from error
+            found.append(json.loads(line[tail:]))
+    return found
+
+
+def to_json(document: object, *, indent: int | None = None) -> str:
+    """JSON without NaN and infinities, which other readers refuse."""
+    return json.dumps(_plain(document), indent=indent, ensure_ascii=False, allow_nan=False, default=str)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return value if math.isfinite(value) else ("inf" if value > 0 else "-inf")
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _unwritable(path: Path, error: OSError) -> FolderError:
+    if error.errno == errno.ENOSPC:
+        return FolderError(f"the disk of {path.parent} is full: free some space and run again; nothing was judged")
+    return FolderError(f"{path} cannot be written ({error.strerror}): check its folder's owner and mode")
