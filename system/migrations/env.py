@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - Alembic loads it by its path
 """Alembic's entry: runs the revisions on the connection that `analytics.migrate` opened."""
 
 from alembic import context

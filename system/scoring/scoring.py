@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - one module, no package
 """`python3 -m scoring`: stands in for the external scoring service where there is none (development, staging).
 
 Answers `POST /v1/score` with a score that depends on nothing but the request, so that a test knows it beforehand.
@@ -61,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(self.delay_s)
         self._answer(200, {"score": score(value)})
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base class's signature
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's signature
         """Say nothing of single requests."""
 
     def _answer(self, code: int, content: dict[str, Any]) -> None:

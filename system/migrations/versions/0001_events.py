@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - Alembic loads it by its path
 """Events, one for each key, and the indexes that aggregates and freshness read."""
 
 from alembic import op

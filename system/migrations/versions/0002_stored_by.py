@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - Alembic loads it by its path
 """Which release stored an event, and an index from which the median is read without the table.
 
 Additive: release 1.0.0 goes on working on it, so a release can be rolled back without touching the schema.
