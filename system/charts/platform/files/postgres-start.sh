@@ -1,7 +1,7 @@
-#!/bin/bash
+#!/bin/sh
 # Starts PostgreSQL. On an empty volume it first makes a primary (roles and database included) or copies one as its
 # standby. What is on the volume already stays what it is, whatever ROLE says: a promoted standby restarts as a primary.
-set -euo pipefail
+set -eu
 
 bin=/usr/lib/postgresql/15/bin
 top=/var/lib/postgresql
@@ -15,7 +15,7 @@ trap 'exit 143' TERM INT   # the first process of a container ignores what it ha
 
 say() { printf '%s start.sh: %s\n' "$(date -u +%FT%TZ)" "$*"; }
 
-printf '*:*:*:replicator:%s\n' "$(<"$secrets/replication")" > "$PGPASSFILE"
+printf '*:*:*:replicator:%s\n' "$(cat "$secrets/replication")" > "$PGPASSFILE"
 
 make_primary() {
   say "The volume is empty: making a primary."
@@ -25,7 +25,7 @@ make_primary() {
   "$bin/pg_ctl" --pgdata="$new" --wait --timeout=60 --silent \
     --options="-c config_file=$configuration -c data_directory=$new -c listen_addresses=''" start
   "$bin/psql" --host=/run/postgresql --username=postgres --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
-    --set=replication="$(<"$secrets/replication")" --set=app="$(<"$secrets/app")" postgres <<'SQL'
+    --set=replication="$(cat "$secrets/replication")" --set=app="$(cat "$secrets/app")" postgres <<'SQL'
 CREATE ROLE replicator LOGIN REPLICATION PASSWORD :'replication';
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO replicator;
@@ -38,7 +38,8 @@ SQL
 }
 
 make_standby() {
-  local deadline=$((SECONDS + 240)) conninfo="host=$PRIMARY_HOST port=$PRIMARY_PORT user=replicator connect_timeout=5"
+  deadline=$(($(date +%s) + 240))
+  conninfo="host=$PRIMARY_HOST port=$PRIMARY_PORT user=replicator connect_timeout=5"
   say "The volume is empty: copying the primary $PRIMARY_HOST:$PRIMARY_PORT."
   until
     rm -rf "$new"
@@ -48,7 +49,7 @@ make_standby() {
     "$bin/pg_basebackup" --dbname="$conninfo application_name=$REPLICATION_SLOT" --pgdata="$new" \
       --wal-method=stream --slot="$REPLICATION_SLOT" --write-recovery-conf --checkpoint=fast
   do
-    if ((SECONDS > deadline)); then
+    if [ "$(date +%s)" -gt "$deadline" ]; then
       say "The primary could not be copied within 240 s; giving up, to be started again."
       exit 1
     fi
@@ -57,7 +58,7 @@ make_standby() {
   done
 }
 
-if [[ ! -s $data/PG_VERSION ]]; then
+if [ ! -s "$data/PG_VERSION" ]; then
   rm -rf "$new"
   "make_$ROLE"
   sync
