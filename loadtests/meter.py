@@ -1,0 +1,82 @@
+"""The open-loop meter: a Locust user whose requests are due at fixed times, whatever became of those before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.pool import Group
+from locust import User, task
+from locust.exception import StopUser
+
+from drillbook.domain.traffic import Connection
+from loadtests.client import Client, Pool
+
+if TYPE_CHECKING:
+    from loadtests.load import Load
+    from loadtests.workload import Request
+
+_KINDS = (Connection.NEW, Connection.REUSED)
+_LONGEST_NAP_S = 0.5
+
+
+class Meter(User):
+    """One user that sends as the clock says, each request in a greenlet of its own.
+
+    New and reused connections take turns, so that the two schedules are half a period apart.
+    """
+
+    fixed_count = 1
+    load: Load
+
+    def on_start(self) -> None:
+        """Makes its client; there is one meter in a load."""
+        plan = self.load.plan
+        self._client = Client(plan.target, plan.clock, plan.metering.timeout_s)
+        self._pool = Pool(plan.metering.pool)
+        self._in_flight = Group()
+
+    @task
+    def send_as_scheduled(self) -> None:
+        """Until the load stops; then wait for the answers that are still to come."""
+        load = self.load
+        now, stop = load.plan.clock.now, load.stop
+        metering = load.plan.metering
+        half_period_s = 0.5 / metering.rate_hz
+        start_s = now() + half_period_s
+        number = 0
+        try:
+            while not stop.is_set():
+                due_s = start_s + number * half_period_s
+                early_s = due_s - now()
+                if early_s > 0:
+                    gevent.sleep(min(early_s, _LONGEST_NAP_S))
+                    continue
+                self._send(number, due_s)
+                number += 1
+            self._in_flight.join(timeout=metering.timeout_s + 1)
+            self._in_flight.kill(timeout=1)
+            self._pool.close()
+        except Exception as error:
+            load.fail(error)
+            raise
+        raise StopUser
+
+    def _send(self, number: int, due_s: float) -> None:
+        load = self.load
+        connection = _KINDS[number % 2]
+        request = load.workload.metered(number // 2, load.recorder.next_number())
+        if len(self._in_flight) >= load.plan.metering.max_in_flight:
+            why = f"{load.plan.metering.max_in_flight} requests were unanswered"
+            load.recorder.unsent(request, connection, "meter", due_s, why)
+            return
+        exchange = self._on_new if connection is Connection.NEW else self._on_reused
+        self._in_flight.add(gevent.spawn(exchange, request, due_s))
+
+    def _on_new(self, request: Request, due_s: float) -> None:
+        exchange = self._client.once(request)
+        self.load.recorder.record(request, exchange, Connection.NEW, "meter", due_s)
+
+    def _on_reused(self, request: Request, due_s: float) -> None:
+        exchange = self._client.through(self._pool, request)
+        self.load.recorder.record(request, exchange, Connection.REUSED, "meter", due_s)

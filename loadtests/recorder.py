@@ -1,0 +1,133 @@
+"""Every request becomes a row; every write an entry of the ledger."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.event import Event
+
+from drillbook.domain.traffic import Connection, Origin, Outcome
+from loadtests.columns import LEDGER, REQUESTS, Columns
+from loadtests.workload import WriteState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadtests.client import Exchange
+    from loadtests.state import Live
+    from loadtests.workload import Request, Workload
+
+_NOBODY = Origin()
+_FLUSH_EVERY_S = 2.0
+_ERROR_LENGTH = 200
+# Of these the system has certainly seen nothing of the request.
+_NEVER_ARRIVED = {Outcome.UNSENT, Outcome.DNS, Outcome.REFUSED}
+
+
+class Recorder:
+    """Rows and ledger of one load."""
+
+    def __init__(self, folder: Path, workload: Workload, live: Live) -> None:
+        """Opens both tables."""
+        self._requests = Columns(folder, "requests", REQUESTS)
+        self._ledger = Columns(folder, "ledger", LEDGER)
+        self._workload = workload
+        self._live = live
+        self._numbers = itertools.count()
+        self.acknowledged: list[str] = []
+        self.indeterminate: list[str] = []
+        self.first_answer = Event()
+
+    def next_number(self) -> int:
+        """A number that no other write of this load has."""
+        return next(self._numbers)
+
+    def record(self, request: Request, exchange: Exchange, connection: Connection, kind: str, due_s: float) -> Outcome:
+        """One request that was tried; answers how it ended, judged as the workload judges."""
+        outcome, error, origin, status = exchange.outcome, exchange.error, _NOBODY, 0
+        reply = exchange.reply
+        if reply is None:
+            if outcome is Outcome.UNSENT:
+                self.unsent(request, connection, kind, due_s, error)
+                return outcome
+            self._live.unanswered(outcome)
+        else:
+            status = reply.status
+            origin = self._workload.origin(reply)
+            outcome, error = self._judged(request, exchange)
+            self._live.answered(origin, outcome, exchange.done_s - due_s if kind == "meter" else None)
+            self.first_answer.set()
+        self._requests.add(
+            (
+                due_s,
+                exchange.sent_s,
+                exchange.done_s,
+                outcome.value,
+                status,
+                connection.value,
+                exchange.fresh,
+                kind,
+                request.operation,
+                origin.region,
+                origin.slot,
+                origin.version,
+                error,
+            )
+        )
+        if request.key:
+            state = WriteState.REFUSED if outcome in _NEVER_ARRIVED else WriteState.INDETERMINATE
+            if reply is not None:
+                state = self._workload.state(request, reply)
+            self._enter(request.key, due_s, exchange.sent_s, exchange.done_s, state, origin)
+        return outcome
+
+    def unsent(self, request: Request, connection: Connection, kind: str, due_s: float, why: str) -> None:
+        """One request that was due and never tried."""
+        nan = math.nan
+        self._live.unanswered(Outcome.UNSENT)
+        self._requests.add(
+            (due_s, nan, nan, Outcome.UNSENT.value, 0, connection.value, False, kind, request.operation, "", "", "", why)
+        )
+        if request.key:
+            self._enter(request.key, due_s, nan, nan, WriteState.REFUSED, _NOBODY)
+
+    def flush_regularly(self) -> None:
+        """Until killed; a greenlet's body."""
+        while True:
+            gevent.sleep(_FLUSH_EVERY_S)
+            self._requests.flush()
+            self._ledger.flush()
+
+    def finish(self) -> None:
+        """Write the Parquet files."""
+        self._requests.finish()
+        self._ledger.finish()
+
+    def _judged(self, request: Request, exchange: Exchange) -> tuple[Outcome, str]:
+        reply = exchange.reply
+        assert reply is not None  # noqa: S101 - for the type checker
+        hundred = reply.status // 100
+        if hundred == 5:  # noqa: PLR2004 - HTTP's own classes
+            return Outcome.SERVER_ERROR, _excerpt(reply.body)
+        if hundred == 4:  # noqa: PLR2004
+            return Outcome.CLIENT_ERROR, _excerpt(reply.body)
+        if hundred != 2:  # noqa: PLR2004
+            return Outcome.WRONG_ANSWER, f"status {reply.status}"
+        wrong = self._workload.wrong(request, reply)
+        return (Outcome.WRONG_ANSWER, wrong[:_ERROR_LENGTH]) if wrong else (Outcome.OK, "")
+
+    def _enter(
+        self, key: str, due_s: float, sent_s: float, done_s: float, state: WriteState, origin: Origin
+    ) -> None:
+        self._ledger.add((key, due_s, sent_s, done_s, state.value, origin.version, origin.slot, origin.region))
+        if state is WriteState.ACKNOWLEDGED:
+            self.acknowledged.append(key)
+        elif state is WriteState.INDETERMINATE:
+            self.indeterminate.append(key)
+
+
+def _excerpt(body: bytes) -> str:
+    return body[:_ERROR_LENGTH].decode("utf-8", "replace")

@@ -1,0 +1,126 @@
+"""What the drill's process reads while the load runs: `state.json` and `live.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, TextIO
+
+import gevent
+
+from drillbook.domain.traffic import Origin, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadtests.clock import SteadyClock
+
+
+class Phase(StrEnum):
+    """Where a load is."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    READING_BACK = "reading_back"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class StateFile:
+    """`state.json`, replaced whole at each change."""
+
+    def __init__(self, folder: Path, clock: SteadyClock) -> None:
+        """Writes nothing yet."""
+        self._path = folder / "state.json"
+        self._clock = clock
+        self.phase: Phase | None = None
+
+    def enter(self, phase: Phase, error: str | None = None) -> None:
+        """The load is in `phase` from now on."""
+        self.phase = phase
+        document = {"phase": phase, "since_s": self._clock.now(), "error": error, "pid": os.getpid()}
+        partial = self._path.with_suffix(".partial")
+        partial.write_text(json.dumps(document) + "\n", encoding="utf-8")
+        os.replace(partial, self._path)
+
+
+@dataclass(slots=True)
+class _Release:
+    """Answers of one version in one slot."""
+
+    ok: int = 0
+    bad: Counter[str] = field(default_factory=Counter[str])
+    latency_ms: list[float] = field(default_factory=list[float])
+
+
+class Live:
+    """`live.jsonl`: what happened in each short window, written at its end.
+
+    A request belongs to the window in which it was done; latencies are the meter's alone, since those of users who wait
+    for their answers would flatter.
+    """
+
+    def __init__(self, folder: Path, clock: SteadyClock, window_s: float) -> None:
+        """Opens the file; `window_s` is the length of a window."""
+        self._file: TextIO = (folder / "live.jsonl").open("w", encoding="utf-8", buffering=1)
+        self._clock = clock
+        self._window_s = window_s
+        self._start_s = clock.now()
+        self._clear()
+
+    def answered(self, origin: Origin, outcome: Outcome, latency_s: float | None) -> None:
+        """A request that got an answer, good or bad."""
+        name = f"{origin.version}|{origin.slot}"
+        release = self._releases.get(name)
+        if release is None:
+            release = self._releases[name] = _Release()
+        if outcome is Outcome.OK:
+            release.ok += 1
+        else:
+            release.bad[outcome.value] += 1
+        if latency_s is not None:
+            release.latency_ms.append(round(latency_s * 1000, 2))
+
+    def unanswered(self, outcome: Outcome) -> None:
+        """A request that got none."""
+        if outcome is Outcome.UNSENT:
+            self._unsent += 1
+        else:
+            self._unanswered[outcome.value] += 1
+
+    def write_windows(self) -> None:
+        """Until killed; a greenlet's body."""
+        while True:
+            gevent.sleep(max(0.0, self._start_s + self._window_s - self._clock.now()))
+            self._write()
+
+    def finish(self) -> None:
+        """Write the last window, as short as it is."""
+        self._write()
+        self._file.close()
+
+    def _write(self) -> None:
+        end_s = self._clock.now()
+        versions = {
+            name: {"ok": release.ok, "bad": dict(release.bad), "latency_ms": release.latency_ms}
+            for name, release in self._releases.items()
+        }
+        line = {
+            "start_s": self._start_s,
+            "end_s": end_s,
+            "versions": versions,
+            "unanswered": dict(self._unanswered),
+            "unsent": self._unsent,
+        }
+        self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+        self._start_s = end_s
+        self._clear()
+
+    def _clear(self) -> None:
+        self._releases: dict[str, _Release] = {}
+        self._unanswered: Counter[str] = Counter()
+        self._unsent = 0
