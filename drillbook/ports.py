@@ -41,7 +41,8 @@ class SlotStatus:
         version: Release version that its pods declare; empty when the slot is empty.
         desired: Replicas asked for.
         ready: Replicas ready.
-        pods: Names of its pods.
+        pods: Names of its pods, those about to end included.
+        addresses: IP addresses of its pods that are ready.
     """
 
     slot: str
@@ -49,6 +50,7 @@ class SlotStatus:
     desired: int
     ready: int
     pods: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,29 @@ class Client(Protocol):
 
     def origin(self, answer: Answer) -> Origin:
         """Who answered, by the workload's own rule."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeReport:
+    """What a slot answered when it was tried before its traffic.
+
+    Attributes:
+        tried: Number of checks made.
+        problems: A sentence for each check that failed.
+        versions: Versions that answered.
+    """
+
+    tried: int
+    problems: tuple[str, ...]
+    versions: tuple[str, ...]
+
+
+class Smoke(Protocol):
+    """Tries a slot as a user would, while the public is still elsewhere."""
+
+    def run(self, slot: str, *, times: int) -> SmokeReport:
+        """Health, a write, its read-back and a read with a known right answer, `times` over, at the public address."""
         ...
 
 

@@ -1,8 +1,8 @@
 """A test that may be looked at after every request: is the share of bad answers above what is allowed?
 
-Wald's likelihood ratio of a larger share against the allowed one, averaged over a grid of larger shares (a mixture, after
-Robbins 1970). While the true share is within the allowed one it is a supermartingale of mean 1, so by Ville's inequality
-the chance that it *ever* reaches 1/a is at most a, however often one looks.
+Wald's likelihood ratio of a larger share against the allowed one, averaged over a grid of larger shares (a mixture,
+after Robbins 1970). While the true share is within the allowed one it is a supermartingale of mean 1, so by Ville's
+inequality the chance that it *ever* reaches 1/a is at most a, however often one looks.
 """
 
 from __future__ import annotations

@@ -103,7 +103,9 @@ class KubernetesCluster:
             )
         live = [pod for pod in pods.items if pod.status.phase not in {"Succeeded", "Failed"}]
         ready = [pod for pod in live if _is_ready(pod) and (pod.metadata.labels or {}).get(VERSION_LABEL) == version]
-        return SlotStatus(slot, version, desired, len(ready), tuple(sorted(pod.metadata.name for pod in live)))
+        names = tuple(sorted(str(pod.metadata.name) for pod in live))
+        addresses = tuple(sorted(str(pod.status.pod_ip) for pod in ready))
+        return SlotStatus(slot, version, desired, len(ready), names, addresses)
 
     def scale(self, slot: str, replicas: int) -> None:
         """Ask for a number of replicas."""

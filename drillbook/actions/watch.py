@@ -1,0 +1,218 @@
+"""Watch a release on the public's traffic and decide whether it may stay.
+
+Two witnesses are asked: the clients' own record of answers, complete within a quarter of a second, and Prometheus. Either
+is enough to send a release back; only the clients' can let it stay, and only with enough answers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from drillbook.domain.sequential import Allowance, Tally, exceeds
+from drillbook.ports import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from drillbook.ports import Clock, Metrics
+
+Ruling = Literal["keep", "roll back", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a release may do and stay.
+
+    Attributes:
+        errors: Share of bad answers (failed or wrong).
+        slow: Share of answers that take longer than `slow_s`.
+        slow_s: Seconds.
+        least_answers: Fewer answers than this decide nothing.
+    """
+
+    errors: Allowance
+    slow: Allowance
+    slow_s: float
+    least_answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of the watch.
+
+    Attributes:
+        ruling: Keep it, roll it back, or undecided for want of data.
+        reason: In a sentence, with the numbers.
+        at_s: When.
+        first_bad_s: Start of the first window with a bad or slow answer; NaN when there was none.
+        data: The numbers of each signal.
+    """
+
+    ruling: Ruling
+    reason: str
+    at_s: float
+    first_bad_s: float = math.nan
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCounts:
+    """PromQL of what a slot's servers have counted since they started.
+
+    Attributes:
+        answers: All answers.
+        errors: Those that failed.
+        in_time: Those within the latency objective.
+    """
+
+    answers: str
+    errors: str
+    in_time: str
+
+
+class Watch:
+    """One release in one slot, from its switch on."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        slot: str,
+        limits: Limits,
+        windows: Callable[[], Iterable[Mapping[str, Any]]],
+        metrics: Metrics,
+        counts: ServerCounts,
+        clock: Clock,
+        pace_s: float = 0.1,
+        ask_every_s: float = 1.0,
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            version: The release.
+            slot: Where it runs.
+            limits: What it may do and stay.
+            windows: Lines of the load's `live.jsonl` that were not given before.
+            metrics: Prometheus.
+            counts: What to ask it.
+            clock: The run's.
+            pace_s: Between two looks at the clients' record.
+            ask_every_s: Between two questions to Prometheus; its scrape interval.
+        """
+        self._name = f"{version}|{slot}"
+        self._limits = limits
+        self._windows = windows
+        self._servers = _Servers(metrics, counts)
+        self._clock = clock
+        self._pace_s = pace_s
+        self._ask_every_s = ask_every_s
+        self._errors = Tally()
+        self._slow = Tally()
+        self._first_bad_s = math.nan
+
+    def run(self, *, since_s: float, for_s: float) -> Decision:
+        """Watch until the release is found bad or `for_s` seconds have passed; answers before `since_s` do not count."""
+        until_s = self._clock.now() + for_s
+        next_question_s = self._clock.now()
+        while True:
+            for window in self._windows():
+                self._count(window, since_s)
+            reason = self._clients_verdict()
+            if reason is None and self._clock.now() >= next_question_s:
+                reason = self._servers.verdict(self._limits)
+                next_question_s = self._clock.now() + self._ask_every_s
+            if reason is not None:
+                return self._decide("roll back", reason)
+            if self._clock.now() >= until_s:
+                return self._end()
+            self._clock.sleep(self._pace_s)
+
+    def _count(self, window: Mapping[str, Any], since_s: float) -> None:
+        seen = window["versions"].get(self._name)
+        if seen is None or window["end_s"] <= since_s:
+            return
+        bad = sum(seen["bad"].values())
+        slow = sum(latency > self._limits.slow_s * 1000 for latency in seen["latency_ms"])
+        self._errors = self._errors.plus(seen["ok"] + bad, bad)
+        self._slow = self._slow.plus(len(seen["latency_ms"]), slow)
+        if (bad or slow) and math.isnan(self._first_bad_s):
+            self._first_bad_s = window["start_s"]
+
+    def _clients_verdict(self) -> str | None:
+        if exceeds(self._errors, self._limits.errors):
+            return _sentence("clients", self._errors, "failed or were wrong", self._limits.errors)
+        if exceeds(self._slow, self._limits.slow):
+            return _sentence("clients", self._slow, f"took longer than {self._limits.slow_s:g} s", self._limits.slow)
+        return None
+
+    def _end(self) -> Decision:
+        total = self._errors.total
+        if total < self._limits.least_answers:
+            return self._decide(
+                "undecided", f"{total} answers were seen, and {self._limits.least_answers} are needed to let it stay"
+            )
+        return self._decide("keep", f"{self._errors.bad} of {total} answers were bad, {self._slow.bad} slow")
+
+    def _decide(self, ruling: Ruling, reason: str) -> Decision:
+        data = {
+            "clients": {"answers": self._errors.total, "bad": self._errors.bad, "slow": self._slow.bad},
+            "servers": self._servers.data(),
+        }
+        return Decision(ruling, reason, self._clock.now(), self._first_bad_s, data)
+
+
+class _Servers:
+    """The growth of the servers' counters since the first look."""
+
+    def __init__(self, metrics: Metrics, counts: ServerCounts) -> None:
+        self._metrics = metrics
+        self._counts = counts
+        self._before: tuple[float, float, float] | None = None
+        self._errors = Tally()
+        self._slow = Tally()
+        self._silent = 0
+
+    def verdict(self, limits: Limits) -> str | None:
+        """Why the release is to go back, or None; a Prometheus that is silent gives no reason."""
+        try:
+            answers, errors, in_time = (
+                self._sum(self._counts.answers), self._sum(self._counts.errors), self._sum(self._counts.in_time)
+            )  # fmt: skip
+        except Unreachable:
+            self._silent += 1
+            return None
+        before, self._before = self._before, (answers, errors, in_time)
+        if before is None or answers < before[0] or errors < before[1]:
+            return None
+        grown = int(answers - before[0])
+        self._errors = self._errors.plus(grown, min(int(errors - before[1]), grown))
+        self._slow = self._slow.plus(grown, max(grown - int(in_time - before[2]), 0))
+        if exceeds(self._errors, limits.errors):
+            return _sentence("Prometheus", self._errors, "failed", limits.errors)
+        if exceeds(self._slow, limits.slow):
+            return _sentence("Prometheus", self._slow, f"took longer than {limits.slow_s:g} s", limits.slow)
+        return None
+
+    def data(self) -> dict[str, int]:
+        """The numbers."""
+        return {
+            "answers": self._errors.total,
+            "bad": self._errors.bad,
+            "slow": self._slow.bad,
+            "unanswered_questions": self._silent,
+        }
+
+    def _sum(self, promql: str) -> float:
+        samples = self._metrics.query(promql)
+        if not samples or any(math.isnan(sample.value) for sample in samples):
+            raise Unreachable(f"Prometheus has no value for {promql!r}")
+        return sum(sample.value for sample in samples)
+
+
+def _sentence(who: str, tally: Tally, what: str, allowed: Allowance) -> str:
+    return (
+        f"{who} saw {tally.bad} of {tally.total} answers that {what} ({tally.share:.1%}), where {allowed.share:.2%} is "
+        "allowed"
+    )

@@ -1,0 +1,125 @@
+"""Tries a slot through the public gateway by a header that names the slot, with the workload's own requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drillbook.ports import Answer, SmokeReport, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from drillbook.ports import Client
+    from loadtests.workload import Request, Workload
+
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySmoke:
+    """Smoke checks of one release.
+
+    Attributes:
+        client: A user at the public address.
+        workload: Makes a workload whose keys have the prefix given.
+        prefix: Of the keys that it writes; unique to the drill.
+        header: Names the slot to the gateway.
+        health_paths: Each has to answer 200.
+    """
+
+    client: Client
+    workload: Callable[[str], Workload]
+    prefix: str
+    header: str
+    health_paths: tuple[str, ...] = ()
+
+    def run(self, slot: str, *, times: int) -> SmokeReport:
+        """Health, a write, its read-back and a read with a known right answer, `times` over."""
+        trial = _Trial(self.client, {self.header: slot}, self.workload(f"{self.prefix}-smoke-{slot}"))
+        for path in self.health_paths:
+            trial.healthy(path)
+        trial.seeded()
+        for number in range(times):
+            trial.writes(number)
+            trial.answers_right(number)
+        return SmokeReport(trial.tried, tuple(trial.problems), tuple(sorted(trial.versions)))
+
+
+class _Trial:
+    def __init__(self, client: Client, headers: dict[str, str], workload: Workload) -> None:
+        self.tried = 0
+        self.problems: list[str] = []
+        self.versions: set[str] = set()
+        self._client = client
+        self._headers = headers
+        self._slot = next(iter(headers.values()))
+        self._workload = workload
+
+    def healthy(self, path: str) -> None:
+        self.tried += 1
+        answer = self._get(path)
+        if answer is not None and answer.status != _OK:
+            self.problems.append(f"{path} answered {answer.status}: {answer.body[:200].decode(errors='replace')}")
+
+    def seeded(self) -> None:
+        for request in self._workload.seed():
+            self._right(request)
+
+    def writes(self, number: int) -> None:
+        """Write, and read the write back."""
+        request = self._workload.write(number)
+        self._right(request)
+        self.tried += 1
+        replies = [self._send(question) for question in self._workload.read_back(request.key)]
+        if any(reply is None for reply in replies):
+            return
+        found = self._workload.found(request.key, [reply for reply in replies if reply is not None])
+        if found is None or found.copies != 1 or not found.equal:
+            seen = "nothing that could be judged" if found is None else f"{found.copies} copies, equal: {found.equal}"
+            self.problems.append(f"the write {request.key} was acknowledged, and read back as {seen}")
+
+    def answers_right(self, number: int) -> None:
+        self._right(self._workload.query(number))
+
+    def _right(self, request: Request) -> None:
+        self.tried += 1
+        answer = self._send(request)
+        if answer is None:
+            return
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own classes
+            self.problems.append(f"{request.operation} answered {answer.status}")
+            return
+        wrong = self._workload.wrong(request, answer)
+        if wrong:
+            self.problems.append(f"{request.operation} was answered wrongly: {wrong}")
+
+    def _get(self, path: str) -> Answer | None:
+        return self._try("GET", path, None, {})
+
+    def _send(self, request: Request) -> Answer | None:
+        return self._try(request.method, request.path, request.body or None, request.headers)
+
+    def _try(self, method: str, path: str, body: bytes | None, headers: object) -> Answer | None:
+        sent = {**dict(headers), **self._headers}  # type: ignore[call-overload]
+        try:
+            answer = self._client.send(method, path, body=body, headers=sent)
+        except Unreachable as error:
+            self.problems.append(str(error))
+            return None
+        self._identify(answer)
+        return answer
+
+    def _identify(self, answer: Answer) -> None:
+        origin = self._client.origin(answer)
+        if origin.slot and origin.slot != self._slot:
+            self.problems.append(f"the slot {origin.slot} answered where {self._slot} was asked")
+        if origin.version:
+            self.versions.add(origin.version)
+
+
+def first_few(problems: Iterable[str], count: int = 3) -> str:
+    """The first problems in one line, with how many more there are."""
+    listed = list(problems)
+    more = f" (and {len(listed) - count} more)" if len(listed) > count else ""
+    return "; ".join(listed[:count]) + more

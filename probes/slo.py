@@ -1,0 +1,178 @@
+"""Service level indicators as the servers counted them, from Prometheus.
+
+Counters are read as they stand, and subtracted: `increase()` answers 0 for a counter that is first scraped at 90, and
+extrapolates where nothing was. The rule, for each series of a selector:
+
+- its last value in the window minus its value at the window's start;
+- a series that was not there at the start began in the window, at 0: the whole of its last value counts;
+- a series that ended in the window counts with the last value that was scraped;
+- a series that fell back (its process was restarted in place) makes the sum unknown, which is a doubt.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Measurement
+from drillbook.domain.promql import narrowed, over
+from drillbook.domain.proportion import proportion
+from drillbook.ports import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from drillbook.domain.measurement import Window
+    from drillbook.ports import Cluster, Metrics, Sample
+
+_SCRAPED_SHARE = 0.8
+"""Of the scrapes due, so many have to have worked for a series to count as complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSeries:
+    """Where Prometheus keeps what the service counts; selectors without slot and version.
+
+    Attributes:
+        requests: Counter of answered requests.
+        failures: The same, of those that the service failed.
+        in_time: Histogram bucket that ends at the latency objective; counts those within it.
+        timed: The histogram's count: all that the bucket is a share of.
+        in_flight: Gauge of requests being answered.
+        up: Prometheus' own series of the service's targets.
+        writes: Counter of write requests, which nobody makes but the load.
+        slot_label: Label that holds the slot.
+        version_label: Label that holds the release.
+        target_label: Label of `up` that holds `address:port`.
+        scrape_interval_s: Seconds between two scrapes.
+    """
+
+    requests: str
+    failures: str
+    in_time: str
+    timed: str
+    in_flight: str
+    up: str
+    writes: str
+    slot_label: str = "slot"
+    version_label: str = "version"
+    target_label: str = "instance"
+    scrape_interval_s: float = 1.0
+
+    def of(self, selector: str, *, slot: str | None = None, version: str | None = None) -> str:
+        """A selector narrowed to a slot, a release or both."""
+        labels = {self.slot_label: slot, self.version_label: version}
+        return narrowed(selector, {label: value for label, value in labels.items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """By how much counters grew in a window.
+
+    Attributes:
+        count: The sum; NaN when nothing is known.
+        doubts: Reasons not to trust it.
+    """
+
+    count: float
+    doubts: tuple[str, ...] = ()
+
+
+def growth(metrics: Metrics, selector: str, window: Window, *, may_be_absent: bool = False) -> Growth:
+    """By how much the counters of a selector grew in a window, by the rule above; never raises.
+
+    Args:
+        metrics: Prometheus.
+        selector: Which counters.
+        window: When; its end at least two scrapes ago.
+        may_be_absent: Whether no series at all means 0, as for an error that never occurred.
+    """
+    try:
+        first = _by_series(metrics.query(selector, at_s=window.start_s))
+        last = _by_series(metrics.query(over("last_over_time", selector, window.length_s), at_s=window.end_s))
+        resets = metrics.query(f"{over('resets', selector, window.length_s)} > 0", at_s=window.end_s)
+    except Unreachable as error:
+        return Growth(math.nan, (str(error),))
+    if not last:
+        return Growth(0.0) if may_be_absent else Growth(math.nan, (f"Prometheus has no series of {selector}",))
+    doubts: list[str] = []
+    if resets:
+        doubts.append(f"{len(resets)} series of {selector} fell back: a process was restarted, and its count is lost")
+    grown = {key: value - first.get(key, 0.0) for key, value in last.items()}
+    if any(math.isnan(value) for value in grown.values()):
+        return Growth(math.nan, (f"Prometheus answered NaN for {selector}",))
+    return Growth(sum(max(value, 0.0) for value in grown.values()), tuple(doubts))
+
+
+def unscraped(metrics: Metrics, cluster: Cluster, series: ServiceSeries, slot: str, window: Window) -> tuple[str, ...]:
+    """Doubts about a slot's targets: each ready pod has to have been scraped all along the window."""
+    try:
+        status = cluster.slot(slot)
+        up = narrowed(series.up, {series.slot_label: slot}) if series.slot_label else series.up
+        counted = metrics.query(f"sum by ({series.target_label}) ({over('sum_over_time', up, window.length_s)})",
+                                at_s=window.end_s)  # fmt: skip
+    except Unreachable as error:
+        return (str(error),)
+    scrapes = {sample.labels.get(series.target_label, "").rpartition(":")[0]: sample.value for sample in counted}
+    due = window.length_s / series.scrape_interval_s
+    return tuple(
+        f"Prometheus scraped {scrapes.get(address, 0):.0f} of {due:.0f} times the target {address} of slot {slot}"
+        for address in status.addresses
+        if not scrapes.get(address, 0) >= _SCRAPED_SHARE * due - 1
+    )
+
+
+def availability(
+    metrics: Metrics, series: ServiceSeries, window: Window, *, slot: str | None = None, doubts: Sequence[str] = ()
+) -> Measurement:
+    """Share of requests that the servers did not fail."""
+    requests = growth(metrics, series.of(series.requests, slot=slot), window)
+    failed = growth(metrics, series.of(series.failures, slot=slot), window, may_be_absent=True)
+    return _share("share of requests answered without a server error", requests, failed, window, doubts)
+
+
+def within_latency(
+    metrics: Metrics, series: ServiceSeries, window: Window, *, slot: str | None = None, doubts: Sequence[str] = ()
+) -> Measurement:
+    """Share of requests answered within the latency objective, exact because a bucket ends there."""
+    timed = growth(metrics, series.of(series.timed, slot=slot), window)
+    in_time = growth(metrics, series.of(series.in_time, slot=slot), window)
+    late = Growth(max(timed.count - in_time.count, 0.0), in_time.doubts)
+    return _share("share of requests answered within the latency objective", timed, late, window, doubts)
+
+
+def budget_spent(
+    metrics: Metrics, series: ServiceSeries, window: Window, *, objective: float, doubts: Sequence[str] = ()
+) -> Measurement:
+    """How much of the window's error budget the failed requests used up: 1 is all of it.
+
+    The budget is `1 - objective` of the requests of the window itself; it is a count, not an estimate.
+    """
+    requests = growth(metrics, series.requests, window)
+    failed = growth(metrics, series.failures, window, may_be_absent=True)
+    found = (*requests.doubts, *failed.doubts, *doubts)
+    name = f"share of the window's error budget spent, of {1 - objective:.2%} of its requests"
+    budget = (1 - objective) * requests.count
+    if math.isnan(requests.count) or math.isnan(failed.count) or budget <= 0:
+        return Measurement(name, None, "ratio", 0, window, "prometheus", found)
+    spent = Interval.exactly(failed.count / budget)
+    return Measurement(name, spent, "ratio", int(requests.count), window, "prometheus", found)
+
+
+def _share(name: str, requests: Growth, bad: Growth, window: Window, doubts: Sequence[str]) -> Measurement:
+    found = tuple(dict.fromkeys((*requests.doubts, *bad.doubts, *doubts)))
+    if math.isnan(requests.count) or math.isnan(bad.count) or requests.count <= 0:
+        none = () if found else ("no request was counted",)
+        return Measurement(name, None, "ratio", 0, window, "prometheus", (*found, *none))
+    total = round(requests.count)
+    good = total - min(round(bad.count), total)
+    return Measurement(name, proportion(good, total), "ratio", total, window, "prometheus", found)
+
+
+def _by_series(samples: Sequence[Sample]) -> Mapping[frozenset[tuple[str, str]], float]:
+    return {
+        frozenset((name, value) for name, value in sample.labels.items() if name != "__name__"): sample.value
+        for sample in samples
+    }
