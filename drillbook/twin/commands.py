@@ -39,7 +39,7 @@ class Lines:
 
 def bring_up(profile: ProfileName, *, replace: bool) -> int:
     """`twin up`: 0, or 2 with what to do."""
-    lacking = [finding for finding in doctor.examine(packages.missing) if not finding.healthy]
+    lacking = [finding for finding in doctor.examine(_missing_packages) if not finding.healthy]
     if lacking:
         _print_findings(lacking)
         return EXIT_REFUSED
@@ -85,7 +85,7 @@ def show_status() -> int:
 
 def show_doctor() -> int:
     """`twin doctor`: 0 when this machine can carry the twin, 2 otherwise."""
-    findings = doctor.examine(packages.missing)
+    findings = doctor.examine(_missing_packages)
     _print_findings(findings)
     return 0 if all(finding.healthy for finding in findings) else EXIT_REFUSED
 
@@ -120,3 +120,7 @@ def _print_findings(findings: Sequence[doctor.Finding]) -> None:
 def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def _missing_packages() -> list[str]:
+    return [package.name for package in packages.missing()]

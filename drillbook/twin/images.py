@@ -107,7 +107,10 @@ def all_images() -> tuple[Image, ...]:
         PartError: When a package that gives an image its tag is not installed.
     """
     prometheus = DebianProgram("prometheus", "prometheus")
-    alertmanager = DebianProgram("prometheus-alertmanager", "prometheus-alertmanager")
+    alertmanager = DebianProgram(
+        "prometheus-alertmanager", "prometheus-alertmanager",
+        ("/usr/share/prometheus/alertmanager/default.tmpl", "/usr/share/prometheus/alertmanager/email.tmpl"),
+    )  # fmt: skip
     return (
         Image("pause", golang.PAUSE.version, (GoProgram("pause"),), Command(("/usr/local/bin/pause",), user=65534)),
         Image("coredns", golang.COREDNS_VERSION, (_BASE, GoProgram("coredns")), Command(("/usr/local/bin/coredns",))),

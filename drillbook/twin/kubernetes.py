@@ -113,7 +113,10 @@ def _start_worker(
     _write_json(directory / "net.d" / "10-pods.conflist", _pod_network(machine))
     registry = directory / "certs.d" / REGISTRY_NAME
     registry.mkdir(parents=True, exist_ok=True)
-    (registry / "hosts.toml").write_text(f'server = "http://{REGISTRY_ADDRESS}:5000"\n')
+    (registry / "hosts.toml").write_text(
+        f'server = "http://{REGISTRY_ADDRESS}:5000"\n\n'
+        f'[host."http://{REGISTRY_ADDRESS}:5000"]\n  capabilities = ["pull", "resolve"]\n'
+    )
     (directory / "containerd.toml").write_text(_containerd_configuration(directory, pause_image))
     kubelet = _kubelet(region, machine, components, authority)
     proxy = _kube_proxy(region, machine, components, authority)
@@ -227,6 +230,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   restrict_oom_score_adj = true
   disable_apparmor = true
   tolerate_missing_hugetlb_controller = true
+  enable_unprivileged_ports = true
   max_concurrent_downloads = 6
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{_CNI_PLUGINS}"
