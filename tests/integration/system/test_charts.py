@@ -1,0 +1,177 @@
+"""What the charts render for each environment, asked of the real helm and promtool."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from drillbook.twin import golang
+
+CHARTS = Path(__file__).resolve().parents[3] / "system" / "charts"
+ENVIRONMENTS = ("development", "staging", "production")
+_SLOT = ("--set=slot=green", "--set=version=1.1.0")
+_STANDBY = ("--set=role=standby", "--set=region=us-west-2", "--set=postgres.primaryHost=10.77.1.11")
+_RENDERED = [
+    pytest.param(chart, environment, arguments, id=f"{chart}-{environment}-{name}")
+    for environment in ENVIRONMENTS
+    for chart, name, arguments in (
+        ("analytics", "primary", _SLOT),
+        ("analytics", "secondary", (*_SLOT, "--set=region=us-west-2")),
+        ("platform", "primary", ()),
+        ("platform", "standby", _STANDBY),
+    )
+]
+
+
+@cache
+def _helm() -> str:
+    return str(golang.build_all().helm)
+
+
+def _run(command: str, chart: str, environment: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    directory = CHARTS / chart
+    # A chart that asks for a version is judged against the one it will meet.
+    given = (f"--values={directory / f'values-{environment}.yaml'}", "--kube-version=1.34.0", *arguments)
+    named = (command, chart, str(directory)) if command == "template" else (command, str(directory))
+    return subprocess.run([_helm(), *named, *given], capture_output=True, text=True, timeout=60, check=False)
+
+
+def _objects(chart: str, environment: str, *arguments: str) -> list[dict[str, Any]]:
+    rendered = _run("template", chart, environment, "--namespace=analytics", *arguments)
+    assert rendered.returncode == 0, rendered.stderr
+    return [found for found in YAML(typ="safe").load_all(rendered.stdout) if found]
+
+
+def _pods(objects: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{found['kind']}/{found['metadata']['name']}", found["spec"]["template"]["spec"])
+        for found in objects
+        if found["kind"] in {"Deployment", "StatefulSet", "Job"}
+    ]
+
+
+@pytest.mark.parametrize(("chart", "environment", "arguments"), _RENDERED)
+def test_a_chart_is_clean_for_each_environment(chart: str, environment: str, arguments: tuple[str, ...]) -> None:
+    linted = _run("lint", chart, environment, "--strict", "--quiet", *arguments)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+@pytest.mark.parametrize(("chart", "environment", "arguments"), _RENDERED)
+def test_every_pod_is_bounded_and_restricted(chart: str, environment: str, arguments: tuple[str, ...]) -> None:
+    pods = _pods(_objects(chart, environment, *arguments))
+    assert pods
+    for name, pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in pod["containers"]:
+            assert set(container["resources"]["requests"]) == {"cpu", "memory"}, name
+            assert set(container["resources"]["limits"]) == {"cpu", "memory"}, name
+            security = container["securityContext"]
+            assert not security["allowPrivilegeEscalation"], name
+            assert security["readOnlyRootFilesystem"], name
+            assert security["capabilities"] == {"drop": ["ALL"]}, name
+        assert not any("hostPath" in volume for volume in pod.get("volumes", [])), name
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_pod_has_time_to_leave(environment: str) -> None:
+    (deployment,) = (o for o in _objects("analytics", environment, *_SLOT) if o["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    settings = {entry["name"]: entry["value"] for entry in container["env"]}
+    sleep_s = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    needed_s = sleep_s + float(settings["DRAIN_SECONDS"]) + float(settings["LONGEST_REQUEST_SECONDS"])
+    assert sleep_s > 0
+    assert pod["terminationGracePeriodSeconds"] > needed_s
+    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "region", "arguments", "replicas"),
+    [
+        ("staging", "us-east-1", (), 2),
+        ("staging", "us-west-2", (), 1),
+        ("development", "us-east-1", (), 1),
+        ("staging", "us-east-1", ("--set=replicas=0",), 0),
+    ],
+)
+def test_a_region_has_its_number_of_pods(
+    environment: str, region: str, arguments: tuple[str, ...], replicas: int
+) -> None:
+    objects = _objects("analytics", environment, *_SLOT, f"--set=region={region}", *arguments)
+    (deployment,) = (o for o in objects if o["kind"] == "Deployment")
+    assert deployment["spec"]["replicas"] == replicas
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_an_eviction_is_always_possible_and_never_takes_the_last_pod_of_several(environment: str) -> None:
+    objects = _objects("analytics", environment, *_SLOT)
+    (deployment,) = (o for o in objects if o["kind"] == "Deployment")
+    for budget in (o["spec"] for o in objects if o["kind"] == "PodDisruptionBudget"):
+        assert 0 < budget["minAvailable"] < deployment["spec"]["replicas"]
+
+
+def test_defects_reach_the_service_under_its_names() -> None:
+    bad = ("--set=defects.errorShare=0.1", "--set=defects.minRps=20", "--set=defects.readyLies=1")
+    (deployment,) = (o for o in _objects("analytics", "staging", *_SLOT, *bad) if o["kind"] == "Deployment")
+    environment = {e["name"]: e["value"] for e in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+    found = {name: value for name, value in environment.items() if name.startswith("DEFECT_")}
+    assert found == {"DEFECT_ERROR_SHARE": "0.1", "DEFECT_MIN_RPS": "20", "DEFECT_READY_LIES": "1"}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_public_rule_is_the_last_and_starts_on_blue_alone(environment: str) -> None:
+    (route,) = (o for o in _objects("platform", environment) if o["kind"] == "HTTPRoute")
+    *by_slot, public = route["spec"]["rules"]
+    assert [rule["backendRefs"][0]["name"] for rule in by_slot] == ["analytics-blue", "analytics-green"]
+    assert [(ref["name"], ref["weight"]) for ref in public["backendRefs"]] == [
+        ("analytics-blue", 100),
+        ("analytics-green", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chart", "arguments", "says"),
+    [
+        ("analytics", ("--set=slot=red", "--set=version=1.1.0"), "/slot"),
+        ("analytics", ("--set=slot=blue", "--set=version=latest"), "/version"),
+        ("analytics", (*_SLOT, "--set=defects.errorShare=ten"), "/defects/errorShare"),
+        ("analytics", (*_SLOT, "--set=replica=2"), "replica"),
+        ("analytics", (*_SLOT, "--set=replicas=-1"), "/replicas"),
+        ("platform", ("--set=role=standby",), "postgres.primaryHost"),
+        ("platform", ("--set=role=leader",), "/role"),
+        ("platform", ("--set=postgres.storage.kind=local",), "postgres.storage.node"),
+        ("platform", ("--set=gateway.nodePort=80",), "/gateway/nodePort"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(chart: str, arguments: tuple[str, ...], says: str) -> None:
+    refused = _run("template", chart, "staging", *arguments)
+    assert refused.returncode != 0
+    assert says in refused.stderr
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_prometheus_accepts_its_configuration(environment: str, tmp_path: Path) -> None:
+    for found in _objects("platform", environment):
+        if found["kind"] == "ConfigMap" and found["metadata"]["name"] == "prometheus":
+            for name, text in found["data"].items():
+                (tmp_path / name).write_text(text.replace("/etc/prometheus/", f"{tmp_path}/"))
+    checked = _promtool("check", "config", str(tmp_path / "prometheus.yml"))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
+    text = (Path(__file__).parent / "rules_test.yml").read_text()
+    case = tmp_path / "rules_test.yml"
+    case.write_text(text.replace("RULES", str(CHARTS / "platform" / "files" / "rules.yml")))
+    tested = _promtool("test", "rules", str(case))
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def _promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=60, check=False)
