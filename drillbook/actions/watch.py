@@ -1,7 +1,7 @@
 """Watch a release on the public's traffic and decide whether it may stay.
 
-Two witnesses are asked: the clients' own record of answers, complete within a quarter of a second, and Prometheus. Either
-is enough to send a release back; only the clients' can let it stay, and only with enough answers.
+Two witnesses are asked: the clients' own record of answers, complete within a quarter of a second, and Prometheus.
+Either is enough to send a release back; only the clients' can let it stay, and only with enough answers.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Watch:
         self._first_bad_s = math.nan
 
     def run(self, *, since_s: float, for_s: float) -> Decision:
-        """Watch until the release is found bad or `for_s` seconds have passed; answers before `since_s` do not count."""
+        """Watch until the release is found bad, or for `for_s` seconds; answers before `since_s` do not count."""
         until_s = self._clock.now() + for_s
         next_question_s = self._clock.now()
         while True:

@@ -20,7 +20,7 @@ _HALVINGS = 60
 def proportion(good: int, total: int, *, confidence: float = CONFIDENCE) -> Interval:
     """The interval of the true share of good ones.
 
-    Each bound holds with `confidence` by itself: what is judged is always one side. 5,990 of 5,990 show 0.9995 at least.
+    Each bound holds with `confidence` by itself: what is judged is always one side. 5,990 of 5,990 show at least 0.9995.
 
     Raises:
         ValueError: When there are none, or more good ones than all.

@@ -1,36 +1,35 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from drillbook.domain.proportion import proportion
 
 
-@pytest.mark.parametrize(
-    ("good", "total", "low", "high"),
-    [
-        # The rule of three, exactly: 0.05 ** (1 / n).
-        (5990, 5990, 0.9995, 1.0),
-        (500, 500, 0.994026, 1.0),
-        (0, 10, 0.0, 0.258866),
-        # Exact one-sided 95 % bounds, from R's binom.test(8, 10, alternative=...).
-        (8, 10, 0.493099, 0.963229),
-        (50, 100, 0.413730, 0.586270),
-    ],
-)
-def test_bounds_are_clopper_and_pearsons(good, total, low, high) -> None:
+def at_least(good: int, total: int, share: float) -> float:
+    """The binomial tail, summed term by term."""
+    return sum(math.comb(total, k) * share**k * (1 - share) ** (total - k) for k in range(good, total + 1))
+
+
+@pytest.mark.parametrize(("good", "total"), [(8, 10), (1, 10), (50, 100), (99, 100), (497, 500)])
+def test_at_its_bounds_what_was_seen_has_a_chance_of_5_percent(good, total) -> None:
     interval = proportion(good, total)
-    assert interval.low == pytest.approx(low, abs=2e-6)
-    assert interval.high == pytest.approx(high, abs=2e-6)
+    assert at_least(good, total, interval.low) == pytest.approx(0.05, abs=1e-9)
+    assert 1 - at_least(good + 1, total, interval.high) == pytest.approx(0.05, abs=1e-9)
 
 
-def test_more_requests_tell_more() -> None:
-    assert proportion(99_000, 100_000).low > proportion(990, 1000).low
-    assert proportion(99_000, 100_000).high < proportion(990, 1000).high
+@pytest.mark.parametrize(("total", "low"), [(5990, 0.9995), (500, 0.05 ** (1 / 500))])
+def test_none_bad_shows_what_the_number_can_show(total, low) -> None:
+    interval = proportion(total, total)
+    assert interval.low == pytest.approx(low, abs=1e-6)
+    assert interval.high == 1.0
+    assert proportion(0, total).low == 0.0
 
 
 def test_a_million_is_computed() -> None:
     interval = proportion(999_000, 1_000_000)
-    assert interval.low < 0.999 < interval.high
+    assert 0.9989 < interval.low < 0.999 < interval.high < 0.9991
 
 
 @pytest.mark.parametrize(("good", "total"), [(0, 0), (2, 1), (-1, 5)])
