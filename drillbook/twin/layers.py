@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from drillbook.twin.golang import Binaries
 
 PROJECT = Path(__file__).parents[2]
+_THIS = sys.modules[__name__]
 SITE_PACKAGES = f"usr/local/lib/python{PYTHON}/dist-packages"
 
 
@@ -56,11 +59,11 @@ class Part(Protocol):
         """For the cache and for people."""
         ...
 
-    def inputs(self, workshop: Workshop) -> Mapping[str, str]:
+    def inputs(self, workshop: Workshop, /) -> Mapping[str, str]:
         """All that decides the content; quick to find out."""
         ...
 
-    def entries(self, workshop: Workshop, scratch: Path) -> Iterable[Entry]:
+    def entries(self, workshop: Workshop, scratch: Path, /) -> Iterable[Entry]:
         """The content; `scratch` is an empty directory that lives until the layer is written."""
         ...
 
@@ -75,7 +78,7 @@ def layer(part: Part, workshop: Workshop) -> Layer:
         shutil.rmtree(scratch)
         (directory / "layer.json").write_text(json.dumps({"digest": written.digest, "size": written.size}))
 
-    inputs = {"part": repr(part), **part.inputs(workshop)}
+    inputs = {"recipe": _recipe(), "part": repr(part), **part.inputs(workshop)}
     directory = workshop.cache.obtain(f"layer-{part.name}", inputs, build, progress=workshop.progress)
     described = json.loads((directory / "layer.json").read_text())
     return Layer(directory / "layer.tar", described["digest"], described["size"])
@@ -155,7 +158,7 @@ class WheelProgram:
         # The wheel of OpenBao has a Python launcher of the same name beside the program: the program is the large one.
         found = [file for file in files if file.name == self.name and Path(str(file.locate())).is_file()]
         if not found:
-            message = f"{self.name} is not installed; it comes with the Python package {self.distribution}: make install"
+            message = f"{self.name} is missing; it comes with the Python package {self.distribution}: make install"
             raise PartError(message)
         return max(found, key=lambda file: Path(str(file.locate())).stat().st_size)
 
@@ -167,7 +170,7 @@ class DebianProgram:
     Attributes:
         name: File name in `/usr/bin`.
         package: The package.
-        files: Further files or directories of it, by absolute path.
+        files: Further files of it that the program reads, by absolute path.
     """
 
     name: str
@@ -189,11 +192,11 @@ class DebianProgram:
         return {"version": packages.versions([self.package]).get(self.package, "")}
 
     def entries(self, _workshop: Workshop, _scratch: Path) -> Iterable[Entry]:
-        """The program and what was asked for beside it."""
+        """The program and what it reads."""
         entries = _program(self.name, Path("/usr/bin") / self.name)
         for name in self.files:
             path = name.lstrip("/")
-            entries += [*oci.parents_of(f"{path}/"), *oci.entries_of(Path(name), at=path)]
+            entries += [*oci.parents_of(path), Entry(path, "file", 0o644, source=Path(name))]
         return entries
 
 
@@ -213,14 +216,14 @@ class Wheels:
         """The lock, what is wanted of it, and the Python that compiles it."""
         return {
             "lock": file_digest(PROJECT / "requirements.lock"),
-            "wanted": repr(wheels.extra(PROJECT / "pyproject.toml", self.extra)),
+            "wanted": repr(wheels.group(PROJECT / "pyproject.toml", self.extra)),
             "python": content_key(rootfs.inputs(PYTHON_ROOT)),
         }
 
     def entries(self, workshop: Workshop, scratch: Path) -> Iterable[Entry]:
         """The packages, compiled; without their tests, their commands and the installer's records."""
         workshop.progress(f"{self.name}: installing Python packages (about 20 s)")
-        wanted = wheels.extra(PROJECT / "pyproject.toml", self.extra)
+        wanted = wheels.group(PROJECT / "pyproject.toml", self.extra)
         target = scratch / "site"
         lock = wheels.subset(PROJECT / "requirements.lock", wanted, python=PYTHON)
         wheels.install(lock, target, python=PYTHON)
@@ -262,6 +265,12 @@ class Sources:
         for path in (scratch / "tree").rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)
         return oci.entries_of(scratch / "tree")
+
+
+@cache
+def _recipe() -> str:
+    """The code that lays layers out; a number raised by hand would be forgotten once."""
+    return content_key({module.__name__: file_digest(Path(module.__file__ or "")) for module in (_THIS, oci, wheels)})
 
 
 def _program(name: str, source: Path) -> list[Entry]:

@@ -57,7 +57,7 @@ class Entry:
             body = self.target
         elif self.kind == "file":
             with self.open() as stream:
-                body = hashlib.file_digest(stream, "sha256").hexdigest()
+                body = hashlib.sha256(stream.read()).hexdigest()
         else:
             body = ""
         return f"{self.kind} {self.mode:o} {self.owner} {body}"

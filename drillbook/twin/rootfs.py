@@ -1,4 +1,4 @@
-"""Root file systems of Debian packages, for the twin's images: unpacked, not installed, and stripped of what nobody runs.
+"""Root file systems of Debian packages, for the twin's images: unpacked, not installed, and stripped.
 
 Unpacking runs no maintainer script, starts nothing and takes seconds; what the scripts would have made (accounts, the
 bundle of certificate authorities, compiled Python) is made here.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drillbook.twin import packages
-from drillbook.twin.cache import Cache, Progress, silent
+from drillbook.twin.cache import Cache, Progress, file_digest, silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,6 @@ USER = 10001
 PYTHON = "3.11"
 CODENAME = "bookworm"
 
-_RECIPE = "1"
-"""Part of every key: raise it when this file makes other trees than before of the same packages."""
 _DEADLINE_S = 600.0
 _SOURCES = Path("/etc/apt")
 _UNWANTED = (
@@ -112,7 +110,7 @@ def inputs(root: Root) -> dict[str, str]:
     lists, and the twin has to start without them.
     """
     return {
-        "recipe": _RECIPE,
+        "recipe": file_digest(Path(__file__)),
         "root": repr(root),
         "codename": CODENAME,
         "installed": repr(packages.versions(root.packages)),
@@ -155,8 +153,8 @@ def debian_sources(into: Path) -> list[Path]:
         RootError: When there are none.
     """
     suites = {CODENAME, f"{CODENAME}-updates", f"{CODENAME}-security"}
-    found = [*sorted((_SOURCES / "sources.list.d").glob("*.sources")), *sorted((_SOURCES / "sources.list.d").glob("*.list"))]
-    found.append(_SOURCES / "sources.list")
+    parts = _SOURCES / "sources.list.d"
+    found = [*sorted(parts.glob("*.sources")), *sorted(parts.glob("*.list")), _SOURCES / "sources.list"]
     kept: dict[str, list[str]] = {".sources": [], ".list": []}
     for path in found:
         if not path.is_file():

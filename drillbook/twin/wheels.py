@@ -69,7 +69,7 @@ def subset(lock: Path, wanted: Sequence[str], *, python: str) -> str:
     return "\n".join("\n".join(blocks[name]) for name in sorted(names)) + "\n"
 
 
-def extra(project: Path, name: str) -> tuple[str, ...]:
+def group(project: Path, name: str) -> tuple[str, ...]:
     """The requirements of an optional dependency group of a pyproject.toml."""
     content = tomllib.loads(project.read_text(encoding="utf-8"))
     return tuple(content["project"]["optional-dependencies"][name])

@@ -55,7 +55,7 @@ def test_a_further_version_costs_a_manifest(registry_url: str) -> None:
     version = images.build([images.analytics("9.9.9")])
     sent = images.publish(version, registry_url)
     assert len(sent.pushed) == 1
-    assert sent.sent_bytes < 10_000  # noqa: PLR2004 - a configuration, and no layer
+    assert sent.sent_bytes < 10_000
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_further_version_costs_a_manifest(registry_url: str) -> None:
         ("postgres", ("/usr/lib/postgresql/15/bin/postgres", "--version"), "PostgreSQL) 15."),
         ("postgres", ("/bin/sh", "-c", "pgbackrest version"), "pgBackRest"),
         ("scoring", ("/usr/bin/python3", "-c", "import scoring; print(scoring.score(0))"), "0.5"),
-        ("analytics", ("/usr/bin/python3", "-c", "import analytics.api, psycopg_pool; print(psycopg_pool.__version__)"), "3."),
+        ("analytics", ("/usr/bin/python3", "-c", "import analytics.api, sys; print(sys.version)"), "3.11."),
     ],
 )
 def test_programs_run_in_their_image(
@@ -85,7 +85,8 @@ def test_the_application_is_compiled_beforehand(runtime: Runtime) -> None:
     """No module that the service imports is compiled at the start of a pod."""
     program = (
         "import sys, pathlib, analytics.__main__ as m; "
-        "print([n for n, v in list(sys.modules.items()) if type(getattr(v, '__loader__', None)).__name__ == 'SourceFileLoader' "
+        "print([n for n, v in list(sys.modules.items()) "
+        "if type(getattr(v, '__loader__', None)).__name__ == 'SourceFileLoader' "
         "and not pathlib.Path(v.__cached__).is_file()])"
     )
     done = runtime.run("analytics:1.1.0", "/usr/bin/python3", "-c", program)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from drillbook.twin import images, oci
+from drillbook.twin import images, layers, oci
 from drillbook.twin.oci import Command, Entry, Layout
 from drillbook.twin.registry import RegistryError
 
@@ -17,11 +18,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_each_image_is_listed_once() -> None:
-    """A name and tag has one meaning."""
+def test_each_image_is_listed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name and tag has one meaning, and a Debian version that no tag may hold is cut."""
+    monkeypatch.setattr(layers.packages, "versions", lambda names: dict.fromkeys(names, "1:2.42.0+ds-5~deb12u1"))
     references = [image.reference for image in images.all_images()]
     assert len(set(references)) == len(references)
     assert "registry.drillbook.test:5000/analytics:1.2.0-bad" in references
+    assert "registry.drillbook.test:5000/prometheus:2.42.0" in references
+
+
+def test_a_debian_program_brings_the_files_that_it_reads(tmp_path: Path) -> None:
+    """As files, below their directories."""
+    template = tmp_path / "default.tmpl"
+    template.write_text("text")
+    part = layers.DebianProgram("true", "coreutils", (str(template),))
+    oci.write_layer(tmp_path / "layer.tar", part.entries(cast("layers.Workshop", None), tmp_path))
+    with tarfile.open(tmp_path / "layer.tar") as archive:
+        members = {member.name: member.isfile() for member in archive}
+    assert members["usr/local/bin/true"]
+    assert members[str(template)[1:]]
+    assert members[str(tmp_path)[1:]] is False
 
 
 def test_releases_share_all_their_layers() -> None:

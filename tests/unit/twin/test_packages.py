@@ -29,7 +29,7 @@ def commands(monkeypatch: pytest.MonkeyPatch, policy: Path) -> list[str]:
     run: list[str] = []
 
     def note(*arguments: str) -> None:
-        denied = policy.is_file() and packages._exit_code("sh", str(policy)) == 101  # noqa: PLR2004, SLF001
+        denied = policy.is_file() and packages._exit_code("sh", str(policy)) == 101
         run.append(f"{'quiet' if denied else 'free'}: {' '.join(arguments)}")
 
     monkeypatch.setattr(packages, "_apt", note)
@@ -66,7 +66,7 @@ def test_a_policy_that_denies_already_is_left_alone(commands: list[str], policy:
 
 def test_what_a_killed_installation_left_goes_away(commands: list[str], policy: Path) -> None:
     """Our own policy is known by its mark, the machine's by its name."""
-    policy.write_text(f"#!/bin/sh\n{packages._MARK}\nexit 101\n")  # noqa: SLF001
+    policy.write_text(f"#!/bin/sh\n{packages._MARK}\nexit 101\n")
     policy.chmod(0o755)
     (policy.parent / "policy-rc.d.before-drillbook").write_text("#!/bin/sh\n# theirs\n")
     packages.install(lambda _: None)

@@ -28,7 +28,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_only_debians_own_sources_are_used(apt: Path, tmp_path: Path) -> None:
     """Neither those of others, nor sources of source packages, nor what is switched off."""
-    (apt / "sources.list.d/all.sources").write_text("\n\n".join([_DEBIAN, _OTHERS, _SOURCE_ONLY, _OFF]))
+    (apt / "sources.list.d/all.sources").write_text(f"{_DEBIAN}\n\n{_OTHERS}\n\n{_SOURCE_ONLY}\n\n{_OFF}\n")
     [written] = rootfs.debian_sources(tmp_path / "out")
     assert written.read_text().strip() == _DEBIAN
 

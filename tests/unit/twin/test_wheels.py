@@ -31,8 +31,8 @@ def test_a_subset_keeps_versions_and_hashes(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "lock").write_text(_LOCK)
     monkeypatch.setattr(wheels, "_uv", lambda *_: "A_b==1.0\nc==2.0\n")
     text = wheels.subset(tmp_path / "lock", ["a.b"], python="3.11")
-    assert text == "".join(line for line in _LOCK.splitlines(keepends=True) if line[0] != "#" and "via" not in line
-                           and not line.startswith("d==") and ":da" not in line)
+    unwanted = ("# ", "d==", ":da")
+    assert text.splitlines() == [line for line in _LOCK.splitlines() if not any(word in line for word in unwanted)]
 
 
 def test_a_lock_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,5 +45,5 @@ def test_a_lock_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pytes
 
 def test_the_applications_requirements_are_this_projects() -> None:
     """The image follows pyproject.toml."""
-    wanted = wheels.extra(layers.PROJECT / "pyproject.toml", "system")
+    wanted = wheels.group(layers.PROJECT / "pyproject.toml", "system")
     assert any(requirement.startswith("fastapi") for requirement in wanted)
