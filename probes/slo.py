@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement
 from drillbook.domain.promql import narrowed, over
-from drillbook.domain.proportion import proportion
+from drillbook.domain.statistics import share
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _share(name: str, requests: Growth, bad: Growth, window: Window, doubts: Seq
         return Measurement(name, None, "ratio", 0, window, "prometheus", (*found, *none))
     total = round(requests.count)
     good = total - min(round(bad.count), total)
-    return Measurement(name, proportion(good, total), "ratio", total, window, "prometheus", found)
+    return Measurement(name, share(good, total), "ratio", total, window, "prometheus", found)
 
 
 def _by_series(samples: Sequence[Sample]) -> Mapping[frozenset[tuple[str, str]], float]:
