@@ -1,1 +1,1 @@
-"""Questions to the live system and to what the load recorded: read-only, each answers a measurement."""
+"""Questions to the live system and to what a load recorded: read-only, each answered by a Measurement."""

@@ -1,0 +1,150 @@
+"""Outages as a client lives through them, found in the rows of an open-loop meter.
+
+An outage lasts at most from the start of the last good request before it to the finish of the first good one after it, and
+at least from the start of the first failed request to the start of the last. "First good after" is the one that *finishes*
+first: a request that was caught in the outage and came through late by TCP's retransmission does not prolong it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drillbook.domain.interval import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from drillbook.domain.requests import Flags, Floats, Requests
+
+_SERVICE_QUANTILE = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """One stretch without good service.
+
+    Attributes:
+        last_good_s: Start of the last good request before it; minus infinity when there is none.
+        first_failed_s: Start of the first failed request.
+        last_failed_s: Start of the last failed request.
+        good_again_s: Finish of the first good request after it; infinity when there is none.
+        failed: How many requests failed in it.
+    """
+
+    last_good_s: float
+    first_failed_s: float
+    last_failed_s: float
+    good_again_s: float
+    failed: int
+
+    @property
+    def length(self) -> Interval:
+        """Seconds, by the definition above."""
+        return Interval(self.last_failed_s - self.first_failed_s, self.good_again_s - self.last_good_s)
+
+    def overlaps(self, start_s: float, end_s: float) -> bool:
+        """Whether a request failed in it from `start_s` up to `end_s`."""
+        return self.first_failed_s < end_s and self.last_failed_s >= start_s
+
+
+def outages(requests: Requests, bad: Flags, ignored: Flags | None = None) -> list[Outage]:
+    """Each run of bad requests between good ones, in order of time.
+
+    Args:
+        requests: All of one kind of connection.
+        bad: Which of them count as failed; all others are good.
+        ignored: Those that count as neither.
+    """
+    start_s = np.where(np.isnan(requests.sent_s), requests.due_s, requests.sent_s)
+    if ignored is not None:
+        start_s, bad, done_s = start_s[~ignored], bad[~ignored], requests.done_s[~ignored]
+    else:
+        done_s = requests.done_s
+    order = np.argsort(start_s, kind="stable")
+    start_s, bad, done_s = start_s[order], bad[order], done_s[order]
+    first_finish_s = _first_finish_from(done_s, bad)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], bad, [False])).astype(np.int8)))
+    found: list[Outage] = []
+    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        before = float(start_s[first - 1]) if first else -math.inf
+        found.append(
+            Outage(before, float(start_s[first]), float(start_s[end - 1]), float(first_finish_s[end]), end - first)
+        )
+    return found
+
+
+def merged(found: Iterable[Outage], good_for_s: float) -> list[Outage]:
+    """Outages with less than `good_for_s` of good service in between are one: service was not sustained."""
+    result: list[Outage] = []
+    for outage in found:
+        last = result[-1] if result else None
+        if last is not None and outage.first_failed_s - last.last_failed_s < good_for_s:
+            result[-1] = Outage(
+                last.last_good_s,
+                last.first_failed_s,
+                outage.last_failed_s,
+                outage.good_again_s,
+                last.failed + outage.failed,
+            )
+        else:
+            result.append(outage)
+    return result
+
+
+def longest_gap_s(requests: Requests, bad: Flags, start_s: float, end_s: float) -> float:
+    """The longest outage that could hide between good requests in the window: its minimum detectable outage.
+
+    From the start of each good request to the first finish of a good one that was sent after it. The meter's own stalls
+    are in it, since they move the starts apart. Where no good request was recorded before the window, or after it, the
+    window's edge stands in.
+    """
+    good = ~bad
+    starts, finishes = requests.sent_s[good], requests.done_s[good]
+    order = np.argsort(starts, kind="stable")
+    starts, finishes = starts[order], finishes[order]
+    again_s = _first_finish_from(finishes, np.zeros(len(starts), dtype=np.bool_))
+    starts = np.concatenate(([start_s], starts))
+    again_s = np.where(np.isinf(again_s), end_s, again_s)
+    touching = (starts < end_s) & (again_s > start_s)
+    return float(np.max((again_s - starts)[touching], initial=0.0))
+
+
+def service_s(requests: Requests, bad: Flags) -> float:
+    """How long good requests take from sending to their answer: their 99th percentile; 0 without any.
+
+    A request sent so shortly before an outage can still be caught by it, so lower bounds are less by this.
+    """
+    good = ~bad
+    took_s = (requests.done_s - requests.sent_s)[good]
+    return float(np.quantile(took_s, _SERVICE_QUANTILE)) if len(took_s) else 0.0
+
+
+def longest(certain: Sequence[Outage], possible: Sequence[Outage], service: float, gap_s: float) -> Interval:
+    """Length of the longest outage in seconds.
+
+    Args:
+        certain: Those of failures that the meter cannot have caused.
+        possible: Those of all failures.
+        service: What `service_s` says.
+        gap_s: What `longest_gap_s` says: where nothing failed, a shorter outage than that may still have been.
+    """
+    low = max((max(0.0, outage.length.low - service) for outage in certain), default=0.0)
+    high = max((outage.length.high for outage in possible), default=0.0)
+    return Interval(low, max(low, high, gap_s))
+
+
+def total(certain: Sequence[Outage], possible: Sequence[Outage], service: float, gap_s: float) -> Interval:
+    """Length of all outages together in seconds; arguments as in `longest`."""
+    low = sum(max(0.0, outage.length.low - service) for outage in certain)
+    high = sum(outage.length.high for outage in possible)
+    return Interval(low, max(low, high, gap_s))
+
+
+def _first_finish_from(done_s: Floats, bad: Flags) -> Floats:
+    """For each row, and one past the last, the earliest finish of a good request from there on."""
+    finishes = np.append(np.where(bad, np.inf, done_s), np.inf)
+    return np.minimum.accumulate(finishes[::-1])[::-1]

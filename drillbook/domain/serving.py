@@ -1,0 +1,69 @@
+"""Who answered when: the moment of a switch, and how long a bad release was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drillbook.domain.interval import Interval
+
+if TYPE_CHECKING:
+    from drillbook.domain.requests import Flags, Requests
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers of one version in a window.
+
+    Attributes:
+        count: How many.
+        first_s: When the first was complete; None without any.
+        last_s: When the last was complete; None without any.
+    """
+
+    count: int
+    first_s: float | None
+    last_s: float | None
+
+
+def answers(requests: Requests, which: Flags) -> Answers:
+    """First and last of the chosen answers, by the time they were complete."""
+    done_s = requests.done_s[which]
+    if not len(done_s):
+        return Answers(0, None, None)
+    return Answers(len(done_s), float(np.min(done_s)), float(np.max(done_s)))
+
+
+def exposure(requests: Requests, bad: Flags) -> Interval:
+    """Seconds from the first of the chosen answers to the last; 0 without any.
+
+    The lower bound runs between their finishes. The first may have been given right after the last other request before it
+    was sent, and the last right before the next other one was answered, so the upper bound runs between those.
+    """
+    if not bad.any():
+        return Interval.exactly(0.0)
+    first_s, last_s = float(np.min(requests.done_s[bad])), float(np.max(requests.done_s[bad]))
+    others = ~bad & ~np.isnan(requests.sent_s)
+    earliest_s, latest_s = float(np.min(requests.sent_s[bad])), float(np.max(requests.sent_s[bad]))
+    before = requests.sent_s[others & (requests.sent_s < earliest_s)]
+    after = requests.done_s[others & (requests.sent_s > latest_s)]
+    start_s = float(np.max(before)) if len(before) else earliest_s
+    end_s = max(last_s, float(np.min(after))) if len(after) else last_s
+    return Interval(last_s - first_s, end_s - start_s)
+
+
+def switched_after(requests: Requests, new: Flags, since_s: float) -> Interval | None:
+    """Seconds from `since_s` until the system answers as `new` and no longer otherwise; None if it never does.
+
+    Only answers count: `requests` holds no others. The lower bound is the start of the last old answer's request, the upper
+    the finish of the first new one sent after that.
+    """
+    old_s = requests.sent_s[~new]
+    last_old_s = float(np.max(old_s)) if len(old_s) else since_s
+    after = requests.done_s[new & (requests.sent_s > last_old_s)]
+    if not len(after):
+        return None
+    high = max(0.0, float(np.min(after)) - since_s)
+    return Interval(min(high, max(0.0, last_old_s - since_s)), high)

@@ -1,0 +1,131 @@
+"""How long, and how often, clients went without good service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drillbook.domain import outage
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Measurement, Window
+from probes.recording import recording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drillbook.domain.outage import Outage
+    from drillbook.domain.requests import Flags, Requests
+    from drillbook.domain.traffic import Connection
+    from probes.recording import Recording
+
+
+def failed_requests(drill_dir: Path, window: Window, connection: Connection | None = None) -> Measurement:
+    """Number of metered requests due in the window that failed, were answered wrongly or were not sent.
+
+    Those that the meter may have lost by its own sleep are in the upper bound only. Zero of few says little: judge the
+    minimum detectable outage beside it.
+    """
+    load = recording(drill_dir)
+    requests = load.metered(connection).due_within(window.start_s, window.end_s)
+    failed, doubtful = requests.failed(), requests.doubtful(load.stalls())
+    certain, every = int(np.count_nonzero(failed & ~doubtful)), int(np.count_nonzero(failed))
+    return _measured(load, "failed requests", requests, window, connection, Interval(certain, every), "requests")
+
+
+def downtime(
+    drill_dir: Path, window: Window, connection: Connection, *, patience_s: float | None = None, good_for_s: float = 0.0
+) -> Measurement:
+    """Length in seconds of the longest outage that touches the window.
+
+    Args:
+        drill_dir: The drill's folder.
+        window: When.
+        connection: New or reused; they are judged apart.
+        patience_s: An answer later than this after it was due is no good service. Without it, an outage that TCP bridges by
+            sending again (packets dropped for less than the time-out) is not a failure, only the upper bound tells of it.
+        good_for_s: Service that lasts shorter than this between two outages does not part them.
+    """
+    load = recording(drill_dir)
+    requests = load.metered(connection)
+    certain, possible, bad = _outages(load, requests, window, patience_s, good_for_s)
+    gap_s = outage.longest_gap_s(requests, bad, window.start_s, window.end_s)
+    length = outage.longest(certain, possible, outage.service_s(requests, bad), gap_s)
+    inside = requests.due_within(window.start_s, window.end_s)
+    return _measured(load, "longest outage", inside, window, connection, length, "s")
+
+
+def total_downtime(
+    drill_dir: Path, window: Window, connection: Connection, *, patience_s: float | None = None, good_for_s: float = 0.0
+) -> Measurement:
+    """Length in seconds of all outages that touch the window together; arguments as in `downtime`."""
+    load = recording(drill_dir)
+    requests = load.metered(connection)
+    certain, possible, bad = _outages(load, requests, window, patience_s, good_for_s)
+    gap_s = outage.longest_gap_s(requests, bad, window.start_s, window.end_s)
+    length = outage.total(certain, possible, outage.service_s(requests, bad), gap_s)
+    inside = requests.due_within(window.start_s, window.end_s)
+    return _measured(load, "all outages together", inside, window, connection, length, "s")
+
+
+def minimum_detectable_outage(drill_dir: Path, window: Window, connection: Connection) -> Measurement:
+    """Seconds: a longer outage of the window's good times would have been seen."""
+    load = recording(drill_dir)
+    requests = load.metered(connection)
+    gap_s = outage.longest_gap_s(requests, requests.failed(), window.start_s, window.end_s)
+    inside = requests.due_within(window.start_s, window.end_s)
+    return _measured(load, "minimum detectable outage", inside, window, connection, Interval.exactly(gap_s), "s")
+
+
+def recovery(
+    drill_dir: Path, window: Window, connection: Connection, *, patience_s: float | None = None, good_for_s: float = 5.0
+) -> Measurement:
+    """Seconds from the window's start (a fault) to sustained good service; 0 to the minimum detectable when none was lost."""
+    load = recording(drill_dir)
+    requests = load.metered(connection)
+    certain, possible, bad = _outages(load, requests, window, patience_s, good_for_s)
+    low = max((max(0.0, found.last_failed_s - window.start_s) for found in certain), default=0.0)
+    high = max((max(0.0, found.good_again_s - window.start_s) for found in possible), default=0.0)
+    gap_s = outage.longest_gap_s(requests, bad, window.start_s, window.end_s)
+    inside = requests.due_within(window.start_s, window.end_s)
+    return _measured(load, "time to recover", inside, window, connection, Interval(low, max(low, high, gap_s)), "s")
+
+
+def _outages(
+    load: Recording, requests: Requests, window: Window, patience_s: float | None, good_for_s: float
+) -> tuple[list[Outage], list[Outage], Flags]:
+    """Outages that touch the window: certain ones, possible ones, and which requests were bad."""
+    stalls = load.stalls()
+    bad, doubtful = requests.failed(), requests.doubtful(stalls)
+    if patience_s is not None:
+        took_s = requests.done_s - requests.due_s
+        slept_s = np.nan_to_num(stalls.within(requests.due_s, requests.done_s))
+        late = ~bad & (took_s > patience_s)
+        doubtful |= late & (took_s - slept_s <= patience_s)
+        bad |= late
+    certain = outage.merged(outage.outages(requests, bad, doubtful), good_for_s)
+    possible = outage.merged(outage.outages(requests, bad), good_for_s)
+    edges = window.start_s, window.end_s
+    return [it for it in certain if it.overlaps(*edges)], [it for it in possible if it.overlaps(*edges)], bad
+
+
+def _measured(  # noqa: PLR0913 - what a measurement consists of
+    load: Recording,
+    name: str,
+    inside: Requests,
+    window: Window,
+    connection: Connection | None,
+    interval: Interval,
+    unit: str,
+) -> Measurement:
+    kinds = "new and reused connections" if connection is None else f"{connection.value} connections"
+    return Measurement(
+        name=f"{name} on {kinds}",
+        interval=interval if len(inside) else None,
+        unit=unit,
+        samples=len(inside),
+        window=window,
+        source="meter",
+        doubts=load.doubts(inside, window, kinds=2 if connection is None else 1),
+        evidence=(load.evidence("requests"), load.evidence("stalls")),
+    )

@@ -1,0 +1,144 @@
+"""What a load left in its drill's folder, finished or killed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from drillbook.domain.requests import Requests, Stalls
+from drillbook.domain.traffic import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from drillbook.domain.measurement import Window
+
+# Of the rows that the schedule says there must be, so many may lack at the window's edges.
+_COVERED = 0.98
+_EDGE_ROWS = 2
+# A meter that slept longer than this share of a window was no witness of it.
+_ASLEEP = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One drill's load.
+
+    Attributes:
+        folder: The drill's folder.
+        rate_hz: Metered requests a second of each kind of connection.
+        phase: Where the load was last: `done` when it finished.
+    """
+
+    folder: Path
+    rate_hz: float
+    phase: str
+
+    def metered(self, connection: Connection | None = None) -> Requests:
+        """The meter's rows; of both kinds of connection when None."""
+        table = self._table("requests")
+        chosen = pc.equal(table["kind"], "meter")
+        if connection is not None:
+            chosen = pc.and_(chosen, pc.equal(table["connection"], connection.value))
+        table = table.filter(chosen).sort_by("due_s")
+        return Requests(*(_numpy(table[name]) for name in Requests.__dataclass_fields__))
+
+    def stalls(self) -> Stalls:
+        """When the meter did not run."""
+        table = self._table("stalls")
+        return Stalls.of(_numpy(table["start_s"]), _numpy(table["end_s"]))
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """A small table's rows: `ledger` or `readback`; none when the load did not come so far."""
+        return cast("list[dict[str, Any]]", self._table(name).to_pylist())
+
+    def evidence(self, name: str) -> str:
+        """A table's path relative to the run's folder."""
+        return f"drills/{self.folder.name}/load/{self._path(name).name}"
+
+    def doubts(self, requests: Requests, window: Window, *, kinds: int = 1) -> tuple[str, ...]:
+        """Reasons why the rows of a window do not tell of it: rows are missing, or the meter was asleep.
+
+        Args:
+            requests: Those due within the window.
+            window: The window.
+            kinds: How many kinds of connection they are of.
+        """
+        found: list[str] = []
+        expected = window.length_s * self.rate_hz * kinds
+        if len(requests) < expected * _COVERED - _EDGE_ROWS:
+            found.append(
+                f"the meter has {len(requests)} of {expected:.0f} rows of this window; its load ended in phase {self.phase!r}"
+            )
+        edges = np.array([window.start_s]), np.array([window.end_s])
+        asleep_s = float(self.stalls().within(*edges)[0])
+        if asleep_s > _ASLEEP * window.length_s:
+            found.append(f"the meter itself did not run for {asleep_s:.2f} s of {window.length_s:.2f} s")
+        return tuple(found)
+
+    def _path(self, name: str) -> Path:
+        finished = self.folder / "load" / f"{name}.parquet"
+        return finished if finished.exists() else finished.with_suffix(".arrows")
+
+    def _table(self, name: str) -> pa.Table:
+        path = self._path(name)
+        stamp = path.stat().st_mtime_ns if path.exists() else 0
+        return _read(path, stamp)
+
+
+def recording(drill_dir: Path) -> Recording:
+    """The recording of a drill.
+
+    Raises:
+        FileNotFoundError: When the drill had no load.
+    """
+    plan = _json(drill_dir / "load" / "plan.json")
+    state_path = drill_dir / "load" / "state.json"
+    phase = str(_json(state_path)["phase"]) if state_path.exists() else "never started"
+    return Recording(drill_dir, float(plan["meter"]["rate_hz"]), phase)
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, stamp: int) -> pa.Table:
+    """A table as it was at `stamp`; of a killed load what it had flushed."""
+    if not stamp:
+        return _EMPTY[path.stem]
+    if path.suffix == ".parquet":
+        return pq.read_table(path)
+    batches: list[pa.RecordBatch] = []
+    try:
+        with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as stream:
+            batches.extend(stream)
+    except (pa.ArrowInvalid, OSError):
+        pass  # the last batch was cut off; what came before it is whole
+    return pa.Table.from_batches(batches) if batches else _EMPTY[path.stem]
+
+
+def _empty(texts: str = "", floats: str = "", flags: str = "", counts: str = "") -> pa.Table:
+    fields = [(name, pa.string()) for name in texts.split()] + [(name, pa.float64()) for name in floats.split()]
+    fields += [(name, pa.bool_()) for name in flags.split()] + [(name, pa.int32()) for name in counts.split()]
+    return pa.schema(fields).empty_table()
+
+
+_EMPTY = {
+    "requests": _empty("outcome connection kind operation region slot version error", "due_s sent_s done_s", "fresh", "status"),
+    "stalls": _empty("seen_by", "start_s end_s"),
+    "ledger": _empty("key state version slot region", "due_s sent_s done_s"),
+    "readback": _empty("key error", "checked_s", "found equal", "copies"),
+}
+
+
+def _numpy(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - floats or texts
+    return column.to_numpy()
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", json.loads(path.read_text(encoding="utf-8")))

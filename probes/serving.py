@@ -1,0 +1,124 @@
+"""Which version and slot clients were answered by, and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drillbook.domain import serving as domain
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Measurement, Window
+from drillbook.domain.statistics import share
+from probes.recording import recording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drillbook.domain.requests import Flags, Requests
+    from drillbook.domain.traffic import Connection
+    from probes.recording import Recording
+
+    _Answered = tuple[Recording, Requests, tuple[str, ...]]
+
+
+def version_serving_after(
+    drill_dir: Path, window: Window, version: str, connection: Connection | None = None
+) -> Measurement:
+    """Seconds from the window's start until only `version` answers, to the window's end."""
+    load, answered, doubts = _answered(drill_dir, window, connection)
+    interval = domain.switched_after(answered, answered.version == version, window.start_s)
+    if interval is None:
+        doubts += (f"version {version} does not answer alone by the end of the window",)
+    return _measured(load, f"time until only version {version} answers", answered, window, interval, "s", doubts)
+
+
+def share_on_version(
+    drill_dir: Path, window: Window, version: str, connection: Connection | None = None
+) -> Measurement:
+    """Share of answers in the window that `version` gave: of these requests exactly."""
+    load, answered, doubts = _answered(drill_dir, window, connection)
+    hits = int(np.count_nonzero(answered.version == version))
+    interval = Interval.exactly(hits / len(answered)) if len(answered) else None
+    return _measured(load, f"share of answers by version {version}", answered, window, interval, "ratio", doubts)
+
+
+def share_on_slot(drill_dir: Path, window: Window, slot: str, connection: Connection | None = None) -> Measurement:
+    """Probability that `slot` answers, at 95 % confidence: what the route's weight amounts to."""
+    load, answered, doubts = _answered(drill_dir, window, connection)
+    interval = share(int(np.count_nonzero(answered.slot == slot)), len(answered)) if len(answered) else None
+    return _measured(load, f"share of answers by slot {slot}", answered, window, interval, "ratio", doubts)
+
+
+def answers_by_others(
+    drill_dir: Path, window: Window, version: str, connection: Connection | None = None
+) -> Measurement:
+    """Number of answers in the window that another version than `version` gave."""
+    load, answered, doubts = _answered(drill_dir, window, connection)
+    others = int(np.count_nonzero(answered.version != version))
+    return _measured(
+        load,
+        f"answers by other versions than {version}",
+        answered,
+        window,
+        Interval.exactly(others) if len(answered) else None,
+        "requests",
+        doubts,
+    )
+
+
+def bad_version_exposure(drill_dir: Path, window: Window, version: str, *, only_bad: bool = True) -> Measurement:
+    """The rollback time in seconds: from the first bad answer of the bad version to its last.
+
+    Args:
+        drill_dir: The drill's folder.
+        window: From before the switch to after the rollback.
+        version: The bad version.
+        only_bad: Count its failed answers; otherwise all its answers (a slow release answers well, but late).
+    """
+    load, answered, doubts = _answered(drill_dir, window, None)
+    bad = _of(answered, version, only_bad=only_bad)
+    if not bad.any():
+        doubts += (f"version {version} gave no {'bad ' if only_bad else ''}answer in the window",)
+    interval = domain.exposure(answered, bad)
+    return _measured(load, f"exposure to version {version}", answered, window, interval, "s", doubts)
+
+
+def answers_of(drill_dir: Path, window: Window, version: str, *, only_bad: bool = False) -> domain.Answers:
+    """First and last answers of a version, for the stages of a rollback."""
+    answered = _answered(drill_dir, window, None)[1]
+    return domain.answers(answered, _of(answered, version, only_bad=only_bad))
+
+
+def _of(answered: Requests, version: str, *, only_bad: bool) -> Flags:
+    chosen = answered.version == version
+    return chosen & answered.failed() if only_bad else chosen
+
+
+def _answered(drill_dir: Path, window: Window, connection: Connection | None) -> _Answered:
+    """The metered requests due in the window that a version put its name to, and doubts about the window."""
+    load = recording(drill_dir)
+    requests = load.metered(connection).due_within(window.start_s, window.end_s)
+    doubts = load.doubts(requests, window, kinds=2 if connection is None else 1)
+    return load, requests.chosen(requests.version != ""), doubts
+
+
+def _measured(  # noqa: PLR0913 - what a measurement consists of
+    load: Recording,
+    name: str,
+    answered: Requests,
+    window: Window,
+    interval: Interval | None,
+    unit: str,
+    doubts: tuple[str, ...],
+) -> Measurement:
+    return Measurement(
+        name=name,
+        interval=interval,
+        unit=unit,
+        samples=len(answered),
+        window=window,
+        source="meter",
+        doubts=doubts,
+        evidence=(load.evidence("requests"),),
+    )
