@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,26 +76,25 @@ def _as_postgres(*command: str | Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A server for the whole session."""
     if not POSTGRES.is_dir():
         pytest.fail(f"PostgreSQL 15 is not in {POSTGRES}; install the Debian package postgresql-15.")
-    top = tmp_path_factory.mktemp("postgres")
-    if os.geteuid() == 0:
-        # pytest's directories are for their owner alone; the server may not run as root.
-        for directory in (top, *top.parents[:2]):
-            directory.chmod(0o755)
-        account = pwd.getpwnam("postgres")
-        os.chown(top, account.pw_uid, account.pw_gid)
-    server = Postgres(top / "data", free_port())
-    _as_postgres(
-        POSTGRES / "initdb", "-D", server.directory, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"
-    )
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+    # Not one of pytest's directories: each session that starts closes those of root to others, the server's user too.
+    with tempfile.TemporaryDirectory(prefix="drillbook-postgres-") as name:
+        top = Path(name)
+        if os.geteuid() == 0:
+            account = pwd.getpwnam("postgres")
+            os.chown(top, account.pw_uid, account.pw_gid)
+        server = Postgres(top / "data", free_port())
+        _as_postgres(
+            POSTGRES / "initdb", "-D", server.directory, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"
+        )
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture
