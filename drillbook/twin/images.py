@@ -109,7 +109,7 @@ def all_images() -> tuple[Image, ...]:
     prometheus = DebianProgram("prometheus", "prometheus")
     alertmanager = DebianProgram(
         "prometheus-alertmanager", "prometheus-alertmanager",
-        ("/usr/share/prometheus/alertmanager/default.tmpl", "/usr/share/prometheus/alertmanager/email.tmpl"),
+        ("/usr/share/prometheus/alertmanager",),
     )  # fmt: skip
     return (
         Image("pause", golang.PAUSE.version, (GoProgram("pause"),), Command(("/usr/local/bin/pause",), user=65534)),

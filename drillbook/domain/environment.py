@@ -1,0 +1,254 @@
+"""An environment: where a platform is, how it is reached, what it promises and what may be done to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Tier = Literal["development", "staging", "production"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How this machine gets to the environment.
+
+    Attributes:
+        network_namespace: Network namespace to enter; empty for the machine's own network.
+        nameservers: DNS servers to ask instead of the system's.
+    """
+
+    network_namespace: str = ""
+    nameservers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegionAccess:
+    """One region's cluster.
+
+    Attributes:
+        name: For example `us-east-1`.
+        kubeconfig: File with the credentials.
+        context: Context in it; empty for its current one.
+        role: Which region serves the public when all is well.
+    """
+
+    name: str
+    kubeconfig: Path
+    context: str
+    role: Literal["primary", "secondary"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSettings:
+    """How the platform's application is spoken to.
+
+    Attributes:
+        adapter: Import path `package.module:Class`, or `path.py:Class` relative to the environment file.
+        options: What the adapter is given.
+        probe_path: A cheap path that is always answered and says who answers.
+    """
+
+    adapter: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    probe_path: str = "/healthz"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSettings:
+    """How releases are put into slots.
+
+    Attributes:
+        driver: `helm`.
+        chart: Directory of the chart.
+        namespace: Kubernetes namespace of the slots.
+        release: Helm release of a slot, with `{slot}`.
+        values: Values files, in order.
+        settings: Values to set, with `{slot}` and `{version}` in them.
+        overrides: Further values for some versions.
+        helm: Path of the helm program.
+        deployment: Deployment of a slot, with `{slot}`.
+        deadline_s: For a release to be ready in its slot, in seconds.
+    """
+
+    driver: Literal["helm"]
+    chart: Path
+    namespace: str
+    release: str
+    values: tuple[Path, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    helm: str = "helm"
+    deployment: str = "{slot}"
+    deadline_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSettings:
+    """What shares out the traffic.
+
+    Attributes:
+        driver: `gateway-api`.
+        namespace: Of the route.
+        route: Name of the HTTPRoute; its last rule carries the weights.
+        backends: Slot to the name of its backend.
+        slot_header: Request header that names a slot past the weights, for validation.
+    """
+
+    driver: Literal["gateway-api"]
+    namespace: str
+    route: str
+    backends: Mapping[str, str]
+    slot_header: str = "X-Drillbook-Slot"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where the platform's own metrics are.
+
+    Attributes:
+        driver: `prometheus`.
+        url: Base URL.
+        scrape_interval_s: How often the slots are scraped, in seconds.
+        requests: Counter of requests with the labels `code`, `version`, `slot`.
+        duration: Histogram of their seconds, without `_bucket`.
+        in_progress: Gauge of requests in flight.
+        selector: Label matchers that pick the platform's series, for example `job="analytics"`.
+    """
+
+    driver: Literal["prometheus"]
+    url: str
+    scrape_interval_s: float
+    requests: str = "http_requests_total"
+    duration: str = "http_request_duration_seconds"
+    in_progress: str = "http_requests_in_progress"
+    selector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How the platform's owner releases.
+
+    Attributes:
+        before_s: Undisturbed load before the release, in seconds.
+        watch_s: How long a new release is watched by the rule that takes it back, in seconds.
+        drain_s: Within which the old slot must have no request left after the switch, in seconds.
+        keep_warm: Whether the old slot stays up, for the way back.
+        bad_share: Share of bad answers of a release above which it is taken back.
+        slow_s: Latency above which an answer counts as slow, in seconds.
+        slow_share: Share of slow answers above which a release is taken back.
+    """
+
+    before_s: float = 5.0
+    watch_s: float = 20.0
+    drain_s: float = 30.0
+    keep_warm: bool = True
+    bad_share: float = 0.01
+    slow_s: float = 0.3
+    slow_share: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """The users.
+
+    Attributes:
+        rate_hz: Metered requests per second of each kind of connection.
+        analysts: Users who query.
+        collectors: Users who ingest.
+        timeout_s: A request's whole time.
+        max_in_flight: Unanswered requests beyond which those due go unsent.
+    """
+
+    rate_hz: float = 50.0
+    analysts: int = 2
+    collectors: int = 2
+    timeout_s: float = 5.0
+    max_in_flight: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """What is promised; durations in seconds, shares between 0 and 1.
+
+    Attributes:
+        outage_s: Longest outage in a release.
+        availability: Least share of good requests, as Prometheus counts them.
+        latency_s: Latency that `latency_share` of requests keep.
+        latency_share: See there.
+        switch_s: From the switch to all traffic on the new release.
+        rollback_s: From the first bad answer of a bad release to the last.
+        agreement: Largest relative difference between the clients' counts and Prometheus'.
+    """
+
+    outage_s: float = 0.1
+    availability: float = 0.999
+    latency_s: float = 0.3
+    latency_share: float = 0.99
+    switch_s: float = 10.0
+    rollback_s: float = 120.0
+    agreement: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """What may be done here.
+
+    Attributes:
+        namespaces: Kubernetes namespaces that drills may change.
+        max_duration_s: Longest run, in seconds.
+        stop_file: A file whose appearance stops a run; empty for none.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    max_duration_s: float = 3600.0
+    stop_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One environment, as its file says.
+
+    Attributes:
+        name: Its name, for commands.
+        tier: How careful one has to be.
+        file: The file it was read from.
+        sha256: Digest of the file.
+        reach: How this machine gets there.
+        regions: Its clusters, by name.
+        public_url: Where users go.
+        own_namespace: Kubernetes namespace for Drillbook's own documents and lock.
+        workload: How the application is spoken to.
+        releases: How releases get into slots.
+        router: What shares out the traffic.
+        metrics: Where its metrics are.
+        strategy: How its owner releases.
+        load: The users.
+        objectives: What is promised.
+        guard: What may be done.
+    """
+
+    name: str
+    tier: Tier
+    file: Path
+    sha256: str
+    reach: Reach
+    regions: Mapping[str, RegionAccess]
+    public_url: str
+    own_namespace: str
+    workload: WorkloadSettings
+    releases: ReleaseSettings
+    router: RouterSettings
+    metrics: MetricsSettings
+    strategy: Strategy
+    load: LoadSettings
+    objectives: Objectives
+    guard: GuardSettings
+
+    @property
+    def primary(self) -> RegionAccess:
+        """The region that serves the public when all is well."""
+        return next(region for region in self.regions.values() if region.role == "primary")

@@ -1,0 +1,117 @@
+"""The load of a drill: a process of its own, started, watched and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from drillbook.run.folder import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_STOP_DEADLINE_S = 90.0
+
+
+class LoadError(Exception):
+    """The load did not start, died or did not end; the text says which and where its log is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A running load.
+
+    Attributes:
+        process: Its process, the leader of a process group of its own.
+        output: Folder that it writes to.
+    """
+
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    @classmethod
+    def start(cls, plan: Mapping[str, Any], output: Path) -> Load:
+        """Write the plan and start the process; returns at once."""
+        output.mkdir(parents=True, exist_ok=True)
+        write_json(output / "plan.json", plan)
+        with (output / "load.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "loadtests", "--plan", str(output / "plan.json")],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=_environment(),
+            )  # fmt: skip
+        return cls(process, output)
+
+    def wait_running(self, *, deadline_s: float) -> None:
+        """Wait for the first answer.
+
+        Raises:
+            LoadError: When the load ends or stays without an answer.
+        """
+        self._wait({"running"}, deadline_s, "have its first answer")
+
+    def stop(self) -> None:
+        """End the load in good order: last answers, read-back, files.
+
+        Raises:
+            LoadError: When it had died before, or does not end within 90 s; then it is killed.
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(_STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired as late:
+            self.kill()
+            raise LoadError(f"the load did not end within {_STOP_DEADLINE_S:.0f} s; see {self._log}") from late
+        if code != 0:
+            raise LoadError(f"the load ended with {_meaning(code)} instead of in good order; see {self._log}")
+
+    def kill(self) -> None:
+        """End it at once, whatever it is doing."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+
+    @property
+    def phase(self) -> str:
+        """What the load says that it is doing; empty before it says anything."""
+        path = self.output / "state.json"
+        if not path.is_file():
+            return ""
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return str(document.get("phase", ""))
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self.process.poll() is None
+
+    @property
+    def _log(self) -> Path:
+        return self.output / "load.log"
+
+    def _wait(self, phases: set[str], deadline_s: float, what: str) -> None:
+        deadline = time.monotonic() + deadline_s
+        while self.phase not in phases:
+            code = self.process.poll()
+            if code is not None:
+                raise LoadError(f"the load ended with {_meaning(code)} before it could {what}; see {self._log}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise LoadError(f"the load did not {what} within {deadline_s:g} s; see {self._log}")
+            time.sleep(0.05)
+
+
+def _meaning(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+
+def _environment() -> dict[str, str]:
+    """The parent's, without what makes other programs of ours behave differently."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "LOCUST_"))}
