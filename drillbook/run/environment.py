@@ -1,0 +1,251 @@
+"""Reads an environment file: safely, against its schema, with errors that name the file, the line and what is right."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from drillbook.domain.environment import (
+    Environment,
+    GuardSettings,
+    LoadSettings,
+    MetricsSettings,
+    Objectives,
+    Reach,
+    RegionAccess,
+    ReleaseSettings,
+    RouterSettings,
+    Strategy,
+    WorkloadSettings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jsonschema import ValidationError
+
+DIRECTORY = Path(__file__).resolve().parents[2] / "environments"
+SCHEMA = DIRECTORY / "schema.json"
+_MOST_BYTES = 2**20
+_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|min|h)")
+
+
+class EnvironmentFileError(Exception):
+    """An environment file cannot be used; the text has every fault with its line."""
+
+
+def find(name: str) -> Path:
+    """The file of an environment, by its name or by its path.
+
+    Raises:
+        EnvironmentFileError: When there is none; names those that there are.
+    """
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"}:
+        if path.is_file():
+            return path.resolve()
+        raise EnvironmentFileError(f"{name}: there is no such file")
+    candidate = DIRECTORY / f"{name}.yaml"
+    if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) and candidate.is_file():
+        return candidate
+    known = sorted(p.stem for p in DIRECTORY.glob("*.yaml"))
+    raise EnvironmentFileError(f"there is no environment {name!r}; there are {', '.join(known)} (in {DIRECTORY.name}/), or give a path")
+
+
+def load(path: Path) -> Environment:
+    """The environment in a file.
+
+    Raises:
+        EnvironmentFileError: With every fault that was found.
+    """
+    raw = _read(path)
+    document = _parse(path, raw)
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    errors = sorted(Draft202012Validator(schema).iter_errors(_plain(document)), key=lambda e: [str(p) for p in e.absolute_path])
+    faults = [fault for error in errors for fault in _faults(path, document, error)]
+    if not faults:
+        faults = _contradictions(path, document)
+    if faults:
+        raise EnvironmentFileError("\n".join(faults))
+    return _build(path, hashlib.sha256(raw).hexdigest(), cast("dict[str, Any]", _plain(document)))
+
+
+def seconds(text: str) -> float:
+    """A duration with its unit, in seconds.
+
+    Raises:
+        ValueError: When it is not one.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration such as '300 ms', '30 s', '2 min' or '4 h'")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise EnvironmentFileError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(raw) > _MOST_BYTES:
+        raise EnvironmentFileError(f"{path}: is larger than 1 MiB, which no environment file is")
+    return raw
+
+
+def _parse(path: Path, raw: bytes) -> CommentedMap:
+    try:
+        # The round-trip loader makes no objects from tags and knows every key's line; duplicate keys are refused.
+        document = YAML(typ="rt", pure=True).load(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise EnvironmentFileError(f"{path}: is not UTF-8: {error.reason} at byte {error.start}") from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise EnvironmentFileError(f"{where}: is not YAML: {error.problem or error.context}") from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise EnvironmentFileError(f"{path}: is not YAML: {error}") from error
+    if not isinstance(document, CommentedMap):
+        raise EnvironmentFileError(f"{path}:1:1: holds {type(document).__name__} where a mapping with name, tier, regions ... is expected")
+    return document
+
+
+def _faults(path: Path, document: CommentedMap, error: ValidationError) -> list[str]:
+    """One sentence for each thing that is wrong, with its place."""
+    place = list(error.absolute_path)
+    shown = ".".join(str(part) for part in place) or "the file"
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = sorted(cast("Mapping[str, Any]", error.schema).get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        return [f"{_where(path, document, [*place, key])}: {shown} has no key {key!r}{_meant(str(key), known)}" for key in unknown]
+    if error.validator == "required":
+        missing = [key for key in cast("Sequence[str]", error.validator_value) if key not in cast("Mapping[str, Any]", error.instance)]
+        return [f"{_where(path, document, place)}: {shown} lacks {', '.join(missing)}"]
+    found = json.dumps(error.instance, default=str)[:80]
+    if error.validator == "enum":
+        right = f"one of {', '.join(str(v) for v in cast('Sequence[object]', error.validator_value))}"
+    elif error.validator == "pattern" and "ms|s|min|h" in str(error.validator_value):
+        right = "a duration such as '300 ms', '30 s', '2 min' or '4 h'"
+    elif error.validator == "type" and cast("Mapping[str, Any]", error.schema).get("pattern", "").startswith("^[0-9]"):
+        right = "a duration with its unit, such as '30 s'"
+    else:
+        right = f"what its schema says: {error.message[:160]}"
+    return [f"{_where(path, document, place)}: {shown} is {found}, and should be {right}"]
+
+
+def _contradictions(path: Path, document: CommentedMap) -> list[str]:
+    """What a schema cannot say."""
+    faults: list[str] = []
+    primaries = [name for name, region in document["regions"].items() if region["role"] == "primary"]
+    if len(primaries) != 1:
+        faults.append(f"{_where(path, document, ['regions'])}: exactly one region is the primary, and {len(primaries)} are: {', '.join(primaries)}")
+    if path.stem != document["name"]:
+        faults.append(f"{_where(path, document, ['name'])}: the name is {document['name']!r}, and the file is called {path.name}")
+    backends = document["router"]["backends"]
+    if backends["blue"] == backends["green"]:
+        faults.append(f"{_where(path, document, ['router', 'backends'])}: both slots have the backend {backends['blue']!r}")
+    chart = _beside(path, document["releases"]["chart"])
+    if not (chart / "Chart.yaml").is_file():
+        faults.append(f"{_where(path, document, ['releases', 'chart'])}: {chart} holds no Chart.yaml")
+    for number, name in enumerate(document["releases"].get("values", [])):
+        if not _beside(path, name).is_file():
+            faults.append(f"{_where(path, document, ['releases', 'values', number])}: there is no file {_beside(path, name)}")
+    return faults
+
+
+def _where(path: Path, document: CommentedMap, place: Sequence[str | int]) -> str:
+    """file:line:column of a key, or of the nearest thing around it."""
+    line, column, node = 0, 0, cast("Any", document)
+    for part in place:
+        try:
+            if isinstance(node, CommentedMap):
+                line, column = node.lc.key(part)
+            elif isinstance(node, CommentedSeq):
+                line, column = node.lc.item(part)
+            node = node[part]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            break
+    return f"{path}:{line + 1}:{column + 1}"
+
+
+def _meant(key: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+
+
+def _plain(node: object) -> object:
+    """Without the loader's own types, which carry tags and comments."""
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in cast("dict[object, object]", node).items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in cast("list[object]", node)]
+    if isinstance(node, bool) or node is None:
+        return node
+    for kind in (int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return str(node)
+
+
+def _beside(path: Path, name: str) -> Path:
+    return (path.parent / name).resolve()
+
+
+def _in_seconds(section: Mapping[str, Any], *durations: str) -> dict[str, Any]:
+    """A section with its durations as seconds, under names that say so."""
+    return {f"{k}_s" if k in durations else k: seconds(v) if k in durations else v for k, v in section.items()}
+
+
+def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
+    reach = d.get("reach", {})
+    releases = _in_seconds(d["releases"], "deadline")
+    releases["chart"] = _beside(path, releases["chart"])
+    releases["values"] = tuple(_beside(path, name) for name in releases.get("values", []))
+    releases["settings"] = _texts(releases.get("settings", {}))
+    releases["overrides"] = {version: _texts(values) for version, values in releases.get("overrides", {}).items()}
+    load_settings = _in_seconds(d.get("load", {}), "timeout")
+    if "rate" in load_settings:
+        load_settings["rate_hz"] = float(load_settings.pop("rate"))
+    guard = _in_seconds(d.get("guard", {}), "max_duration")
+    guard["namespaces"] = tuple(guard.get("namespaces", ()))
+    return Environment(
+        name=d["name"],
+        tier=d["tier"],
+        file=path,
+        sha256=sha256,
+        reach=Reach(reach.get("network_namespace", ""), tuple(reach.get("nameservers", ()))),
+        regions={
+            name: RegionAccess(name, _beside(path, region["kubeconfig"]), region.get("context", ""), region["role"])
+            for name, region in d["regions"].items()
+        },
+        public_url=d["public_url"],
+        own_namespace=d.get("own_namespace", "drillbook"),
+        workload=WorkloadSettings(**{**d["workload"], "adapter": _adapter(path, d["workload"]["adapter"])}),
+        releases=ReleaseSettings(**releases),
+        router=RouterSettings(**d["router"]),
+        metrics=MetricsSettings(**_in_seconds(d["metrics"], "scrape_interval")),
+        strategy=Strategy(**_in_seconds(d.get("strategy", {}), "before", "watch", "drain", "slow")),
+        load=LoadSettings(**load_settings),
+        objectives=Objectives(**_in_seconds(d.get("objectives", {}), "outage", "latency", "switch", "rollback")),
+        guard=GuardSettings(**guard),
+    )
+
+
+def _texts(section: Mapping[str, object]) -> dict[str, str]:
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in section.items()}
+
+
+def _adapter(path: Path, adapter: str) -> str:
+    """A file's adapter is found beside the environment file, wherever the load runs."""
+    module, _, name = adapter.rpartition(":")
+    return f"{_beside(path, module)}:{name}" if module.endswith(".py") else adapter
