@@ -63,9 +63,10 @@ class Journal:
 
     def undo_all(self, undo: Callable[[Change], Restoration], clock: Clock) -> list[Restoration]:
         """Undo every open change, last one first, and go on after an error."""
-        return [self._settle(change, undo, clock) for change in self.open_changes()]
+        return [self.settle(change, undo, clock) for change in self.open_changes()]
 
-    def _settle(self, change: Change, undo: Callable[[Change], Restoration], clock: Clock) -> Restoration:
+    def settle(self, change: Change, undo: Callable[[Change], Restoration], clock: Clock) -> Restoration:
+        """Undo one change and write down how that went."""
         restoration = attempt(change, undo, clock)
         settled = change.at(Stage.UNDONE if restoration.restored else Stage.STUCK, restoration.text)
         append_line(self._path, settled.as_document(), durable=True)

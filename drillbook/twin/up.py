@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from drillbook.twin import addons, builds, down, fabric, kubernetes, platform, services, state
 from drillbook.twin.kubectl import Kubectl
-from drillbook.twin.layout import CLIENT, PROFILES
+from drillbook.twin.layout import CLIENT, PROFILES, state_directory
 from drillbook.twin.network import inside
 from drillbook.twin.state import Ownership
 
@@ -56,6 +57,7 @@ def bring_up(profile_name: ProfileName, progress: Progress, *, replace: bool = T
         state.write(Ownership(state.checkout(), profile_name, complete=False))
         with timed("programs and images") as say:
             built = builds.build(say)
+            _link_programs(built)
         with timed("network"):
             fabric.lay(profile)
         with timed("registry and DNS") as say:
@@ -87,6 +89,17 @@ def _make_way(profile_name: ProfileName, progress: Progress, *, replace: bool) -
     down.take_down(lambda _text: None)
 
 
+def _link_programs(built: builds.Built) -> None:
+    """Give helm and kubectl a path that environment files can name, whatever the cache calls them."""
+    directory = state_directory() / "bin"
+    directory.mkdir(parents=True, exist_ok=True)
+    for program in (built.helm, built.kubectl):
+        pending = directory / f".{program.name}"
+        pending.unlink(missing_ok=True)
+        pending.symlink_to(program)
+        pending.replace(directory / program.name)
+
+
 def _start_clusters(profile: Profile, built: builds.Built) -> None:
     def start(region: Region) -> None:
         kubernetes.start(region, built.components, built.image("pause"))
@@ -104,8 +117,6 @@ def _make_ready(region: Region, built: builds.Built) -> None:
 
 
 def _timed(progress: Progress, name: str, timings: list[Timing]) -> AbstractContextManager[Callable[[str], None]]:
-    from contextlib import contextmanager
-
     @contextmanager
     def block() -> Iterator[Callable[[str], None]]:
         started = time.monotonic()
