@@ -109,7 +109,7 @@ def all_images() -> tuple[Image, ...]:
     prometheus = DebianProgram("prometheus", "prometheus")
     alertmanager = DebianProgram(
         "prometheus-alertmanager", "prometheus-alertmanager",
-        ("/usr/share/prometheus/alertmanager",),
+        tuple(f"/usr/share/prometheus/alertmanager/{name}.tmpl" for name in ("default", "email")),
     )  # fmt: skip
     return (
         Image("pause", golang.PAUSE.version, (GoProgram("pause"),), Command(("/usr/local/bin/pause",), user=65534)),
