@@ -53,7 +53,7 @@ class WorkloadSettings:
     """
 
     adapter: str
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
     probe_path: str = "/healthz"
 
 
@@ -79,8 +79,8 @@ class ReleaseSettings:
     namespace: str
     release: str
     values: tuple[Path, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
-    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, dict[str, str]])
     helm: str = "helm"
     deployment: str = "{slot}"
     deadline_s: float = 120.0

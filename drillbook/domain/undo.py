@@ -69,7 +69,8 @@ class Change:
             ValueError: When the document is not one of ours.
         """
         try:
-            return cls(**{**document, "stage": Stage(document["stage"])})
+            fields: dict[str, Any] = {**document, "stage": Stage(document["stage"])}
+            return cls(**fields)
         except (KeyError, TypeError) as error:
             raise ValueError(f"an entry of the undo journal lacks or has too many fields: {error}") from error
 

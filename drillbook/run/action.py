@@ -116,9 +116,7 @@ def restore(change: Change, action: Action, clock: Clock) -> Restoration:
     return Restoration(change, seen.holds, seen.text, seen.at_s)
 
 
-def wait_for(
-    look: Callable[[], Observation], clock: Clock, *, deadline_s: float, pace_s: float = 0.1
-) -> Observation:
+def wait_for(look: Callable[[], Observation], clock: Clock, *, deadline_s: float, pace_s: float = 0.1) -> Observation:
     """Look until what is expected holds, or the deadline has passed; answers the last observation."""
     deadline = time.monotonic() + deadline_s
     while True:

@@ -59,7 +59,9 @@ def find(name: str) -> Path:
     if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) and candidate.is_file():
         return candidate
     known = sorted(p.stem for p in DIRECTORY.glob("*.yaml"))
-    raise EnvironmentFileError(f"there is no environment {name!r}; there are {', '.join(known)} (in {DIRECTORY.name}/), or give a path")
+    raise EnvironmentFileError(
+        f"there is no environment {name!r}; there are {', '.join(known)} (in {DIRECTORY.name}/), or give a path"
+    )
 
 
 def load(path: Path) -> Environment:
@@ -71,7 +73,10 @@ def load(path: Path) -> Environment:
     raw = _read(path)
     document = _parse(path, raw)
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    errors = sorted(Draft202012Validator(schema).iter_errors(_plain(document)), key=lambda e: [str(p) for p in e.absolute_path])
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(cast("Any", _plain(document))),
+        key=lambda e: [str(p) for p in e.absolute_path],
+    )
     faults = [fault for error in errors for fault in _faults(path, document, error)]
     if not faults:
         faults = _contradictions(path, document)
@@ -110,13 +115,15 @@ def _parse(path: Path, raw: bytes) -> CommentedMap:
     except UnicodeDecodeError as error:
         raise EnvironmentFileError(f"{path}: is not UTF-8: {error.reason} at byte {error.start}") from error
     except MarkedYAMLError as error:
-        mark = error.problem_mark
+        mark = cast("Any", error.problem_mark)
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise EnvironmentFileError(f"{where}: is not YAML: {error.problem or error.context}") from error
     except (YAMLError, ValueError, RecursionError) as error:
         raise EnvironmentFileError(f"{path}: is not YAML: {error}") from error
     if not isinstance(document, CommentedMap):
-        raise EnvironmentFileError(f"{path}:1:1: holds {type(document).__name__} where a mapping with name, tier, regions ... is expected")
+        raise EnvironmentFileError(
+            f"{path}:1:1: holds {type(document).__name__} where a mapping with name, tier, regions ... is expected"
+        )
     return document
 
 
@@ -126,10 +133,17 @@ def _faults(path: Path, document: CommentedMap, error: ValidationError) -> list[
     shown = ".".join(str(part) for part in place) or "the file"
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = sorted(cast("Mapping[str, Any]", error.schema).get("properties", {}))
-        unknown = [key for key in error.instance if key not in known]
-        return [f"{_where(path, document, [*place, key])}: {shown} has no key {key!r}{_meant(str(key), known)}" for key in unknown]
+        unknown = [str(key) for key in cast("dict[object, object]", error.instance) if key not in known]
+        return [
+            f"{_where(path, document, [*place, key])}: {shown} has no key {key!r}{_meant(key, known)}"
+            for key in unknown
+        ]
     if error.validator == "required":
-        missing = [key for key in cast("Sequence[str]", error.validator_value) if key not in cast("Mapping[str, Any]", error.instance)]
+        missing = [
+            key
+            for key in cast("Sequence[str]", error.validator_value)
+            if key not in cast("Mapping[str, Any]", error.instance)
+        ]
         return [f"{_where(path, document, place)}: {shown} lacks {', '.join(missing)}"]
     found = json.dumps(error.instance, default=str)[:80]
     if error.validator == "enum":
@@ -143,36 +157,46 @@ def _faults(path: Path, document: CommentedMap, error: ValidationError) -> list[
     return [f"{_where(path, document, place)}: {shown} is {found}, and should be {right}"]
 
 
-def _contradictions(path: Path, document: CommentedMap) -> list[str]:
+def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
     """What a schema cannot say."""
+    document = cast("dict[str, Any]", tree)
     faults: list[str] = []
     primaries = [name for name, region in document["regions"].items() if region["role"] == "primary"]
     if len(primaries) != 1:
-        faults.append(f"{_where(path, document, ['regions'])}: exactly one region is the primary, and {len(primaries)} are: {', '.join(primaries)}")
+        faults.append(
+            f"{_where(path, document, ['regions'])}: exactly one region is the primary, and {len(primaries)} are: "
+            f"{', '.join(primaries)}"
+        )
     if path.stem != document["name"]:
-        faults.append(f"{_where(path, document, ['name'])}: the name is {document['name']!r}, and the file is called {path.name}")
+        faults.append(
+            f"{_where(path, document, ['name'])}: the name is {document['name']!r}, and the file is called {path.name}"
+        )
     backends = document["router"]["backends"]
     if backends["blue"] == backends["green"]:
-        faults.append(f"{_where(path, document, ['router', 'backends'])}: both slots have the backend {backends['blue']!r}")
+        faults.append(
+            f"{_where(path, document, ['router', 'backends'])}: both slots have the backend {backends['blue']!r}"
+        )
     chart = _beside(path, document["releases"]["chart"])
     if not (chart / "Chart.yaml").is_file():
         faults.append(f"{_where(path, document, ['releases', 'chart'])}: {chart} holds no Chart.yaml")
     for number, name in enumerate(document["releases"].get("values", [])):
         if not _beside(path, name).is_file():
-            faults.append(f"{_where(path, document, ['releases', 'values', number])}: there is no file {_beside(path, name)}")
+            faults.append(
+                f"{_where(path, document, ['releases', 'values', number])}: there is no file {_beside(path, name)}"
+            )
     return faults
 
 
-def _where(path: Path, document: CommentedMap, place: Sequence[str | int]) -> str:
+def _where(path: Path, document: object, place: Sequence[str | int]) -> str:
     """file:line:column of a key, or of the nearest thing around it."""
     line, column, node = 0, 0, cast("Any", document)
     for part in place:
         try:
             if isinstance(node, CommentedMap):
-                line, column = node.lc.key(part)
+                line, column = cast("Any", node).lc.key(part)
             elif isinstance(node, CommentedSeq):
-                line, column = node.lc.item(part)
-            node = node[part]
+                line, column = cast("Any", node).lc.item(part)
+            node = cast("Any", node)[part]
         except (KeyError, IndexError, TypeError, AttributeError):
             break
     return f"{path}:{line + 1}:{column + 1}"
@@ -230,7 +254,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         },
         public_url=d["public_url"],
         own_namespace=d.get("own_namespace", "drillbook"),
-        workload=WorkloadSettings(**{**d["workload"], "adapter": _adapter(path, d["workload"]["adapter"])}),
+        workload=_workload(path, d["workload"]),
         releases=ReleaseSettings(**releases),
         router=RouterSettings(**d["router"]),
         metrics=MetricsSettings(**_in_seconds(d["metrics"], "scrape_interval")),
@@ -239,6 +263,11 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         objectives=Objectives(**_in_seconds(d.get("objectives", {}), "outage", "latency", "switch", "rollback")),
         guard=GuardSettings(**guard),
     )
+
+
+def _workload(path: Path, section: Mapping[str, Any]) -> WorkloadSettings:
+    filled: dict[str, Any] = {**section, "adapter": _adapter(path, section["adapter"])}
+    return WorkloadSettings(**filled)
 
 
 def _texts(section: Mapping[str, object]) -> dict[str, str]:

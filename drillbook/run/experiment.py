@@ -65,7 +65,12 @@ class ExperimentResult:
 
 
 def run(
-    definition: Path, configuration: Mapping[str, str], drill_dir: Path, environment: Mapping[str, str], *, deadline_s: float
+    definition: Path,
+    configuration: Mapping[str, str],
+    drill_dir: Path,
+    environment: Mapping[str, str],
+    *,
+    deadline_s: float,
 ) -> ExperimentResult:
     """Run an experiment.
 
@@ -113,19 +118,21 @@ def read_journal(journal: Mapping[str, Any], problems: list[str]) -> ExperimentR
 
 
 def _activities(journal: Mapping[str, Any]) -> Iterator[Activity]:
-    states = journal.get("steady_states") or {}
+    states: dict[str, Any] = journal.get("steady_states") or {}
     for section in ("before", "after"):
-        for entry in (states.get(section) or {}).get("probes", []):
+        for entry in cast("list[dict[str, Any]]", (states.get(section) or {}).get("probes", [])):
             yield _activity(section, entry)
     for section, key in (("method", "run"), ("rollbacks", "rollbacks")):
-        for entry in journal.get(key) or []:
+        for entry in cast("list[dict[str, Any]]", journal.get(key) or []):
             yield _activity(section, entry)
 
 
 def _activity(section: str, entry: Mapping[str, Any]) -> Activity:
     activity = entry.get("activity", {})
     exception = entry.get("exception")
-    text = " ".join(str(part) for part in exception[-1:]) if isinstance(exception, list) else str(exception or "")
+    text = (
+        str(cast("list[object]", exception)[-1]) if isinstance(exception, list) and exception else str(exception or "")
+    )
     tolerated = entry.get("tolerance_met", True)
     succeeded = entry.get("status") == "succeeded" and tolerated is not False
     return Activity(
@@ -140,10 +147,10 @@ def _render(definition: Path, configuration: Mapping[str, str]) -> dict[str, Any
     declared = set(document.get("configuration") or {})
     if unknown := set(configuration) - declared:
         raise ValueError(f"{definition.name} has no configuration {', '.join(sorted(unknown))}")
-    document["configuration"] = {**(document.get("configuration") or {}), **configuration}
-    if missing := sorted(k for k, v in document["configuration"].items() if v is None):
+    filled: dict[str, Any] = {**(document.get("configuration") or {}), **configuration}
+    if missing := sorted(name for name, value in filled.items() if value is None):
         raise ValueError(f"{definition.name} needs values for {', '.join(missing)}")
-    return document
+    return {**document, "configuration": filled}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

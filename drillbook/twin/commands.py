@@ -14,7 +14,7 @@ from drillbook.twin.layout import CLIENT, PROFILES
 from drillbook.twin.network import inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from drillbook.twin.layout import ProfileName
 
@@ -25,7 +25,7 @@ class Lines:
     """Progress as plain lines: what begins, what goes on inside, what it took. Needs no terminal."""
 
     @contextmanager
-    def part(self, name: str) -> Iterator[Callable[[str], None]]:
+    def part(self, name: str) -> Generator[Callable[[str], None]]:
         """Announce a part and how long it took."""
         started = time.monotonic()
 
@@ -108,6 +108,7 @@ def execute(command: Sequence[str], machine_name: str = CLIENT.name) -> int:
             os.execvp(command[0], list(command))
     entering = machines.enter_command(known[machine_name], command)
     os.execvp(entering[0], entering)
+    return None
 
 
 def _print_findings(findings: Sequence[doctor.Finding]) -> None:

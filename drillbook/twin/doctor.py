@@ -54,8 +54,12 @@ def _root() -> Finding:
 def _packages(missing: list[str]) -> Finding:
     if not missing:
         return Finding("packages", healthy=True, found="all there")
-    return Finding("packages", healthy=False, found=f"missing: {', '.join(missing)}",
-                   remedy=f"apt-get install --no-install-recommends {' '.join(missing)} (or `make setup`)")
+    return Finding(
+        "packages",
+        healthy=False,
+        found=f"missing: {', '.join(missing)}",
+        remedy=f"apt-get install --no-install-recommends {' '.join(missing)} (or `make setup`)",
+    )
 
 
 def _memory() -> Finding:
@@ -81,8 +85,12 @@ def _cgroups() -> Finding:
     there = set(unified.read_text().split()) if unified.is_file() else {d.name for d in root.iterdir() if d.is_dir()}
     missing = [name for name in _CONTROLLERS if name not in there]
     if missing:
-        return Finding("control groups", healthy=False, found=f"no controller {', '.join(missing)}",
-                       remedy="enable it in the kernel and mount it under /sys/fs/cgroup")
+        return Finding(
+            "control groups",
+            healthy=False,
+            found=f"no controller {', '.join(missing)}",
+            remedy="enable it in the kernel and mount it under /sys/fs/cgroup",
+        )
     return Finding("control groups", healthy=True, found="version 2" if unified.is_file() else "version 1")
 
 
@@ -92,14 +100,20 @@ def _filesystem() -> Finding:
         subprocess.run(["modprobe", "overlay"], capture_output=True, check=False)
         known = Path("/proc/filesystems").read_text().split()
     healthy = "overlay" in known
-    return Finding("overlay filesystem", healthy, "there" if healthy else "missing",
-                   "" if healthy else "load the kernel module `overlay`")
+    return Finding(
+        "overlay filesystem",
+        healthy,
+        "there" if healthy else "missing",
+        "" if healthy else "load the kernel module `overlay`",
+    )
 
 
 def _network() -> Finding:
     """Namespace, cable, bridge and packet filter, tried for real in a namespace that is deleted again."""
     if shutil.which("ip") is None or shutil.which("iptables") is None:
-        return Finding("network", healthy=False, found="no `ip` or `iptables`", remedy="install the missing packages first")
+        return Finding(
+            "network", healthy=False, found="no `ip` or `iptables`", remedy="install the missing packages first"
+        )
     commands = [
         ["ip", "netns", "add", _PROBE],
         ["ip", "-n", _PROBE, "link", "add", "b0", "type", "bridge"],
@@ -111,8 +125,12 @@ def _network() -> Finding:
         for command in commands:
             done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
             if done.returncode != 0:
-                return Finding("network", healthy=False, found=f"`{' '.join(command)}`: {done.stderr.strip()}",
-                               remedy="the kernel needs network namespaces, veth, bridge and iptables with NAT")
+                return Finding(
+                    "network",
+                    healthy=False,
+                    found=f"`{' '.join(command)}`: {done.stderr.strip()}",
+                    remedy="the kernel needs network namespaces, veth, bridge and iptables with NAT",
+                )
     finally:
         subprocess.run(["ip", "netns", "delete", _PROBE], capture_output=True, timeout=20, check=False)
     return Finding("network", healthy=True, found="namespaces, veth, bridge and NAT work")

@@ -36,8 +36,10 @@ def lay(profile: Profile) -> None:
     existing = set(namespaces())
     if FABRIC_NAMESPACE not in existing:
         _ip("netns", "add", FABRIC_NAMESPACE)
-        _batch(FABRIC_NAMESPACE, [f"link add {_BRIDGE} type bridge forward_delay 0", f"link set {_BRIDGE} up",
-                                  "link set lo up"])
+        _batch(
+            FABRIC_NAMESPACE,
+            [f"link add {_BRIDGE} type bridge forward_delay 0", f"link set {_BRIDGE} up", "link set lo up"],
+        )
     for machine in profile.machines:
         if machine.namespace not in existing:
             _plug_in(machine)
@@ -59,15 +61,21 @@ def _plug_in(machine: Machine) -> None:
     _ip("netns", "add", pending)
     port = f"to-{machine.name}"
     _delete_port(port)
-    _batch(FABRIC_NAMESPACE, [
-        f"link add {port} type veth peer name eth0 netns {pending}",
-        f"link set {port} master {_BRIDGE} up",
-    ])
-    _batch(pending, [
-        "link set lo up",
-        *(f"address add {address}/{_PREFIX_LENGTH} dev eth0" for address in machine.addresses),
-        "link set eth0 up",
-    ])
+    _batch(
+        FABRIC_NAMESPACE,
+        [
+            f"link add {port} type veth peer name eth0 netns {pending}",
+            f"link set {port} master {_BRIDGE} up",
+        ],
+    )
+    _batch(
+        pending,
+        [
+            "link set lo up",
+            *(f"address add {address}/{_PREFIX_LENGTH} dev eth0" for address in machine.addresses),
+            "link set eth0 up",
+        ],
+    )
     (_NAMESPACES / machine.namespace).touch()
     _run(["mount", "--bind", str(_NAMESPACES / pending), str(_NAMESPACES / machine.namespace)])
     _ip("netns", "delete", pending)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillbook.twin import machines, pki
-from drillbook.twin.layout import PREFIX, REGISTRY_ADDRESS, REGISTRY_NAME, DNS_ADDRESS
+from drillbook.twin.layout import DNS_ADDRESS, PREFIX, REGISTRY_ADDRESS, REGISTRY_NAME
 from drillbook.twin.machines import Bind, Program
 
 if TYPE_CHECKING:
@@ -220,7 +220,8 @@ version = 2
 root = "/var/lib/containerd"
 state = "/run/containerd"
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
-  "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.tracing.processor.v1.otlp"]
+  "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.tracing.processor.v1.otlp"]
 
 [grpc]
   address = "{_CONTAINERD}"

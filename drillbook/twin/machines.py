@@ -83,12 +83,20 @@ def start(machine: Machine, programs: Sequence[Program], binds: Sequence[Bind] =
         bind.source.mkdir(parents=True, exist_ok=True)
     command = [
         "nsenter", f"--net=/run/netns/{machine.namespace}", "--",
-        "unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+        "unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc",
+        "--propagation", "private",
         "/bin/sh", str(script),
     ]  # fmt: skip
     with (machine.directory / "log" / "boot.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   start_new_session=True, cwd="/", env=_environment())
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+            env=_environment(),
+        )
     _wait_for_supervisor(machine, process)
 
 
@@ -121,11 +129,11 @@ def processes_in(namespaces: Sequence[str]) -> list[int]:
     Pods have network namespaces of their own but share their node's PID namespace's death: they are not listed.
     """
     wanted = {inode for name in namespaces if (inode := _inode(Path("/run/netns") / name)) is not None}
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and _inode(entry / "ns" / "net") in wanted:
-            found.append(int(entry.name))
-    return sorted(found)
+    return sorted(
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and _inode(entry / "ns" / "net") in wanted
+    )
 
 
 def end_processes(pids: Sequence[int], whose: str) -> None:
@@ -186,7 +194,7 @@ def _supervisor_configuration(machine: Machine, programs: Sequence[Program]) -> 
         text += textwrap.dedent(f"""\
 
             [program:{program.name}]
-            command={' '.join(_quote(word) for word in program.command)}
+            command={" ".join(_quote(word) for word in program.command)}
             redirect_stderr=true
             stdout_logfile={log}/{program.name}.log
             stdout_logfile_maxbytes=10MB

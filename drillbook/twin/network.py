@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 
 
 @contextmanager
-def inside(namespace: str) -> Iterator[None]:
+def inside(namespace: str) -> Generator[None]:
     """Run the block, and the threads and processes that it starts, in a network namespace.
 
     Raises:

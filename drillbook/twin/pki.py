@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -16,9 +15,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-_LIFE = datetime.timedelta(days=365)
-_BACKDATED = datetime.timedelta(hours=2)
+_LIFE = dt.timedelta(days=365)
+_BACKDATED = dt.timedelta(hours=2)
 """A clock that is put back by an hour must not make a certificate one of the future."""
 
 
@@ -40,15 +40,19 @@ class Authority:
             return leaf
         signer_key, signer = self._signer()
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([
-            *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups),
-            x509.NameAttribute(NameOID.COMMON_NAME, user),
-        ])
+        subject = x509.Name(
+            [
+                *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups),
+                x509.NameAttribute(NameOID.COMMON_NAME, user),
+            ]
+        )
         builder = _builder(subject, signer.subject, key.public_key()).add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
         )
         if hosts:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(h) for h in hosts]), critical=False)
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_general_name(h) for h in hosts]), critical=False
+            )
         certificate = builder.sign(signer_key, hashes.SHA256())
         _write_private(leaf.key, _pem(key))
         leaf.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -102,18 +106,14 @@ def kubeconfig(authority: Authority, leaf: Leaf, *, server: str, name: str) -> d
         "clusters": [
             {"name": name, "cluster": {"server": server, "certificate-authority": str(authority.certificate)}}
         ],
-        "users": [
-            {"name": name, "user": {"client-certificate": str(leaf.certificate), "client-key": str(leaf.key)}}
-        ],
+        "users": [{"name": name, "user": {"client-certificate": str(leaf.certificate), "client-key": str(leaf.key)}}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "current-context": name,
     }
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from drillbook.twin import services
+from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
 from drillbook.twin.layout import PUBLIC_NAME, state_directory
 
@@ -41,23 +42,22 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
     primary = next(region for region in profile.regions if region.role == "primary")
     credentials = _credentials()
     say("charts")
+    in_each(profile.regions, lambda region: _install_platform(profile, region, primary, built, credentials))
     with ThreadPoolExecutor(len(profile.regions)) as pool:
-        list(pool.map(lambda region: _install_platform(profile, region, primary, built, credentials), profile.regions))
-    say("database")
-    _kubectl(built, primary).wait_pods("data", deadline_s=_PODS_DEADLINE_S)
-    say(f"release {FIRST_RELEASE}")
-    _install_release(profile, primary, built)
-    for region in profile.regions:
-        if region is not primary:
-            _install_release(profile, region, built)
-    say("names")
-    services.set_addresses(_names(profile, primary))
+        vaults = [pool.submit(_open_vault, region, built) for region in profile.regions]
+        say("database")
+        _kubectl(built, primary).wait_pods("data", deadline_s=_PODS_DEADLINE_S)
+        say(f"release {FIRST_RELEASE}")
+        _install_release(profile, primary, built)
+        for region in profile.regions:
+            if region is not primary:
+                _install_release(profile, region, built)
+        services.set_addresses(_names(profile, primary))
+        say("vaults")
+        for vault in vaults:
+            vault.result()
     say("pods")
-    with ThreadPoolExecutor(len(profile.regions)) as pool:
-        list(pool.map(lambda region: _wait_region(region, built), profile.regions))
-    say("vault")
-    for region in profile.regions:
-        _unseal(region)
+    in_each(profile.regions, lambda region: _wait_region(region, built))
     say("public address")
     _wait_public(primary)
 
@@ -71,11 +71,13 @@ def _install_platform(
     at_primary = ",".join(f"{worker.address}:{_NODE_PORTS['database']}" for worker in primary.workers)
     database = in_cluster if region is primary else at_primary
     url = f"postgresql://analytics:{credentials['app']}@{database}/analytics?target_session_attrs=read-write"
-    kubectl.apply([
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OWN_NAMESPACE}},
-        _secret("data", "postgres-credentials", credentials),
-        _secret("analytics", "analytics-database", {"url": url}),
-    ])
+    kubectl.apply(
+        [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OWN_NAMESPACE}},
+            _secret("data", "postgres-credentials", credentials),
+            _secret("analytics", "analytics-database", {"url": url}),
+        ]
+    )
     values: dict[str, Any] = {
         "region": region.name,
         "role": "primary" if region is primary else "standby",
@@ -140,8 +142,9 @@ def _wait_public(primary: Region) -> None:
     wait_until(missing, deadline_s=60)
 
 
-def _unseal(region: Region) -> None:
+def _open_vault(region: Region, built: Built) -> None:
     """Initialise the region's vault when it is new and unseal it; the key stays with the twin's state."""
+    _kubectl(built, region).wait_pods("vault", deadline_s=_PODS_DEADLINE_S)
     url = f"http://{region.workers[0].address}:{_NODE_PORTS['vault']}/v1/sys"
     path = state_directory() / "vault" / f"{region.name}.json"
     health = requests.get(f"{url}/seal-status", timeout=10).json()
@@ -177,7 +180,7 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(pending, path)
+    pending.replace(path)
 
 
 def _kubectl(built: Built, region: Region) -> Kubectl:

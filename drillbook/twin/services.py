@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import sqlite3
@@ -65,7 +64,10 @@ def wait_ready(*, deadline_s: float) -> None:
 def set_addresses(records: Mapping[str, Sequence[str]]) -> None:
     """Let names of the twin's domain answer with these IPv4 addresses; made when missing, replaced when there."""
     zone = f"{DOMAIN}."
-    if requests.get(f"{DNS_API_URL}/zones/{zone}", headers=_headers(), timeout=_TIMEOUT_S).status_code != requests.codes.ok:
+    if (
+        requests.get(f"{DNS_API_URL}/zones/{zone}", headers=_headers(), timeout=_TIMEOUT_S).status_code
+        != requests.codes.ok
+    ):
         body = {"name": zone, "kind": "Native", "nameservers": [f"ns.{zone}"]}
         _check(requests.post(f"{DNS_API_URL}/zones", json=body, headers=_headers(), timeout=_TIMEOUT_S))
     sets = [
@@ -126,7 +128,7 @@ loglevel=4
 distributor-threads=1
 receiver-threads=1
 """)
-    os.replace(pending, configuration)
+    pending.replace(configuration)
 
 
 def _api_key() -> str:

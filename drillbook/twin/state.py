@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from drillbook.twin.layout import ProfileName, state_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 _LOCK = Path("/run/drillbook-twin.lock")
 
@@ -62,11 +62,11 @@ def write(ownership: Ownership) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     pending = path.with_suffix(".new")
     pending.write_text(json.dumps(asdict(ownership), indent=2) + "\n")
-    os.replace(pending, path)
+    pending.replace(path)
 
 
 @contextmanager
-def exclusively(*, deadline_s: float, progress: Callable[[str], None]) -> Iterator[None]:
+def exclusively(*, deadline_s: float, progress: Callable[[str], None]) -> Generator[None]:
     """One `twin up` or `twin down` at a time on this machine.
 
     Raises:

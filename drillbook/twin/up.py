@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from drillbook.twin import addons, builds, down, fabric, kubernetes, platform, services, state
+from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import Kubectl
 from drillbook.twin.layout import CLIENT, PROFILES, state_directory
 from drillbook.twin.network import inside
 from drillbook.twin.state import Ownership
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
     from drillbook.twin.layout import Profile, ProfileName, Region
@@ -104,10 +104,9 @@ def _start_clusters(profile: Profile, built: builds.Built) -> None:
     def start(region: Region) -> None:
         kubernetes.start(region, built.components, built.image("pause"))
 
-    with ThreadPoolExecutor(len(profile.regions)) as pool:
-        list(pool.map(start, profile.regions))
-    with inside(CLIENT.namespace), ThreadPoolExecutor(len(profile.regions)) as pool:
-        list(pool.map(lambda region: _make_ready(region, built), profile.regions))
+    in_each(profile.regions, start)
+    with inside(CLIENT.namespace):
+        in_each(profile.regions, lambda region: _make_ready(region, built))
 
 
 def _make_ready(region: Region, built: builds.Built) -> None:
@@ -118,7 +117,7 @@ def _make_ready(region: Region, built: builds.Built) -> None:
 
 def _timed(progress: Progress, name: str, timings: list[Timing]) -> AbstractContextManager[Callable[[str], None]]:
     @contextmanager
-    def block() -> Iterator[Callable[[str], None]]:
+    def block() -> Generator[Callable[[str], None]]:
         started = time.monotonic()
         with progress.part(name) as say:
             yield say
