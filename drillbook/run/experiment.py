@@ -129,10 +129,9 @@ def _activities(journal: Mapping[str, Any]) -> Iterator[Activity]:
 
 def _activity(section: str, entry: Mapping[str, Any]) -> Activity:
     activity = entry.get("activity", {})
-    exception = entry.get("exception")
-    text = (
-        str(cast("list[object]", exception)[-1]) if isinstance(exception, list) and exception else str(exception or "")
-    )
+    exception: Any = entry.get("exception") or [""]
+    # Chaos Toolkit gives the lines of a traceback; the last one says what was wrong.
+    text = str(exception[-1] if isinstance(exception, list) else exception)
     tolerated = entry.get("tolerance_met", True)
     succeeded = entry.get("status") == "succeeded" and tolerated is not False
     return Activity(

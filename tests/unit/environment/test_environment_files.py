@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drillbook.run.environment import DIRECTORY, EnvironmentFileError, find, load, seconds
+
+TWIN = (DIRECTORY / "twin.yaml").read_text()
+
+
+def written(tmp_path: Path, text: str, name: str = "twin.yaml") -> Path:
+    """The twin's file, changed, where its relative paths still lead somewhere."""
+    path = tmp_path / "environments" / name
+    path.parent.mkdir()
+    (tmp_path / "system").symlink_to(DIRECTORY.parent / "system")
+    path.write_text(text)
+    return path
+
+
+def faults(tmp_path: Path, text: str, name: str = "twin.yaml") -> str:
+    path = written(tmp_path, text, name)
+    with pytest.raises(EnvironmentFileError) as refused:
+        load(path)
+    return str(refused.value).replace(str(path), "FILE")
+
+
+def test_the_twins_own_file_is_read(tmp_path):
+    environment = load(written(tmp_path, TWIN))
+    assert environment.primary.name == "us-east-1"
+    assert environment.objectives.rollback_s == 120.0
+    assert environment.load.rate_hz == 50.0
+    assert environment.releases.chart.name == "analytics"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("tier: staging", "tier: stage"), "FILE:4:1: tier is \"stage\", and should be one of development, staging, production"),
+        (("strategy:", "stratgy:"), "the file has no key 'stratgy'; did you mean 'strategy'?"),
+        (("rollback: 2 min", "rollback: 2 minutes"), "objectives.rollback is \"2 minutes\", and should be a duration"),
+        (("rollback: 2 min", "rollback: 120"), "objectives.rollback is 120, and should be a duration with its unit"),
+        (("rollback: 2 min", "rollback: -2 min"), "objectives.rollback is \"-2 min\", and should be a duration"),
+        (("rate: 50", "rate: -5"), "load.rate is -5"),
+        (("rate: 50", "rate: fast"), "load.rate is \"fast\""),
+        (("analysts: 2", "analysts: -1"), "load.analysts is -1"),
+        (("availability: 0.999", "availability: 99.9"), "objectives.availability is 99.9"),
+        (("availability: 0.999", "availability: 0"), "objectives.availability is 0"),
+        (("driver: helm", "driver: kustomize"), "releases.driver is \"kustomize\", and should be one of helm"),
+        (("driver: gateway-api", "driver: istio"), "router.driver is \"istio\", and should be one of gateway-api"),
+        (("driver: prometheus", "driver: datadog"), "metrics.driver is \"datadog\", and should be one of prometheus"),
+        (("public_url: http://analytics.drillbook.test", "public_url: analytics.drillbook.test"), "public_url is"),
+        (("public_url: http://analytics.drillbook.test\n", ""), "the file lacks public_url"),
+        (("release: analytics-{slot}\n", "release: analytics\n"), "releases.release is \"analytics\""),
+        (("role: secondary", "role: primary"), "exactly one region is the primary, and 2 are: us-east-1, us-west-2"),
+        (("role: primary", "role: secondary"), "exactly one region is the primary, and 0 are"),
+        (("green: analytics-green", "green: analytics-blue"), "both slots have the backend 'analytics-blue'"),
+        (("charts/analytics\n", "charts/analytcs\n"), "holds no Chart.yaml"),
+        (("values-staging.yaml", "values-stage.yaml"), "there is no file"),
+        (("name: twin", "name: other"), "the name is 'other', and the file is called twin.yaml"),
+        (("name: twin", "name: twin\nname: twin"), "is not YAML"),
+        (("name: twin", "name: [twin"), "is not YAML"),
+        (("name: twin", "name: !!python/object/apply:os.system [id]"), "name is"),
+        (("name: twin", "name: \"twin\ttab"), "is not YAML"),
+        (("namespaces: [analytics]", "namespaces: analytics"), "guard.namespaces is \"analytics\""),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_with_its_place_and_what_is_right(tmp_path, change, expected):
+    assert change[0] in TWIN
+    assert expected in faults(tmp_path, TWIN.replace(*change))
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    text = TWIN.replace("tier: staging", "tier: stage").replace("rate: 50", "rate: -5")
+    assert len(faults(tmp_path, text).splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words", "null"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
+    assert "where a mapping" in faults(tmp_path, text)
+
+
+def test_a_huge_file_is_refused_without_being_parsed(tmp_path):
+    assert "larger than 1 MiB" in faults(tmp_path, "a: " + "x" * 2**20)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    path = written(tmp_path, "")
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(EnvironmentFileError, match="not UTF-8"):
+        load(path)
+
+
+def test_an_unknown_environment_is_answered_with_the_known_ones():
+    with pytest.raises(EnvironmentFileError, match="there are .*twin"):
+        find("stagging")
+
+
+@pytest.mark.parametrize("name", ["../secrets", "/etc/passwd", "a/b", "..", ""])
+def test_a_name_that_climbs_is_no_environment(name):
+    with pytest.raises(EnvironmentFileError, match="there is no environment"):
+        find(name)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("300 ms", 0.3), ("30 s", 30), ("2 min", 120), ("4h", 14400)])
+def test_durations(text, expected):
+    assert seconds(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["3", "3 days", "-3 s", "3 s extra", "", "NaN s", "1e9 s"])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(ValueError, match="is not a duration"):
+        seconds(text)

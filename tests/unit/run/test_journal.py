@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from drillbook.domain.undo import Restoration, Stage
+from drillbook.run.clock import SteadyClock
+from drillbook.run.journal import Journal, left_behind, recover
+
+CLOCK = SteadyClock.starting_now()
+
+
+class Crash(BaseException):
+    """The process dies here: nothing in it gets to react."""
+
+
+class Memory:
+    """The target environment's documents; can die before or after any write."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict] = {}
+        self.die_at: int | None = None
+        self.writes = 0
+
+    def _point(self) -> None:
+        self.writes += 1
+        if self.die_at is not None and self.writes >= self.die_at:
+            self.die_at = None
+            raise Crash
+
+    def put(self, name, document):
+        self._point()
+        self.documents[name] = dict(document)
+        self._point()
+
+    def get(self, name):
+        return self.documents.get(name)
+
+    def names(self, prefix=""):
+        return sorted(name for name in self.documents if name.startswith(prefix))
+
+    def delete(self, name):
+        self._point()
+        self.documents.pop(name, None)
+        self._point()
+
+
+class Platform:
+    """A system whose state is a few switches."""
+
+    def __init__(self) -> None:
+        self.state = {"route": 0, "replicas": 2, "policy": 0}
+
+    def undo(self, change):
+        self.state[change.arguments["what"]] = change.arguments["before"]
+        return Restoration(change, restored=True, text="as before", at_s=CLOCK.now())
+
+
+def journal(tmp_path: Path, store: Memory, run_id: str = "run-1") -> Journal:
+    return Journal(tmp_path / f"{run_id}.jsonl", store, run_id, fencing=7)
+
+
+def change(platform: Platform, kept: Journal, what: str, to: int) -> None:
+    entry = kept.intend("set", {"what": what, "before": platform.state[what]}, "drill")
+    platform.state[what] = to
+    kept.done(entry)
+
+
+def test_a_change_is_on_disk_and_in_the_environment_before_it_is_made(tmp_path):
+    store = Memory()
+    kept = journal(tmp_path, store)
+    entry = kept.intend("set", {"what": "route", "before": 0}, "drill")
+    assert [found.stage for found in kept.changes()] == [Stage.INTENDED]
+    assert [found.fencing for found in left_behind(store)] == [7]
+    assert store.names("undo-") == [entry.name]
+
+
+def test_undoing_goes_backwards_and_clears_the_environment_but_not_the_evidence(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    change(platform, kept, "route", 2)
+    done = kept.undo_all(platform.undo, CLOCK)
+    assert [restoration.change.sequence for restoration in done] == [2, 1]
+    assert platform.state["route"] == 0
+    assert store.documents == {}
+    assert [found.stage for found in kept.changes()] == [Stage.UNDONE, Stage.UNDONE]
+
+
+def test_an_undo_that_raises_does_not_keep_the_others_from_being_done(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    change(platform, kept, "policy", 1)
+
+    def undo(entry):
+        if entry.arguments["what"] == "policy":
+            raise RuntimeError("the API server is gone")
+        return platform.undo(entry)
+
+    done = kept.undo_all(undo, CLOCK)
+    assert [restoration.restored for restoration in done] == [False, True]
+    assert "the API server is gone" in done[0].text
+    assert [found.stage for found in left_behind(store)] == [Stage.STUCK]
+    assert kept.undo_all(platform.undo, CLOCK)[0].restored
+    assert platform.state == Platform().state
+
+
+def test_a_torn_last_line_is_passed_over(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    path = tmp_path / "run-1.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"sequence": 2, "run_i')
+    assert [found.sequence for found in kept.open_changes()] == [1]
+
+
+class CrashesAndRecoveries(RuleBasedStateMachine):
+    """Any sequence of changes, crashes and recoveries ends in the starting state."""
+
+    @initialize()
+    def start(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.store, self.platform, self.run = Memory(), Platform(), 0
+        self.begin()
+
+    def begin(self):
+        self.run += 1
+        self.journal = journal(Path(self.directory.name), self.store, f"run-{self.run:04d}")
+
+    @rule(what=st.sampled_from(["route", "replicas", "policy"]), to=st.integers(3, 9))
+    def make(self, what, to):
+        change(self.platform, self.journal, what, to)
+
+    @rule(what=st.sampled_from(["route", "replicas", "policy"]), to=st.integers(3, 9), at=st.integers(1, 4), half=st.booleans())
+    def die_while_making(self, what, to, at, half):
+        self.store.die_at = self.store.writes + at
+        try:
+            change(self.platform, self.journal, what, to)
+        except Crash:
+            if half and left_behind(self.store) and at > 1:
+                self.platform.state[what] = to
+        self.store.die_at = None
+        self.recover_from_another_machine()
+
+    @rule(at=st.integers(1, 6))
+    def die_while_undoing(self, at):
+        self.store.die_at = self.store.writes + at
+        try:
+            self.journal.undo_all(self.platform.undo, CLOCK)
+        except Crash:
+            pass
+        self.store.die_at = None
+        self.recover_from_another_machine()
+
+    @rule()
+    def end_well(self):
+        self.journal.undo_all(self.platform.undo, CLOCK)
+        assert self.platform.state == Platform().state
+        self.begin()
+
+    @rule()
+    def recover_from_another_machine(self):
+        recover(self.store, self.platform.undo, CLOCK)
+        assert self.platform.state == Platform().state
+        assert self.store.documents == {}
+        self.begin()
+
+    @invariant()
+    def nothing_is_changed_that_the_environment_does_not_know(self):
+        if self.platform.state != Platform().state:
+            assert left_behind(self.store)
+
+    def teardown(self):
+        self.directory.cleanup()
+
+
+TestCrashesAndRecoveries = CrashesAndRecoveries.TestCase
+TestCrashesAndRecoveries.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+
+
+def test_a_change_that_the_environment_does_not_take_is_not_made(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    store.die_at = 1
+    with pytest.raises(Crash):
+        change(platform, kept, "route", 1)
+    assert platform.state["route"] == 0
