@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 Tier = Literal["development", "staging", "production"]
@@ -50,11 +50,13 @@ class WorkloadSettings:
         adapter: Import path `package.module:Class`, or `path.py:Class` relative to the environment file.
         options: What the adapter is given.
         probe_path: A cheap path that is always answered and says who answers.
+        health_paths: Paths that answer 200 when the application is well.
     """
 
     adapter: str
     options: Mapping[str, object] = field(default_factory=dict[str, object])
     probe_path: str = "/healthz"
+    health_paths: Sequence[str] = ("/healthz",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class ReleaseSettings:
         release: Helm release of a slot, with `{slot}`.
         values: Values files, in order.
         settings: Values to set, with `{slot}` and `{version}` in them.
-        overrides: Further values for some versions.
+        overrides: Further values for some releases, by their name in the features; `version` is what they really are.
         helm: Path of the helm program.
         deployment: Deployment of a slot, with `{slot}`.
         deadline_s: For a release to be ready in its slot, in seconds.
@@ -117,6 +119,10 @@ class MetricsSettings:
         duration: Histogram of their seconds, without `_bucket`.
         in_progress: Gauge of requests in flight.
         selector: Label matchers that pick the platform's series, for example `job="analytics"`.
+        users: Further matchers that pick requests of users, not of probes.
+        failures: Further matchers that pick those that the platform failed.
+        writes: Further matchers that pick writes.
+        target: Label of `up` that holds `address:port`.
     """
 
     driver: Literal["prometheus"]
@@ -126,6 +132,10 @@ class MetricsSettings:
     duration: str = "http_request_duration_seconds"
     in_progress: str = "http_requests_in_progress"
     selector: str = ""
+    users: str = ""
+    failures: str = 'code=~"5.."'
+    writes: str = 'method="POST"'
+    target: str = "instance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,8 @@ class Strategy:
         bad_share: Share of bad answers of a release above which it is taken back.
         slow_s: Latency above which an answer counts as slow, in seconds.
         slow_share: Share of slow answers above which a release is taken back.
+        least_answers: Answers without which a release is not let stay.
+        validations: How often each smoke check is made before the switch.
     """
 
     before_s: float = 5.0
@@ -149,6 +161,8 @@ class Strategy:
     bad_share: float = 0.01
     slow_s: float = 0.3
     slow_share: float = 0.05
+    least_answers: int = 300
+    validations: int = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from drillbook.domain.undo import Restoration
+from drillbook.ports import Observation, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from drillbook.domain.undo import Change
-    from drillbook.ports import Clock, Observation
+    from drillbook.ports import Clock
     from drillbook.run.journal import Journal
     from drillbook.run.timeline import Timeline
 
@@ -117,10 +118,16 @@ def restore(change: Change, action: Action, clock: Clock) -> Restoration:
 
 
 def wait_for(look: Callable[[], Observation], clock: Clock, *, deadline_s: float, pace_s: float = 0.1) -> Observation:
-    """Look until what is expected holds, or the deadline has passed; answers the last observation."""
+    """Look until what is expected holds, or the deadline has passed; answers the last observation.
+
+    A system that does not answer is looked at again: it may be what the wait is for.
+    """
     deadline = time.monotonic() + deadline_s
     while True:
-        seen = look()
+        try:
+            seen = look()
+        except Unreachable as error:
+            seen = Observation(holds=False, text=str(error), at_s=clock.now())
         if seen.holds or time.monotonic() >= deadline:
             return seen
         clock.sleep(pace_s)
