@@ -1,0 +1,183 @@
+"""The command line: `drillbook verify | plan | report | recover | check | twin ...`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from drillbook import __version__
+from drillbook.run.environment import EnvironmentFileError, find, load
+
+if TYPE_CHECKING:
+    from drillbook.domain.environment import Environment
+
+PROJECT = Path(__file__).resolve().parents[1]
+RUNS = PROJECT / "reports" / "runs"
+EXIT_REFUSED = 2
+
+app = typer.Typer(
+    help="Proves that a deployment strategy holds, by exercising it.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False,
+)  # fmt: skip
+twin_app = typer.Typer(help="The reference platform on this machine.", no_args_is_help=True)
+app.add_typer(twin_app, name="twin")
+
+EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="Name in environments/, or a file's path.")]
+
+
+@app.command()
+def verify(
+    environment: EnvironmentName = "twin",
+    only: Annotated[str, typer.Option(help="Drills to run, separated by commas: cutover, rollback.")] = "",
+    wait: Annotated[float, typer.Option(help="Seconds to wait for somebody else's run.")] = 0.0,
+    production_allowed: Annotated[bool, typer.Option(help="Allow drills in a production environment.")] = False,
+) -> None:
+    """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
+    # A process of its own: pytest owns its signals, and this one's network stays as it is.
+    command = [
+        sys.executable, "-m", "pytest", str(PROJECT / "features"), f"--rootdir={PROJECT}", f"--environment={environment}",
+        f"--lock-wait={wait}", "-q", "--no-header", "-p", "no:terminalreporter",
+    ]  # fmt: skip
+    if only:
+        command.append(f"--only={only}")
+    if production_allowed:
+        command.append("--production-allowed")
+    raise typer.Exit(_run_with_signals(command))
+
+
+@app.command()
+def plan(environment: EnvironmentName = "twin", only: Annotated[str, typer.Option(help="See verify.")] = "") -> None:
+    """What verify would touch, how long it takes, and whether the load can decide each objective. Touches nothing."""
+    from drillbook.planning import show
+
+    raise typer.Exit(show(_environment(environment), [name for name in only.split(",") if name]))
+
+
+@app.command()
+def report(run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")]) -> None:
+    """Render the report of a run again, from its folder alone."""
+    from drillbook.evidence import junit
+    from drillbook.evidence import report as html
+
+    folder = _run_folder(run)
+    typer.echo(f"report: {html.render(folder)}")
+    typer.echo(f"junit:  {junit.render(folder)}")
+
+
+@app.command()
+def recover(environment: EnvironmentName = "twin") -> None:
+    """Put back whatever an interrupted run left changed; needs nothing but the environment file."""
+    from drillbook import wiring
+
+    raise typer.Exit(wiring.recover(_environment(environment), typer.echo))
+
+
+@app.command()
+def check(files: Annotated[list[Path], typer.Argument(help="Environment files.")]) -> None:
+    """Check environment files against their schema."""
+    wrong = 0
+    for path in files:
+        try:
+            load(path.resolve())
+        except EnvironmentFileError as error:
+            typer.echo(str(error), err=True)
+            wrong += 1
+        else:
+            typer.echo(f"{path}: fine")
+    raise typer.Exit(EXIT_REFUSED if wrong else 0)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@twin_app.command("up")
+def twin_up(
+    profile: Annotated[str, typer.Option(help="staging (two regions) or development (one, three nodes).")] = "staging",
+    keep_others: Annotated[bool, typer.Option(help="Refuse instead of replacing another checkout's twin.")] = False,
+) -> None:
+    """Bring it up, or mend what is missing of it."""
+    from drillbook.twin import commands
+    from drillbook.twin.layout import PROFILES
+
+    names = {str(name): name for name in PROFILES}
+    if profile not in names:
+        typer.echo(f"twin: there is no profile {profile!r}; there are {', '.join(names)}", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    raise typer.Exit(commands.bring_up(names[profile], replace=not keep_others))
+
+
+@twin_app.command("down")
+def twin_down() -> None:
+    """Take it down and leave nothing of it but the cache."""
+    from drillbook.twin import commands
+
+    raise typer.Exit(commands.take_down())
+
+
+@twin_app.command("status")
+def twin_status() -> None:
+    """What runs; exit code 0 when all of it does."""
+    from drillbook.twin import commands
+
+    raise typer.Exit(commands.show_status())
+
+
+@twin_app.command("doctor")
+def twin_doctor() -> None:
+    """Whether this machine can carry it; every lack at once, with what to do."""
+    from drillbook.twin import commands
+
+    raise typer.Exit(commands.show_doctor())
+
+
+@twin_app.command("exec", context_settings={"ignore_unknown_options": True})
+def twin_exec(
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
+    machine: Annotated[str, typer.Option(help="For example use1-n1; the client machine when left out.")] = "client",
+) -> None:
+    """Run a command inside the twin's network, for example kubectl or curl."""
+    from drillbook.twin import commands
+
+    raise typer.Exit(commands.execute(command, machine))
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+def _environment(name: str) -> Environment:
+    try:
+        return load(find(name))
+    except EnvironmentFileError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
+
+
+def _run_folder(name: str) -> Path:
+    candidates = [Path(name), RUNS / name]
+    if name == "latest":
+        candidates = sorted((p for p in RUNS.glob("*") if p.is_dir()), reverse=True)[:1]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate.resolve()
+    typer.echo(f"there is no run {name!r}; see {RUNS}", err=True)
+    raise typer.Exit(EXIT_REFUSED)
+
+
+def _run_with_signals(command: list[str]) -> int:
+    """Run it; Ctrl-C goes to the child, which undoes and then ends, and is waited for."""
+    with subprocess.Popen(command, cwd=PROJECT, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
