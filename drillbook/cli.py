@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drillbook import __version__
+from drillbook.run import planning
 from drillbook.run.environment import EnvironmentFileError, find, load
 
 if TYPE_CHECKING:
     from drillbook.domain.environment import Environment
+    from drillbook.twin.layout import ProfileName
 
 PROJECT = Path(__file__).resolve().parents[1]
+FEATURES = PROJECT / "features"
 RUNS = PROJECT / "reports" / "runs"
 EXIT_REFUSED = 2
 
@@ -38,6 +41,11 @@ def verify(
     production_allowed: Annotated[bool, typer.Option(help="Allow drills in a production environment.")] = False,
 ) -> None:
     """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
+    where = _environment(environment)
+    if any(not line.decidable for line in planning.feasibility(where)):
+        typer.echo("this load cannot reach a verdict on every objective; nothing was touched:", err=True)
+        _show_feasibility(where)
+        raise typer.Exit(EXIT_REFUSED)
     # A process of its own: pytest owns its signals, and this one's network stays as it is.
     command = [
         sys.executable, "-m", "pytest", str(PROJECT / "features"), f"--rootdir={PROJECT}", f"--environment={environment}",
@@ -53,9 +61,19 @@ def verify(
 @app.command()
 def plan(environment: EnvironmentName = "twin", only: Annotated[str, typer.Option(help="See verify.")] = "") -> None:
     """What verify would touch, how long it takes, and whether the load can decide each objective. Touches nothing."""
-    from drillbook.planning import show
-
-    raise typer.Exit(show(_environment(environment), [name for name in only.split(",") if name]))
+    where = _environment(environment)
+    chosen = planning.drills(FEATURES, _names(only))
+    typer.echo(
+        f"{len(chosen)} drills, about {planning.expected_s(chosen, RUNS) / 60:.1f} min, in {where.name} ({where.tier}):"
+    )
+    for drill in chosen:
+        typer.echo(f"  {drill.feature}: {drill.scenario}  [{' '.join(drill.requirements)}]")
+    typer.echo("what would be touched:")
+    for sentence in planning.touched(where):
+        typer.echo(f"  {sentence}")
+    typer.echo("what the load can decide:")
+    undecidable = _show_feasibility(where)
+    raise typer.Exit(EXIT_REFUSED if undecidable or not chosen else 0)
 
 
 @app.command()
@@ -107,7 +125,7 @@ def twin_up(
     from drillbook.twin import commands
     from drillbook.twin.layout import PROFILES
 
-    names = {str(name): name for name in PROFILES}
+    names: dict[str, ProfileName] = {str(name): name for name in PROFILES}
     if profile not in names:
         typer.echo(f"twin: there is no profile {profile!r}; there are {', '.join(names)}", err=True)
         raise typer.Exit(EXIT_REFUSED)
@@ -147,6 +165,20 @@ def twin_exec(
     from drillbook.twin import commands
 
     raise typer.Exit(commands.execute(command, machine))
+
+
+def _show_feasibility(where: Environment) -> int:
+    """Print each objective's line; answers how many cannot be decided."""
+    undecidable = 0
+    for line in planning.feasibility(where):
+        undecidable += not line.decidable
+        mark = "yes" if line.decidable else "NO "
+        typer.echo(f"  {mark}  {line.objective}: has {line.has:g} {line.unit}, needs {line.needs:g} {line.unit}")
+    return undecidable
+
+
+def _names(only: str) -> list[str]:
+    return [name for name in only.split(",") if name]
 
 
 def main() -> None:

@@ -131,7 +131,7 @@ def _activity(section: str, entry: Mapping[str, Any]) -> Activity:
     activity = entry.get("activity", {})
     exception: Any = entry.get("exception") or [""]
     # Chaos Toolkit gives the lines of a traceback; the last one says what was wrong.
-    text = str(exception[-1] if isinstance(exception, list) else exception)
+    text = str(cast("list[object]", exception)[-1] if isinstance(exception, list) else exception)
     tolerated = entry.get("tolerance_met", True)
     succeeded = entry.get("status") == "succeeded" and tolerated is not False
     return Activity(

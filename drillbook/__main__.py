@@ -1,0 +1,5 @@
+"""`python -m drillbook` is the same as `drillbook`."""
+
+from drillbook.cli import main
+
+main()

@@ -1,0 +1,96 @@
+"""The twin as a whole: idempotent, mended after a crash, gone without remains. These replace the twin that is up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from drillbook.twin import commands, down, fabric, machines, state
+from drillbook.twin.layout import CLIENT, PROFILES
+
+pytestmark = [pytest.mark.twin]
+STAGING = PROFILES["staging"]
+UP = [sys.executable, "-m", "drillbook", "twin", "up"]
+
+
+def processes() -> set[int]:
+    return set(machines.processes_in([name for name in fabric.namespaces() if name != CLIENT.namespace]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def twin():
+    assert commands.bring_up("staging", replace=True) == 0
+
+
+def test_up_twice_is_up_once(capsys):
+    before = processes()
+    assert commands.bring_up("staging", replace=True) == 0
+    assert processes() >= before, "a process was replaced by a second `twin up`"
+    assert "building" not in capsys.readouterr().out
+
+
+def test_a_lost_node_is_seen_and_brought_back(capsys):
+    node = STAGING.regions[1].workers[1]
+    machines.stop(node)
+    assert commands.show_status() == commands.EXIT_REFUSED
+    assert f"{node.name:<10} {node.address:<12} DOWN" in capsys.readouterr().out
+    assert commands.bring_up("staging", replace=True) == 0
+    assert commands.show_status() == 0
+
+
+def test_nothing_leads_out_of_the_twin():
+    for machine in STAGING.machines:
+        routes = subprocess.run(
+            ["ip", "-netns", machine.namespace, "route", "show", "default"], capture_output=True, text=True, check=True
+        )
+        assert routes.stdout == "", machine.name
+
+
+def test_the_host_has_no_interface_or_mount_of_the_twins_but_the_namespaces():
+    left = down.remains()
+    assert left.interfaces == ()
+    assert all("/netns/" in mount for mount in left.mounts)
+
+
+def test_another_checkouts_twin_is_not_replaced_when_that_is_forbidden(monkeypatch, capsys):
+    monkeypatch.setattr(state, "checkout", lambda: "/somewhere/else")
+    before = processes()
+    assert commands.bring_up("staging", replace=False) == commands.EXIT_REFUSED
+    assert "belongs to" in capsys.readouterr().out
+    assert processes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [1.0, 5.0, 12.0, 25.0])
+def test_a_twin_up_that_is_killed_half_way_is_mended_by_the_next(after_s):
+    assert commands.take_down() == 0
+    process = subprocess.Popen(UP, start_new_session=True)
+    time.sleep(after_s)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert commands.bring_up("staging", replace=True) == 0
+    assert commands.show_status() == 0
+
+
+@pytest.mark.slow
+def test_down_leaves_nothing_and_up_comes_back():
+    assert commands.take_down() == 0
+    left = down.remains()
+    assert left.nothing, left
+    assert commands.bring_up("staging", replace=True) == 0
+
+
+@pytest.mark.slow
+def test_the_development_profile_is_one_cluster_of_three_nodes():
+    try:
+        assert commands.bring_up("development", replace=True) == 0
+        assert sorted(fabric.namespaces()) == sorted(
+            [fabric.FABRIC_NAMESPACE, *(machine.namespace for machine in PROFILES["development"].machines)]
+        )
+    finally:
+        assert commands.bring_up("staging", replace=True) == 0
