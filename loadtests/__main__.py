@@ -1,4 +1,4 @@
-"""`python -m loadtests --plan plan.json`: exit 0 when the load was made, 1 when it broke, 2 when the plan is no plan."""
+"""`python -m loadtests --plan plan.json`: exit 0 when the load was made, 1 when it broke, 2 for a wrong plan."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def main() -> int:
         workload = plan.adapter()
         plan.output.mkdir(parents=True, exist_ok=True)
     except PlanError as error:
-        print(f"loadtests: {error}", file=sys.stderr)
+        sys.stderr.write(f"loadtests: {error}\n")
         return 2
     except OSError as error:
-        print(f"loadtests: the output folder cannot be made: {error}", file=sys.stderr)
+        sys.stderr.write(f"loadtests: the output folder cannot be made: {error}\n")
         return 2
     # The meter has to be on time above all: on a machine that it shares it goes first, where it may.
     with contextlib.suppress(PermissionError):

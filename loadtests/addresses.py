@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import dns.exception
 import dns.resolver
@@ -31,8 +31,8 @@ class Lookup(Protocol):
 class Addresses:
     """Addresses of one host.
 
-    Requests that find the cached answer expired wait for one look-up together, each for as long as its own deadline lets
-    it. A failure is not cached: the next request asks again.
+    Requests that find the cached answer expired wait for one look-up together, each for as long as its own deadline
+    lets it. A failure is not cached: the next request asks again.
     """
 
     def __init__(self, host: str, nameservers: Sequence[str], timeout_s: float) -> None:
@@ -57,7 +57,7 @@ class Addresses:
         if self._running is None:
             self._running = AsyncResult()
             gevent.spawn(self._ask, self._running)
-        return self._running.get()
+        return cast("tuple[str, ...]", self._running.get())
 
     def _ask(self, result: AsyncResult[tuple[str, ...]]) -> None:
         asked_s = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
 from drillbook.domain.traffic import Origin
@@ -29,7 +29,9 @@ class AnalyticsWorkload:
         """Options: `seeded_events` (default 20), `write_every` (one metered request in so many writes; default 2)."""
         unknown = set(options) - {"seeded_events", "write_every"}
         if unknown:
-            msg = f"the analytics workload knows no option {', '.join(sorted(unknown))}; it has seeded_events, write_every"
+            msg = (
+                f"the analytics workload has seeded_events and write_every, and no option {', '.join(sorted(unknown))}"
+            )
             raise ValueError(msg)
         self._namespace = namespace
         self._seeded = _count(options, "seeded_events", default=20, at_least=2)
@@ -149,7 +151,7 @@ def _json(reply: Reply) -> dict[str, Any] | None:
         answer = json.loads(reply.body)
     except ValueError:
         return None
-    return answer if isinstance(answer, dict) else None
+    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else None
 
 
 def _same(seen: object, right: object) -> bool:

@@ -275,8 +275,7 @@ def _still_open(connection: gevent.socket.socket) -> bool:
 
 def _close_after_peer(connection: gevent.socket.socket) -> None:
     try:
-        with gevent.Timeout(_CLOSE_WITHIN_S, exception=False):
-            connection.recv(1)
+        gevent.with_timeout(_CLOSE_WITHIN_S, connection.recv, 1, timeout_value=None)
     except OSError:
         pass
     finally:

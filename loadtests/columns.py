@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow  # noqa: ICN001 - `pa` is its untyped alias below
+import pyarrow.parquet as parquet_of_arrow
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+pa: Any = pyarrow  # it has no type stubs
+pq: Any = parquet_of_arrow
 _F8, _TEXT, _I2, _I4, _BOOL = pa.float64(), pa.string(), pa.int16(), pa.int32(), pa.bool_()
 
 REQUESTS = pa.schema(
@@ -55,7 +56,7 @@ class Columns:
     flush whatever happens to this process. `finish` turns it into `NAME.parquet` and removes the stream.
     """
 
-    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
+    def __init__(self, folder: Path, name: str, schema: Any) -> None:
         """Creates the stream, with no rows in it."""
         self._stream = folder / f"{name}.arrows"
         self._parquet = folder / f"{name}.parquet"
@@ -84,5 +85,5 @@ class Columns:
         partial = self._parquet.with_suffix(".partial")
         with pa.memory_map(str(self._stream)) as source, pa.ipc.open_stream(source) as stream:
             pq.write_table(stream.read_all(), partial, compression="zstd")
-        os.replace(partial, self._parquet)
+        partial.replace(self._parquet)
         self._stream.unlink()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import logging
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import gevent
 from gevent.event import Event
+from gevent.pool import Group
 from locust.env import Environment
 
 from drillbook.domain.traffic import Outcome
@@ -66,9 +67,9 @@ class Load:
         self._state.enter(Phase.STARTING)
         self._seed()
         monitor = StallMonitor(self.plan.clock, self._stalls)
-        writers = [gevent.spawn(self._live.write_windows), gevent.spawn(self.recorder.flush_regularly)]
-        writers.append(gevent.spawn(self._flush_stalls))
-        writers.append(gevent.spawn(self._announce))
+        writers = Group()
+        for body in (self._live.write_windows, self.recorder.flush_regularly, self._flush_stalls, self._announce):
+            writers.start(gevent.Greenlet(body))
         # What lives by now lives to the end: keep the collector from walking through it in the midst of a measurement.
         gc.collect()
         gc.freeze()
@@ -78,7 +79,7 @@ class Load:
             self._run_users()
         finally:
             monitor.stop()
-            gevent.killall(writers)
+            writers.kill()
             self._live.finish()
             self._stalls.finish()
             self.recorder.finish()
@@ -94,7 +95,7 @@ class Load:
         classes: list[type[User]] = [type("Meter", (Meter,), {"load": self})]
         for made, count in ((Analyst, self.plan.analysts), (Collector, self.plan.collectors)):
             if count:
-                classes.append(type(made.__name__, (made,), {"load": self, "fixed_count": count}))
+                classes.append(cast("type[User]", type(made.__name__, (made,), {"load": self, "fixed_count": count})))
         environment = Environment(user_classes=classes, stop_timeout=_USERS_STOP_WITHIN_S, catch_exceptions=True)
         environment.events.user_error.add_listener(self._user_broke)
         runner = environment.create_local_runner()
@@ -103,8 +104,7 @@ class Load:
         self.stop.wait(timeout=self.plan.max_duration_s)
         self.stop.set()
         self._state.enter(Phase.STOPPING)
-        with gevent.Timeout(2 * _USERS_STOP_WITHIN_S, exception=False):
-            runner.quit()
+        gevent.with_timeout(2 * _USERS_STOP_WITHIN_S, runner.quit, timeout_value=None)
         for entry in environment.stats.entries.values():
             _LOG.info("%s %s: %d requests, %d failed", entry.method, entry.name, entry.num_requests, entry.num_failures)
 
@@ -135,8 +135,8 @@ class Load:
                 if self.stop.is_set() or plan.clock.now() > deadline_s:
                     where = f"{plan.target.scheme}://{plan.target.host}:{plan.target.port}{request.path}"
                     msg = (
-                        f"{where} did not take the load's seed within {plan.start_within_s:g} s, the last try ended with "
-                        f"{seen}; see that the system answers there before a drill begins"
+                        f"{where} did not take the load's seed within {plan.start_within_s:g} s, the last try ended "
+                        f"with {seen}; see that the system answers there before a drill begins"
                     )
                     raise LoadFailed(msg)
                 gevent.sleep(_SEED_RETRY_S)

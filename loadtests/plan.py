@@ -225,15 +225,11 @@ def _load(name: str) -> Callable[[str, Mapping[str, Any]], Workload]:
     try:
         if module_name.endswith(".py"):
             spec = importlib.util.spec_from_file_location("drillbook_workload", module_name)
-            if spec is None or spec.loader is None:
-                msg = f"workload {name!r}: {module_name} is no Python file"
-                raise PlanError(msg)
+            assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - its name ends in .py
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
         else:
             module = importlib.import_module(module_name)
-    except PlanError:
-        raise
     except Exception as error:  # a user's module may raise anything while it is imported
         msg = f"workload {name!r} cannot be imported: {type(error).__name__}: {error}"
         raise PlanError(msg) from error
@@ -254,7 +250,7 @@ class _Keys:
             raise PlanError(msg)
         self._left = dict(cast("dict[str, Any]", document))
 
-    def take(self, key: str, *default: object) -> Any:  # noqa: ANN401 - JSON
+    def take(self, key: str, *default: object) -> Any:
         if key not in self._left and not default:
             msg = f"the plan lacks {self._name(key)}"
             raise PlanError(msg)

@@ -38,7 +38,7 @@ def read_back(plan: Plan, workload: Workload, keys: Iterable[str], folder: Path)
     table.finish()
 
 
-def _look_up(  # noqa: PLR0913 - a greenlet's body
+def _look_up(  # noqa: PLR0917 - a greenlet's body
     plan: Plan, workload: Workload, client: Client, pool: Pool, key: str, deadline_s: float, table: Columns
 ) -> None:
     error = "not asked before the deadline"

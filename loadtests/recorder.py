@@ -89,7 +89,21 @@ class Recorder:
         nan = math.nan
         self._live.unanswered(Outcome.UNSENT)
         self._requests.add(
-            (due_s, nan, nan, Outcome.UNSENT.value, 0, connection.value, False, kind, request.operation, "", "", "", why)
+            (
+                due_s,
+                nan,
+                nan,
+                Outcome.UNSENT.value,
+                0,
+                connection.value,
+                False,
+                kind,
+                request.operation,
+                "",
+                "",
+                "",
+                why,
+            )
         )
         if request.key:
             self._enter(request.key, due_s, nan, nan, WriteState.REFUSED, _NOBODY)
@@ -119,7 +133,7 @@ class Recorder:
         wrong = self._workload.wrong(request, reply)
         return (Outcome.WRONG_ANSWER, wrong[:_ERROR_LENGTH]) if wrong else (Outcome.OK, "")
 
-    def _enter(
+    def _enter(  # noqa: PLR0917 - what an entry consists of
         self, key: str, due_s: float, sent_s: float, done_s: float, state: WriteState, origin: Origin
     ) -> None:
         self._ledger.add((key, due_s, sent_s, done_s, state.value, origin.version, origin.slot, origin.region))

@@ -1,8 +1,8 @@
 """The meter watches itself: windows in which its own scheduler was late (after jHiccup).
 
-A greenlet sleeps for a moment and looks how late it wakes: what made it late made requests late too. A native thread does
-the same, so that a window seen by both can be told (the process had no CPU) from one seen by the greenlet alone (the event
-loop was busy).
+A greenlet sleeps for a moment and looks how late it wakes: what made it late made requests late too. A native thread
+does the same, so that a window seen by both can be told (the process had no CPU) from one seen by the greenlet alone
+(the event loop was busy).
 """
 
 from __future__ import annotations

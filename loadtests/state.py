@@ -45,7 +45,7 @@ class StateFile:
         document = {"phase": phase, "since_s": self._clock.now(), "error": error, "pid": os.getpid()}
         partial = self._path.with_suffix(".partial")
         partial.write_text(json.dumps(document) + "\n", encoding="utf-8")
-        os.replace(partial, self._path)
+        partial.replace(self._path)
 
 
 @dataclass(slots=True)

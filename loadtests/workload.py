@@ -1,7 +1,8 @@
 """What the load has to know of the application under test: the adapter that a user writes for theirs.
 
 An adapter is a class that takes `(namespace, options)`: `namespace` is a prefix for keys that no other drill uses,
-`options` is what the environment file gives. It holds no connection and does no I/O: it makes requests and reads replies.
+`options` is what the environment file gives. It holds no connection and does no I/O: it makes requests and reads
+replies.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Request:
     operation: str
     method: str
     path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
     key: str = ""
 

@@ -42,8 +42,9 @@ def downtime(
         drill_dir: The drill's folder.
         window: When.
         connection: New or reused; they are judged apart.
-        patience_s: An answer later than this after it was due is no good service. Without it, an outage that TCP bridges by
-            sending again (packets dropped for less than the time-out) is not a failure, only the upper bound tells of it.
+        patience_s: An answer later than this after it was due is no good service. Without it, an outage that TCP
+            bridges by sending again (packets dropped for less than the time-out) is no failure; only the upper bound
+            tells of it.
         good_for_s: Service that lasts shorter than this between two outages does not part them.
     """
     load = recording(drill_dir)
@@ -80,7 +81,7 @@ def minimum_detectable_outage(drill_dir: Path, window: Window, connection: Conne
 def recovery(
     drill_dir: Path, window: Window, connection: Connection, *, patience_s: float | None = None, good_for_s: float = 5.0
 ) -> Measurement:
-    """Seconds from the window's start (a fault) to sustained good service; 0 to the minimum detectable when none was lost."""
+    """Seconds from the window's start (a fault) to sustained good service; at least 0 when nothing failed."""
     load = recording(drill_dir)
     requests = load.metered(connection)
     certain, possible, bad = _outages(load, requests, window, patience_s, good_for_s)
@@ -109,7 +110,7 @@ def _outages(
     return [it for it in certain if it.overlaps(*edges)], [it for it in possible if it.overlaps(*edges)], bad
 
 
-def _measured(  # noqa: PLR0913 - what a measurement consists of
+def _measured(  # noqa: PLR0917 - what a measurement consists of
     load: Recording,
     name: str,
     inside: Requests,

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 
 def latency_quantile(
-    drill_dir: Path, window: Window, connection: Connection | None = None, *, q: float = 0.99, version: str | None = None
+    drill_dir: Path,
+    window: Window,
+    connection: Connection | None = None,
+    *,
+    q: float = 0.99,
+    version: str | None = None,
 ) -> Measurement:
     """A quantile of the latency in seconds, with a distribution-free interval at 95 % confidence.
 
-    Failed requests took for ever. With a `version`, only answers of that version count, and no requests without an answer.
+    Failed requests took for ever. With a `version`, only answers of that version count, and no request without one.
     """
     load = recording(drill_dir)
     requests = load.metered(connection).due_within(window.start_s, window.end_s)

@@ -8,18 +8,22 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import pyarrow  # noqa: ICN001 - `pa` is its untyped alias below
+import pyarrow.compute as compute_of_arrow
+import pyarrow.parquet as parquet_of_arrow
 
 from drillbook.domain.requests import Requests, Stalls
-from drillbook.domain.traffic import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from drillbook.domain.measurement import Window
+    from drillbook.domain.traffic import Connection
+
+pa: Any = pyarrow  # it has no type stubs
+pc: Any = compute_of_arrow
+pq: Any = parquet_of_arrow
 
 # Of the rows that the schedule says there must be, so many may lack at the window's edges.
 _COVERED = 0.98
@@ -76,7 +80,8 @@ class Recording:
         expected = window.length_s * self.rate_hz * kinds
         if len(requests) < expected * _COVERED - _EDGE_ROWS:
             found.append(
-                f"the meter has {len(requests)} of {expected:.0f} rows of this window; its load ended in phase {self.phase!r}"
+                f"the meter has {len(requests)} of {expected:.0f} rows of this window; "
+                f"its load ended in phase {self.phase!r}"
             )
         edges = np.array([window.start_s]), np.array([window.end_s])
         asleep_s = float(self.stalls().within(*edges)[0])
@@ -88,7 +93,7 @@ class Recording:
         finished = self.folder / "load" / f"{name}.parquet"
         return finished if finished.exists() else finished.with_suffix(".arrows")
 
-    def _table(self, name: str) -> pa.Table:
+    def _table(self, name: str) -> Any:
         path = self._path(name)
         stamp = path.stat().st_mtime_ns if path.exists() else 0
         return _read(path, stamp)
@@ -107,13 +112,13 @@ def recording(drill_dir: Path) -> Recording:
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, stamp: int) -> pa.Table:
+def _read(path: Path, stamp: int) -> Any:
     """A table as it was at `stamp`; of a killed load what it had flushed."""
     if not stamp:
         return _EMPTY[path.stem]
     if path.suffix == ".parquet":
         return pq.read_table(path)
-    batches: list[pa.RecordBatch] = []
+    batches: list[Any] = []
     try:
         with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as stream:
             batches.extend(stream)
@@ -122,21 +127,23 @@ def _read(path: Path, stamp: int) -> pa.Table:
     return pa.Table.from_batches(batches) if batches else _EMPTY[path.stem]
 
 
-def _empty(texts: str = "", floats: str = "", flags: str = "", counts: str = "") -> pa.Table:
+def _empty(texts: str = "", floats: str = "", flags: str = "", counts: str = "") -> Any:
     fields = [(name, pa.string()) for name in texts.split()] + [(name, pa.float64()) for name in floats.split()]
     fields += [(name, pa.bool_()) for name in flags.split()] + [(name, pa.int32()) for name in counts.split()]
     return pa.schema(fields).empty_table()
 
 
 _EMPTY = {
-    "requests": _empty("outcome connection kind operation region slot version error", "due_s sent_s done_s", "fresh", "status"),
+    "requests": _empty(
+        "outcome connection kind operation region slot version error", "due_s sent_s done_s", "fresh", "status"
+    ),
     "stalls": _empty("seen_by", "start_s end_s"),
     "ledger": _empty("key state version slot region", "due_s sent_s done_s"),
     "readback": _empty("key error", "checked_s", "found equal", "copies"),
 }
 
 
-def _numpy(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - floats or texts
+def _numpy(column: Any) -> Any:
     return column.to_numpy()
 
 

@@ -103,7 +103,7 @@ def _answered(drill_dir: Path, window: Window, connection: Connection | None) ->
     return load, requests.chosen(requests.version != ""), doubts
 
 
-def _measured(  # noqa: PLR0913 - what a measurement consists of
+def _measured(  # noqa: PLR0917 - what a measurement consists of
     load: Recording,
     name: str,
     answered: Requests,

@@ -44,7 +44,7 @@ def of_time(
 def latency_quantile(requests: Requests, stalls: Stalls, quantile: float) -> Interval | None:
     """A quantile of the latency from due, in seconds, at 95 % confidence.
 
-    The meter's own sleep within a request may or may not have been the system's time too: it is in the upper bound only.
+    The meter's own sleep within a request may or may not have been the system's time too: only the upper bound has it.
     What failed took for ever. None when there are too few requests for the quantile.
     """
     ranks = quantile_ranks(len(requests), quantile)

@@ -1,8 +1,9 @@
 """Outages as a client lives through them, found in the rows of an open-loop meter.
 
-An outage lasts at most from the start of the last good request before it to the finish of the first good one after it, and
-at least from the start of the first failed request to the start of the last. "First good after" is the one that *finishes*
-first: a request that was caught in the outage and came through late by TCP's retransmission does not prolong it.
+An outage lasts at most from the start of the last good request before it to the finish of the first good one after it,
+and at least from the start of the first failed request to the start of the last. "First good after" is the one that
+*finishes* first: a request that was caught in the outage and came through late by TCP's retransmission does not
+prolong it.
 """
 
 from __future__ import annotations

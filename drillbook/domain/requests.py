@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _OUR_OWN_DOING = ("timeout", "reset", "cancelled", "unsent")
 # A failure may be our own doing when we slept for this share of the time that it took ...
 _SLEPT_SHARE = 0.1
-# ... and a request that was never sent, when we slept in the time before it was due.
+# ... and a request that was never sent, when we slept for that share of the time before it was due.
 _BACKLOG_S = 1.0
 
 
@@ -41,7 +41,7 @@ class Stalls:
         starts, ends = start_s[order], np.maximum.accumulate(end_s[order]) if len(order) else end_s
         opens = np.ones(len(starts), dtype=np.bool_)
         opens[1:] = starts[1:] > ends[:-1]
-        closes = np.append(opens[1:], True)[: len(starts)]  # noqa: FBT003 - a flag among flags
+        closes = np.append(opens[1:], True)[: len(starts)]
         return cls(starts[opens], ends[closes])
 
     def within(self, start_s: Floats, end_s: Floats) -> Floats:
@@ -113,7 +113,7 @@ class Requests:
         slept_s = stalls.within(self.due_s, self.done_s)
         slept_long = slept_s >= _SLEPT_SHARE * np.maximum(self.done_s - self.due_s, 1e-9)
         never = np.isnan(self.done_s)
-        slept_before = stalls.within(self.due_s - _BACKLOG_S, self.due_s) > 0
+        slept_before = stalls.within(self.due_s - _BACKLOG_S, self.due_s) >= _SLEPT_SHARE * _BACKLOG_S
         return suspect & np.where(never, slept_before, slept_long)
 
     def latency_s(self) -> Floats:

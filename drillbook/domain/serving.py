@@ -39,8 +39,8 @@ def answers(requests: Requests, which: Flags) -> Answers:
 def exposure(requests: Requests, bad: Flags) -> Interval:
     """Seconds from the first of the chosen answers to the last; 0 without any.
 
-    The lower bound runs between their finishes. The first may have been given right after the last other request before it
-    was sent, and the last right before the next other one was answered, so the upper bound runs between those.
+    The lower bound runs between their finishes. The first may have been given right after the last other request before
+    it was sent, and the last right before the next other one was answered, so the upper bound runs between those.
     """
     if not bad.any():
         return Interval.exactly(0.0)
@@ -57,8 +57,8 @@ def exposure(requests: Requests, bad: Flags) -> Interval:
 def switched_after(requests: Requests, new: Flags, since_s: float) -> Interval | None:
     """Seconds from `since_s` until the system answers as `new` and no longer otherwise; None if it never does.
 
-    Only answers count: `requests` holds no others. The lower bound is the start of the last old answer's request, the upper
-    the finish of the first new one sent after that.
+    Only answers count: `requests` holds no others. The lower bound is the start of the last old answer's request, the
+    upper the finish of the first new one sent after that.
     """
     old_s = requests.sent_s[~new]
     last_old_s = float(np.max(old_s)) if len(old_s) else since_s

@@ -1,7 +1,8 @@
 """What counts tell, as intervals at a stated confidence, without assuming a distribution.
 
-Clopper and Pearson, Biometrika 26 (1934), for shares; order statistics for quantiles (David and Nagaraja, Order Statistics,
-7.1). Both assume independent requests; failures in an outage are not, which is why the time-slice share stands beside them.
+Clopper and Pearson, Biometrika 26 (1934), for shares; order statistics for quantiles (David and Nagaraja, Order
+Statistics, 7.1). Both assume independent requests; failures in an outage are not, which is why the time-slice share
+stands beside them.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def _fraction(a: float, b: float, x: float) -> float:
     """Its continued fraction by Lentz's method; needs about sqrt(max(a, b)) terms."""
     c, d = 1.0, 1 / _not_zero(1 - (a + b) * x / (a + 1))
     result = d
-    for m in range(1, 100 + 10 * int(math.sqrt(max(a, b)))):
+    for m in range(1, 100 + 10 * int(math.sqrt(max(a, b)))):  # pragma: no branch - it converges long before the end
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         d, c = 1 / _not_zero(1 + even * d), _not_zero(1 + even / c)
         result *= d * c

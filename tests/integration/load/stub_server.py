@@ -126,7 +126,7 @@ class Connection(asyncio.Protocol):
         else:
             self._reply(status, document, close)
 
-    def _reply(self, status: int, document: object, close: bool) -> None:  # noqa: FBT001 - called by a timer
+    def _reply(self, status: int, document: object, close: bool) -> None:
         switches = self._stub.switches
         body = json.dumps(document).encode()
         head = (
@@ -148,9 +148,9 @@ async def serve(port: int, address: str) -> None:
     server = await asyncio.get_running_loop().create_server(
         lambda: Connection(stub), address, port, backlog=4096, reuse_address=True
     )
-    print("ready", flush=True)
+    print("ready", flush=True)  # noqa: T201 - who started it waits for this
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"))  # noqa: PLR2004
+    asyncio.run(serve(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"))
