@@ -22,6 +22,10 @@ _UNKNOWN_DRILL_S = 60.0
 """What a drill is taken to last before one has been seen."""
 
 
+_RELEASE_S = 15.0
+"""What deploying, validating and draining a release takes at the least; the verdict counts what was really sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drill:
     """One scenario.
@@ -56,7 +60,7 @@ def expected_s(drill_list: Sequence[Drill], runs: Path) -> float:
 def feasibility(environment: Environment) -> list[Feasibility]:
     """Whether a system without a fault could be shown to keep each objective under the planned load."""
     objectives, strategy, load = environment.objectives, environment.strategy, environment.load
-    window_s = strategy.before_s + strategy.watch_s
+    window_s = strategy.before_s + _RELEASE_S + strategy.watch_s
     requests = 2 * load.rate_hz * window_s
     return [
         plan.share(f"availability of {objectives.availability:.3%}", objectives.availability, requests),
