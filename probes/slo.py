@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from drillbook.domain.measurement import Window
-    from drillbook.ports import Cluster, Metrics, Sample
+    from drillbook.ports import Metrics, Sample
 
 _SCRAPED_SHARE = 0.8
 """Of the scrapes due, so many have to have worked for a series to count as complete."""
@@ -106,20 +106,20 @@ def growth(metrics: Metrics, selector: str, window: Window, *, may_be_absent: bo
     return Growth(sum(max(value, 0.0) for value in grown.values()), tuple(doubts))
 
 
-def unscraped(metrics: Metrics, cluster: Cluster, series: ServiceSeries, slot: str, window: Window) -> tuple[str, ...]:
-    """Doubts about a slot's targets: each ready pod has to have been scraped all along the window."""
+def unscraped(
+    metrics: Metrics, series: ServiceSeries, slot: str, addresses: Sequence[str], window: Window
+) -> tuple[str, ...]:
+    """Doubts about a slot's targets: each pod that was ready has to have been scraped all along the window."""
+    counting = over("sum_over_time", series.up, window.length_s)
     try:
-        status = cluster.slot(slot)
-        up = narrowed(series.up, {series.slot_label: slot}) if series.slot_label else series.up
-        counted = metrics.query(f"sum by ({series.target_label}) ({over('sum_over_time', up, window.length_s)})",
-                                at_s=window.end_s)  # fmt: skip
+        counted = metrics.query(f"sum by ({series.target_label}) ({counting})", at_s=window.end_s)
     except Unreachable as error:
         return (str(error),)
     scrapes = {sample.labels.get(series.target_label, "").rpartition(":")[0]: sample.value for sample in counted}
     due = window.length_s / series.scrape_interval_s
     return tuple(
         f"Prometheus scraped {scrapes.get(address, 0):.0f} of {due:.0f} times the target {address} of slot {slot}"
-        for address in status.addresses
+        for address in addresses
         if not scrapes.get(address, 0) >= _SCRAPED_SHARE * due - 1
     )
 

@@ -22,7 +22,8 @@ class Deploy:
         cluster: Shows what really runs: the API's own word, not that of the tool which installed.
         clock: The run's.
         slot: Where to.
-        version: What; unused for an undo.
+        release: What, by the name that the releaser knows.
+        version: The version that it is to show.
         deadline_s: For the installation, and again for readiness.
     """
 
@@ -30,6 +31,7 @@ class Deploy:
     cluster: Cluster
     clock: Clock
     slot: str
+    release: str
     version: str
     deadline_s: float = 120.0
 
@@ -41,11 +43,12 @@ class Deploy:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """What it was made with."""
-        return {"slot": self.slot, "version": self.version}
+        return {"slot": self.slot, "release": self.release}
 
     def describe(self) -> str:
         """In words."""
-        return f"deploy release {self.version} to the idle slot {self.slot}"
+        flaw = f", which {self.release}" if self.release != self.version else ""
+        return f"deploy release {self.version}{flaw}, to the idle slot {self.slot}"
 
     def capture(self) -> Mapping[str, Any]:
         """What the slot holds now."""
@@ -54,7 +57,7 @@ class Deploy:
 
     def do(self) -> None:
         """Install or upgrade."""
-        self.releaser.deploy(self.slot, self.version, deadline_s=self.deadline_s)
+        self.releaser.deploy(self.slot, self.release, deadline_s=self.deadline_s)
 
     def observe(self) -> Observation:
         """What the cluster runs in the slot."""

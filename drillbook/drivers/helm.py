@@ -39,7 +39,7 @@ class HelmReleaser:
         context: Of the kubeconfig; its current one when empty.
         values: Values files, in order.
         settings: Values by name, with `{slot}` and `{version}` in them; a number stays a number.
-        overrides: Version to further settings, for example the defects that a drill's bad release is to have.
+        overrides: Release to further settings; `version` among them is the release's real version.
         program: Name or path of helm.
     """
 
@@ -71,11 +71,11 @@ class HelmReleaser:
         self._repair(slot, deadline_s=deadline_s)
         arguments = ["upgrade", "--install", self._name(slot), str(self.chart), f"--history-max={_HISTORY_KEPT}"]
         arguments += [f"--values={path}" for path in self.values]
-        # The version's own settings come last, so that they win.
-        for settings in (self.settings, self.overrides.get(version, {})):
-            for name, template in settings.items():
-                value = str(template).format(slot=slot, version=version)
-                arguments += ["--set", f"{name}={_escaped(value)}"]
+        overrides = self.overrides.get(version, {})
+        words = {"{slot}": slot, "{version}": overrides.get("version", version)}
+        # The release's own settings come last, so that they win.
+        for name, template in {**self.settings, **overrides}.items():
+            arguments += ["--set", f"{name}={_escaped(_filled(template, words))}"]
         self._run([*arguments, f"--timeout={max(deadline_s, 1):.0f}s"], deadline_s=deadline_s)
         return self.revision(slot)
 
@@ -160,6 +160,10 @@ def _end(process: subprocess.Popen[str]) -> None:
                 process.communicate(timeout=_GRACE_S)
             except subprocess.TimeoutExpired:
                 continue
+
+
+def _filled(template: str, words: Mapping[str, str]) -> str:
+    return re.sub(r"\{slot\}|\{version\}", lambda found: words[found[0]], template)
 
 
 def _escaped(value: str) -> str:

@@ -1,0 +1,43 @@
+"""pytest's side of the drills: options, tags as marks, and the steps.
+
+Everything else that a run of drills needs is in `features/conftest.py`, so that unit tests do not load it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytest_plugins = [
+    "features.steps.load",
+    "features.steps.platform",
+    "features.steps.release",
+    "features.steps.slo",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of `pytest features/`, the same as those of `drillbook verify`."""
+    group = parser.getgroup("drills")
+    group.addoption("--environment", default="twin", help="Name in environments/, or a file's path.")
+    group.addoption("--only", default="", help="Features to drill, by file name and with commas: cutover,rollback.")
+    group.addoption("--lock-wait", type=float, default=0.0, help="Seconds to wait for somebody else's run.")
+    group.addoption("--production-allowed", action="store_true", help="Allow drills in a production environment.")
+    group.addoption("--runs", default="", help="Where run folders are made; reports/runs when left out.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tags of the features become this mark."""
+    config.addinivalue_line("markers", "requirement(id): the promise that a scenario proves, for example DEP-2.1")
+
+
+def pytest_bdd_apply_tag(tag: str, function: Callable[..., Any]) -> bool | None:
+    """A requirement's id is no Python name, so it becomes an argument of one mark."""
+    if tag.partition("-")[2][:1].isdigit():
+        pytest.mark.requirement(tag)(function)
+        return True
+    return None

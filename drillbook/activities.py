@@ -1,0 +1,198 @@
+"""What experiments call: thin entry points for Chaos Toolkit's Python provider, each one activity.
+
+The run's folder, drill and environment come by environment variables, the ports from `drillbook.wiring`. Chaos Toolkit
+goes on after an activity that raised; so whatever fails here is written to the timeline and then interrupts the
+experiment, which runs its rollbacks.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from chaoslib.exceptions import InterruptExecution
+
+from drillbook import wiring
+from drillbook.actions.drain import Drain
+from drillbook.actions.validate import Validate
+from drillbook.actions.watch import ServerCounts, Watch
+from drillbook.domain.promql import total
+from drillbook.drivers.live import LiveRecord
+from drillbook.ports import Unreachable
+from drillbook.run.action import perform, restore, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drillbook.actions.watch import Decision
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _activity(function: Callable[P, R]) -> Callable[P, R]:
+    """Anything that goes wrong ends the experiment."""
+
+    @functools.wraps(function)
+    def halting(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except InterruptExecution:
+            raise
+        except Exception as error:
+            text = f"{function.__name__.replace('_', ' ')}: {error}"
+            wiring.experiment().timeline.record("note", text, activity=function.__name__, failed=True)
+            raise InterruptExecution(text) from error
+
+    return halting
+
+
+def platform_serves() -> bool:
+    """Probe: the slot that has the weight is whole. Never raises; says why not on the timeline."""
+    drill = wiring.experiment()
+    try:
+        slot = drill.platform.live_slot()
+        status = drill.platform.cluster.slot(slot)
+    except Unreachable as error:
+        drill.timeline.record("note", f"the platform cannot be looked at: {error}", activity="platform_serves")
+        return False
+    whole = 0 < status.desired == status.ready
+    if not whole:
+        text = f"slot {slot} has the public's traffic with {status.ready} of {status.desired} pods ready"
+        drill.timeline.record("note", text, activity="platform_serves")
+    return whole
+
+
+@_activity
+def deploy_release(release: str) -> dict[str, Any]:
+    """To the idle slot."""
+    drill = wiring.experiment()
+    action = drill.platform.deploy(drill.platform.idle_slot(), release)
+    done = perform(action, drill.journal, drill.timeline, drill.clock)
+    return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+
+
+@_activity
+def validate_release(release: str) -> dict[str, Any]:
+    """Before it takes traffic; a release that fails ends the experiment."""
+    drill = wiring.experiment()
+    platform = drill.platform
+    check = Validate(
+        platform.smoke(drill.prefix), drill.clock, platform.idle_slot(), platform.version_of(release),
+        times=platform.environment.strategy.validations,
+    )  # fmt: skip
+    drill.timeline.record("intent", check.describe(), activity="validate_release")
+    seen = check.observe()
+    data = {**seen.data, "activity": "validate_release", "holds": seen.holds}
+    drill.timeline.record("observed" if seen.holds else "decided", seen.text, at_s=seen.at_s, **data)
+    if not seen.holds:
+        raise InterruptExecution(f"release {release} is not fit for the public: {seen.text}")
+    return {"seen": seen.text}
+
+
+@_activity
+def switch_traffic() -> dict[str, Any]:
+    """To the slot that was idle."""
+    drill = wiring.experiment()
+    action = drill.platform.switch(drill.platform.idle_slot())
+    done = perform(action, drill.journal, drill.timeline, drill.clock)
+    return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+
+
+@_activity
+def watch_release(release: str) -> dict[str, Any]:
+    """Keep it, or send it back as soon as it is known to be bad."""
+    drill = wiring.experiment()
+    platform = drill.platform
+    slot, version = platform.live_slot(), platform.version_of(release)
+    series = platform.series
+    watch = Watch(
+        version=version,
+        slot=slot,
+        limits=platform.limits(),
+        windows=LiveRecord(drill.folder / "load" / "live.jsonl"),
+        metrics=platform.metrics,
+        counts=ServerCounts(*(
+            total(series.of(selector, slot=slot, version=version))
+            for selector in (series.requests, series.failures, series.in_time)
+        )),
+        clock=drill.clock,
+        ask_every_s=series.scrape_interval_s,
+    )  # fmt: skip
+    for_s = platform.environment.strategy.watch_s
+    status = platform.cluster.slot(slot)
+    drill.timeline.record(
+        "intent", f"watch release {version} for {for_s:g} s", activity="watch_release", slot=slot,
+        addresses=list(status.addresses),
+    )  # fmt: skip
+    decision = watch.run(since_s=drill.last_switch_s(), for_s=for_s)
+    _tell(drill, decision)
+    if decision.ruling == "roll back":
+        _roll_back(drill, "by itself")
+    return {"ruling": decision.ruling, "reason": decision.reason}
+
+
+@_activity
+def roll_back_by_operator(after_s: float) -> dict[str, Any]:
+    """An operator's order, after the release was live for a while."""
+    drill = wiring.experiment()
+    drill.clock.sleep(float(after_s))
+    drill.timeline.record("decided", "an operator orders the way back", activity="roll_back", by="operator")
+    return {"seen": _roll_back(drill, "by an operator's order")}
+
+
+@_activity
+def drain_old_slot() -> dict[str, Any]:
+    """See the slot without traffic finish what it has; it stays warm."""
+    drill = wiring.experiment()
+    platform = drill.platform
+    slot, series = platform.idle_slot(), platform.series
+    action = Drain(
+        platform.metrics, platform.cluster, drill.clock, slot,
+        in_flight=total(series.of(series.in_flight, slot=slot)), requests=total(series.of(series.requests, slot=slot)),
+        still_s=2.5 * series.scrape_interval_s, deadline_s=platform.environment.strategy.drain_s,
+    )  # fmt: skip
+    drill.timeline.record("intent", action.describe(), activity="drain_old_slot")
+    seen = wait_for(action.observe, drill.clock, deadline_s=action.deadline_s, pace_s=0.3)
+    data = {**seen.data, "activity": "drain_old_slot", "holds": seen.holds, "slot": slot}
+    drill.timeline.record("observed", seen.text, at_s=seen.at_s, **data)
+    return {"drained": seen.holds, "seen": seen.text}
+
+
+@_activity
+def put_back() -> dict[str, Any]:
+    """Undo what is still open, last change first."""
+    drill = wiring.experiment()
+    drill.timeline.record("intent", "put back what was changed", activity="put_back")
+    undone = drill.journal.undo_all(drill.platform.undo, drill.clock)
+    for found in undone:
+        kind = "recovered" if found.restored else "note"
+        drill.timeline.record(kind, found.text, at_s=found.at_s, activity="put_back", failed=not found.restored)
+    return {"restored": [found.text for found in undone], "all": all(found.restored for found in undone)}
+
+
+def _tell(drill: wiring.Experiment, decision: Decision) -> None:
+    data = {**decision.data, "activity": "watch_release", "ruling": decision.ruling}
+    if not math.isnan(decision.first_bad_s):
+        data["first_bad_s"] = decision.first_bad_s
+    if decision.ruling == "roll back":
+        drill.timeline.record("detected", decision.reason, at_s=decision.at_s, **data)
+    drill.timeline.record("decided", f"{decision.ruling}: {decision.reason}", at_s=decision.at_s, **data)
+
+
+def _roll_back(drill: wiring.Experiment, how: str) -> str:
+    """The undo of the switch, so that nothing is left to undo of it."""
+    change = next((found for found in drill.journal.open_changes() if found.action == "switch-traffic"), None)
+    if change is None:
+        raise Unreachable("there is no switch to take back: the undo journal holds none that is open")
+    action = drill.platform.make(change)
+    weights = change.arguments["before"]["weights"]
+    drill.timeline.record("intent", f"send traffic back to {weights}, {how}", activity="roll_back")
+    action.undo(change.arguments["before"])
+    drill.timeline.record("injected", "traffic is declared for the old slot", activity="roll_back")
+    restoration = drill.journal.settle(change, lambda found: restore(found, action, drill.clock), drill.clock)
+    kind = "recovered" if restoration.restored else "note"
+    drill.timeline.record(kind, restoration.text, at_s=restoration.at_s, activity="roll_back",
+                          failed=not restoration.restored)  # fmt: skip
+    return restoration.text

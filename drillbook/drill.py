@@ -1,0 +1,377 @@
+"""One drill: its starting state, load, experiment, checks and the way back; the steps of the features speak to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drillbook import wiring
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Measurement, Window
+from drillbook.domain.verdict import Direction, Judgement, Objective, Verdict, judge, merge
+from drillbook.ports import Observation, Unreachable
+from drillbook.run import experiment
+from drillbook.run.action import wait_for
+from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
+from drillbook.run.load import Load, LoadError
+from drillbook.run.timeline import Event, Timeline, events
+from loadtests.workload import WriteState
+from probes import slo, story
+from probes.recording import recording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drillbook.domain.environment import Objectives
+    from drillbook.run.journal import Journal
+    from drillbook.run.session import Session
+
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+_LOAD_STARTS_WITHIN_S = 45.0
+_EXPERIMENT_DEADLINE_S = 300.0
+_STARTING_STATE_WITHIN_S = 60.0
+_SCRAPES_AFTER = 3
+"""Scrapes to wait for before a window counts as complete in Prometheus."""
+
+
+class DrillFailed(AssertionError):
+    """A promise was broken; the text has every reason."""
+
+
+class DrillInconclusive(AssertionError):
+    """Nothing was proved; the text has every reason."""
+
+
+class NotReady(Exception):
+    """The platform is not in the state from which the drill starts."""
+
+
+@dataclass(slots=True)
+class Drill:
+    """One drill that is going on.
+
+    Attributes:
+        session: The run.
+        platform: The environment's ports.
+        id: Its id within the run.
+        feature: Title of the feature.
+        scenario: Name of the scenario.
+        tags: Of the feature and the scenario.
+        release: The version that the scenario is about; empty before it is named.
+        live: The version that is live when it starts.
+    """
+
+    session: Session
+    platform: wiring.Platform
+    id: str
+    feature: str
+    scenario: str
+    description: str
+    tags: Sequence[str]
+    timeline: Timeline
+    journal: Journal
+    started_s: float
+    release: str = ""
+    live: str = ""
+    judgements: list[Judgement] = field(default_factory=list[Judgement])
+    doubts: list[str] = field(default_factory=list[str])
+    _problems: list[str] = field(default_factory=list[str])
+    _load: Load | None = None
+    _loaded: Window | None = None
+    _load_started_s: float = 0.0
+    _expected: set[str] = field(default_factory=set[str])
+
+    @property
+    def folder(self) -> Path:
+        """Where its evidence goes."""
+        return self.session.folder.drill(self.id)
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Ids of the promises that it proves."""
+        return tuple(tag for tag in self.tags if tag.partition("-")[2][:1].isdigit())
+
+    # What a scenario starts from.
+
+    def start_from(self, version: str) -> None:
+        """One slot has the public, whole and well, with this version; the other is empty.
+
+        Raises:
+            NotReady: When it is not so.
+        """
+        self.live = version
+        seen = self._starting_state()
+        if not seen.holds:
+            raise NotReady(f"{seen.text}; put the platform back with `drillbook recover`, or look at it yourself")
+        report = self.platform.smoke(f"{self._prefix}-start").run(self.platform.live_slot(), times=1)
+        if report.problems:
+            raise NotReady(f"release {version} is live and not well: {report.problems[0]}")
+
+    def put_load_on(self) -> None:
+        """Users and the meter; returns after some undisturbed seconds."""
+        environment, clock = self.platform.environment, self.session.clock
+        output = self.folder / "load"
+        self._load_started_s = clock.now()
+        plan = wiring.load_plan(environment, clock, output, self._prefix)
+        self._load = Load.start(plan, output)
+        self._load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
+        self._loaded = Window(clock.now(), clock.now())
+        self.timeline.record("note", "users and meter are on the platform", activity="load")
+        clock.sleep(environment.strategy.before_s)
+
+    # What is done.
+
+    def cut_over(self, release: str) -> None:
+        """The experiment `cutover` with a release."""
+        self.release = self.platform.version_of(release)
+        self.run_experiment("cutover", release=release)
+
+    def cut_over_flawed(self, flaw: str) -> None:
+        """The same with a release that is bad on purpose.
+
+        Raises:
+            NotReady: When the environment has none with this flaw.
+        """
+        if not self.platform.offers(flaw):
+            raise NotReady(
+                f"not proved here: the environment {self.platform.environment.name} has no release that {flaw}; name "
+                "one under releases.overrides"
+            )
+        self.cut_over(flaw)
+
+    def cut_over_and_order_back(self, release: str, after_s: float) -> None:
+        """The experiment `rollback`."""
+        self.release = self.platform.version_of(release)
+        self.run_experiment("rollback", release=release, after_s=f"{after_s:g}")
+
+    def run_experiment(self, name: str, **configuration: str) -> None:
+        """To its end, with its way back, under load; then the load ends."""
+        environment = {
+            FOLDER_VARIABLE: str(self.session.folder.path.resolve()),
+            DRILL_VARIABLE: self.id,
+            wiring.ENVIRONMENT_VARIABLE: str(self.platform.environment.file),
+            **self.session.clock.as_environment(),
+        }
+        result = experiment.run(
+            EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=_EXPERIMENT_DEADLINE_S
+        )
+        self._problems = list(result.problems)
+        self._end_load()
+
+    def expect(self, activity: str) -> None:
+        """This activity is meant to end the experiment before its time, so that is no doubt about it."""
+        self._expected.add(activity)
+
+    # What is seen.
+
+    @property
+    def window(self) -> Window:
+        """While the load was on.
+
+        Raises:
+            NotReady: When there was no load.
+        """
+        if self._loaded is None:
+            raise NotReady("the scenario asks for measurements, and no step put a load on the platform")
+        return self._loaded
+
+    @property
+    def window_of_servers(self) -> Window:
+        """From before the load's first request to where the servers' counts of its last one are scraped for sure."""
+        after_s = _SCRAPES_AFTER * self.platform.series.scrape_interval_s
+        window = Window(self._load_started_s, self.window.end_s + after_s)
+        late_s = window.end_s - self.session.clock.now()
+        if late_s > 0:
+            self.session.clock.sleep(late_s)
+        return window
+
+    @property
+    def events(self) -> list[Event]:
+        """What the timeline has of this drill so far, in order."""
+        return events(self.timeline.path, self.id)
+
+    def since(self, activity: str, kind: str) -> Window:
+        """From this point of an activity to where the experiment began to put things back.
+
+        Raises:
+            NotReady: When it never came to that point.
+        """
+        start_s = story.moment(self.events, activity, kind)
+        if start_s is None:
+            raise NotReady(f"the experiment never came to {activity} ({kind}), so nothing can be measured from there")
+        end_s = story.moment(self.events, "put_back", "intent") or self.window.end_s
+        return Window(start_s, max(start_s, min(end_s, self.window.end_s)))
+
+    def window_of_release(self, version: str) -> Window:
+        """While a release had the public's traffic.
+
+        Raises:
+            NotReady: When it never had.
+        """
+        if version == self.live:
+            return self.window
+        start_s = story.moment(self.events, "switch-traffic", "injected")
+        end_s = story.moment(self.events, "roll_back", "injected") or story.moment(self.events, "put_back", "intent")
+        if start_s is None:
+            raise NotReady(f"release {version} never had the public's traffic")
+        return Window(start_s, max(start_s, end_s or self.window.end_s))
+
+    def unscraped(self) -> tuple[str, ...]:
+        """Doubts about Prometheus' targets: the old slot's all along, the new one's while it had the traffic."""
+        platform, found = self.platform, ()
+        watched = [event for event in story.of(self.events, "watch_release") if "addresses" in event.data]
+        for event in watched:
+            window = self.since("switch-traffic", "observed")
+            found += slo.unscraped(
+                platform.metrics, platform.series, event.data["slot"], event.data["addresses"], window
+            )
+        live = platform.live_slot()
+        addresses = platform.cluster.slot(live).addresses
+        return found + slo.unscraped(platform.metrics, platform.series, live, addresses, self.window)
+
+    def same_bucket(self, limit_s: float) -> None:
+        """The sentence's latency has to be the environment's, whose bucket is counted.
+
+        Raises:
+            NotReady: When it is not.
+        """
+        if limit_s != self.objectives.latency_s:
+            raise NotReady(
+                f"the feature promises a latency of {limit_s:g} s and the environment counts those within "
+                f"{self.objectives.latency_s:g} s: make objectives.latency the same"
+            )
+
+    def answered_writes(self) -> int:
+        """Writes of the load that got an answer of any status."""
+        answered = {WriteState.ACKNOWLEDGED, WriteState.REFUSED}
+        return sum(row["state"] in answered or bool(row["version"]) for row in recording(self.folder).rows("ledger"))
+
+    def tell_stages(self) -> None:
+        """Write down how long each stage of the way back took."""
+        found = story.stages(self.events)
+        text = ", ".join(f"{name} after {seconds:.2f} s" for name, seconds in found.items())
+        self.timeline.record("note", f"stages of the way back: {text}", activity="stages", stages=found)
+
+    @property
+    def objectives(self) -> Objectives:
+        """What the environment promises; a feature's number counts where it is stricter."""
+        return self.platform.environment.objectives
+
+    def check(
+        self, id_: str, statement: str, direction: Direction, limit: float, measurement: Measurement
+    ) -> Judgement:
+        """Hold a measurement against a promise and write the judgement down; the scenario goes on either way."""
+        judgement = judge(
+            Objective(id_, statement, direction, limit, measurement.unit, self.requirements), measurement
+        )
+        self.judgements.append(judgement)
+        self.session.folder.record_check(self.id, judgement)
+        text = f"{judgement.verdict}: {statement}: {judgement.reason}"
+        self.timeline.record("note", text, activity="check", verdict=str(judgement.verdict), objective=id_)
+        return judgement
+
+    def counted(self, name: str, count: float, unit: str, source: str, doubts: Sequence[str] = ()) -> Measurement:
+        """A measurement of something that was counted, over the drill so far."""
+        window = Window(self.started_s, self.session.clock.now())
+        return Measurement(name, Interval.exactly(count), unit, 1, window, source, tuple(doubts))
+
+    # How it ends.
+
+    def finish(self, error: BaseException | None) -> Verdict:
+        """Put everything back, see that it is back, and reach the verdict; the load is killed if it still runs."""
+        if self._load is not None and self._load.alive:
+            self._load.kill()
+        self._put_back()
+        self._check_unexpected()
+        # An experiment that a failed validation ends is interrupted by that.
+        self.doubts += [] if "validate_release" in self._expected else self._problems
+        verdicts = [judgement.verdict for judgement in self.judgements]
+        if error is not None or self.doubts or not verdicts:
+            verdicts.append(Verdict.INCONCLUSIVE)
+        verdict = merge(verdicts)
+        reasons = self.reasons(error)
+        self.session.finish_drill(self.id, self._document(reasons), verdict)
+        return verdict
+
+    def reasons(self, error: BaseException | None = None) -> list[str]:
+        """Why it did not pass: broken promises first."""
+        bad = [
+            f"{judgement.verdict}: {judgement.objective.statement}: {judgement.reason}"
+            for wanted in (Verdict.FAIL, Verdict.INCONCLUSIVE)
+            for judgement in self.judgements
+            if judgement.verdict is wanted
+        ]
+        doubts = [f"{Verdict.INCONCLUSIVE}: {doubt}" for doubt in self.doubts]
+        raised = [f"{Verdict.INCONCLUSIVE}: {type(error).__name__}: {error}"] if error is not None else []
+        return [*bad, *doubts, *raised]
+
+    def _document(self, reasons: Sequence[str]) -> dict[str, Any]:
+        return {
+            "feature": self.feature,
+            "scenario": self.scenario,
+            "description": self.description,
+            "tags": list(self.tags),
+            "requirements": list(self.requirements),
+            "started_s": self.started_s,
+            "finished_s": self.session.clock.now(),
+            "error": "\n".join(reasons) or None,
+        }
+
+    @property
+    def _prefix(self) -> str:
+        return wiring.key_prefix(self.session.folder.run_id, self.id)
+
+    def _end_load(self) -> None:
+        if self._load is None or self._loaded is None:
+            return
+        self._loaded = Window(self._loaded.start_s, self.session.clock.now())
+        try:
+            self._load.stop()
+        except LoadError as error:
+            self.doubts.append(str(error))
+
+    def _put_back(self) -> None:
+        """What the experiment did not put back itself; after an orderly one there is nothing."""
+        for found in self.journal.undo_all(self.platform.undo, self.session.clock):
+            kind = "recovered" if found.restored else "note"
+            self.timeline.record(kind, found.text, at_s=found.at_s, activity="put_back", failed=not found.restored)
+        left = len(self.journal.open_changes())
+        statement = "every change is undone, and seen to be"
+        self.check("drill.restored", statement, "at_most", 0, self.counted("changes left", left, "changes", "journal"))
+        if not self.live:
+            return
+        seen = wait_for(self._starting_state, self.session.clock, deadline_s=_STARTING_STATE_WITHIN_S, pace_s=0.5)
+        differs = self.counted("differences from the starting state", 0 if seen.holds else 1, "1", "kubernetes")
+        statement = f"the platform is as it was before ({seen.text})"
+        self.check("drill.starting_state", statement, "at_most", 0, differs)
+
+    def _check_unexpected(self) -> None:
+        """A release that fails its validation, or is taken back, fails a scenario that expects neither."""
+        window = Window(self.started_s, self.session.clock.now())
+        if "validate_release" not in self._expected and story.of(self.events, "validate_release"):
+            found = story.failed_validation_checks(self.events, window)
+            self.check("release.validation", "the release passes its validation", "at_most", 0, found)
+        if "watch_release" not in self._expected and story.of(self.events, "watch_release"):
+            found = story.rollbacks_decided(self.events, window)
+            self.check("release.watch", "the watched release is not sent back", "at_most", 0, found)
+            undecided = [event for event in story.of(self.events, "watch_release") if _is_undecided(event)]
+            self.doubts += [event.text for event in undecided]
+
+    def _starting_state(self) -> Observation:
+        clock, platform = self.session.clock, self.platform
+        try:
+            live, idle = platform.live_slot(), platform.idle_slot()
+            serving, other = platform.cluster.slot(live), platform.cluster.slot(idle)
+        except Unreachable as error:
+            return Observation(holds=False, text=str(error), at_s=clock.now())
+        whole = 0 < serving.desired == serving.ready == len(serving.pods) and serving.version == self.live
+        text = (
+            f"slot {live} has the public with release {serving.version or '(none)'}, {serving.ready} of "
+            f"{serving.desired} pods ready, and slot {idle} has {len(other.pods)} pods"
+        )
+        return Observation(whole and not other.pods, text, clock.now())
+
+
+def _is_undecided(event: Event) -> bool:
+    return event.kind == "decided" and event.data.get("ruling") == "undecided"

@@ -1,0 +1,349 @@
+"""The only place that chooses drivers: an environment's file becomes the ports that everything else works with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from drillbook.actions.deploy import Deploy
+from drillbook.actions.switch import Switch
+from drillbook.actions.watch import Limits
+from drillbook.domain.promql import narrowed
+from drillbook.domain.sequential import Allowance
+from drillbook.domain.verdict import Verdict
+from drillbook.drivers.gateway_api import GatewayApiRouter
+from drillbook.drivers.helm import HelmReleaser
+from drillbook.drivers.http_client import HttpClient
+from drillbook.drivers.kubernetes import KubernetesCluster, connect
+from drillbook.drivers.kubernetes_lease import KubernetesLease
+from drillbook.drivers.kubernetes_state import ConfigMapStore
+from drillbook.drivers.prometheus import Prometheus
+from drillbook.drivers.reach import Names, enter_network
+from drillbook.drivers.smoke import GatewaySmoke
+from drillbook.ports import Answer, LockHeld, Unreachable
+from drillbook.run import environment as environments
+from drillbook.run import journal as journals
+from drillbook.run.action import restore
+from drillbook.run.clock import SteadyClock
+from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE, RunFolder
+from drillbook.run.journal import Journal
+from drillbook.run.timeline import Timeline, events
+from loadtests import plan as loads
+from probes.slo import ServiceSeries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from drillbook.domain.environment import Environment, MetricsSettings
+    from drillbook.domain.traffic import Origin
+    from drillbook.domain.undo import Change, Restoration
+    from drillbook.ports import Client, Clock, Cluster, Lock, Metrics, Releaser, Router, Smoke, StateStore
+    from drillbook.run.action import Action
+    from loadtests.workload import Reply, Workload
+
+_RECOVERY_WAITS_S = 30.0
+"""Longer than a dead run's lock lasts."""
+
+ENVIRONMENT_VARIABLE = "DRILLBOOK_ENVIRONMENT"
+"""Environment variable that tells an experiment's process which environment file is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The ports of one environment.
+
+    Attributes:
+        environment: What its file says.
+        clock: The run's.
+        router: Shares of traffic in the primary region.
+        releaser: Puts releases into slots there.
+        cluster: What really runs there.
+        metrics: Prometheus.
+        series: Where Prometheus keeps what the service counts.
+        client: One user at the public address.
+        store: Drillbook's own documents there.
+        lock: One run at a time.
+    """
+
+    environment: Environment
+    clock: Clock
+    router: Router
+    releaser: Releaser
+    cluster: Cluster
+    metrics: Metrics
+    series: ServiceSeries
+    client: Client
+    store: StateStore
+    lock: Lock
+    _workload: Callable[[str], Workload] = field(repr=False)
+
+    def live_slot(self) -> str:
+        """The one slot that has the public's traffic.
+
+        Raises:
+            Unreachable: When it is not exactly one.
+        """
+        weights = self.router.weights()
+        live = [slot for slot, weight in weights.items() if weight > 0]
+        if len(live) != 1:
+            raise Unreachable(f"one slot should have all the traffic, and the weights are {weights}")
+        return live[0]
+
+    def idle_slot(self) -> str:
+        """The other one."""
+        live = self.live_slot()
+        return next(slot for slot in self.router.backends() if slot != live)
+
+    def version_of(self, release: str) -> str:
+        """The version that a release of the features really is."""
+        return self.environment.releases.overrides.get(release, {}).get("version", release)
+
+    def offers(self, flaw: str) -> bool:
+        """Whether the environment has a release with this flaw to be drilled with."""
+        return flaw in self.environment.releases.overrides
+
+    def limits(self) -> Limits:
+        """What a release may do and stay."""
+        strategy = self.environment.strategy
+        return Limits(
+            Allowance(strategy.bad_share), Allowance(strategy.slow_share), strategy.slow_s, strategy.least_answers
+        )
+
+    def smoke(self, prefix: str) -> Smoke:
+        """Smoke checks whose writes have keys with this prefix."""
+        settings = self.environment.workload
+        header = self.environment.router.slot_header
+        return GatewaySmoke(self.client, self._workload, prefix, header, tuple(settings.health_paths))
+
+    def deploy(self, slot: str, release: str) -> Deploy:
+        """The action that puts a release into a slot."""
+        deadline_s = self.environment.releases.deadline_s
+        return Deploy(self.releaser, self.cluster, self.clock, slot, release, self.version_of(release), deadline_s)
+
+    def switch(self, slot: str) -> Switch:
+        """The action that sends the traffic to a slot."""
+        path = self.environment.workload.probe_path
+        return Switch(self.router, self.client, self.clock, slot, path)
+
+    def make(self, change: Change) -> Action:
+        """The action of an entry in the undo journal, made again.
+
+        Raises:
+            ValueError: When no action of this name is known.
+        """
+        arguments = change.arguments["arguments"]
+        if change.action == "deploy-release":
+            return self.deploy(arguments["slot"], arguments["release"])
+        if change.action == "switch-traffic":
+            return self.switch(arguments["slot"])
+        raise ValueError(f"the undo journal names the action {change.action!r}, which this version does not know")
+
+    def undo(self, change: Change) -> Restoration:
+        """Undo one change and see that it is undone."""
+        return restore(change, self.make(change), self.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What the process of an experiment works with.
+
+    Attributes:
+        folder: The drill's folder.
+        prefix: Of the keys that the drill writes.
+        timeline: The run's timeline, under the drill's name.
+        clock: The run's.
+        journal: The run's undo journal.
+        platform: The ports.
+    """
+
+    folder: Path
+    prefix: str
+    timeline: Timeline
+    clock: Clock
+    journal: Journal
+    platform: Platform
+
+    def last_switch_s(self) -> float:
+        """When the route was last told to switch; the epoch when it never was."""
+        told = [
+            event.t_s
+            for event in events(self.timeline.path, self.timeline.drill)
+            if event.kind == "injected" and event.data.get("action") == "switch-traffic"
+        ]
+        return max(told, default=0.0)
+
+
+def read_environment(name: str) -> Environment:
+    """The environment of a name or path.
+
+    Raises:
+        EnvironmentFileError: When there is none, or it has faults; names them all.
+    """
+    return environments.load(environments.find(name))
+
+
+def platform(environment: Environment, clock: Clock, *, queries: Path | None = None) -> Platform:
+    """Connect an environment's ports; enters its network for good.
+
+    Args:
+        environment: Which one.
+        clock: The run's.
+        queries: Where Prometheus' raw answers are kept.
+
+    Raises:
+        Unreachable: When the network or the credentials are not there.
+    """
+    if environment.reach.network_namespace:
+        enter_network(environment.reach.network_namespace)
+    region = environment.primary
+    api = connect(region.kubeconfig, region.context or None)
+    releases, route = environment.releases, environment.router
+    workload = _workload(environment)
+    client = HttpClient(
+        environment.public_url, _origin_rule(workload("origin")), Names(tuple(environment.reach.nameservers))
+    )
+    return Platform(
+        environment=environment,
+        clock=clock,
+        router=GatewayApiRouter(api, route.namespace, route.route, route.backends),
+        releaser=HelmReleaser(
+            chart=releases.chart,
+            namespace=releases.namespace,
+            release=releases.release,
+            kubeconfig=region.kubeconfig,
+            context=region.context,
+            values=releases.values,
+            settings=releases.settings,
+            overrides=releases.overrides,
+            program=releases.helm,
+        ),
+        cluster=KubernetesCluster(api, releases.namespace, releases.deployment),
+        metrics=Prometheus(environment.metrics.url, now=clock.now, queries=queries),
+        series=_series(environment.metrics, environment.objectives.latency_s),
+        client=client,
+        store=ConfigMapStore(api, environment.own_namespace),
+        lock=KubernetesLease(api, namespace=environment.own_namespace),
+        _workload=workload,
+    )
+
+
+@cache
+def experiment() -> Experiment:
+    """What the environment variables of an experiment's process say.
+
+    Raises:
+        KeyError: When this is no process of an experiment.
+    """
+    run = RunFolder(Path(os.environ[FOLDER_VARIABLE]))
+    drill = os.environ[DRILL_VARIABLE]
+    clock = SteadyClock.from_environment()
+    folder = run.drill(drill)
+    ports = platform(read_environment(os.environ[ENVIRONMENT_VARIABLE]), clock, queries=folder / "queries")
+    journal = Journal(run.path / "undo.jsonl", ports.store, run.run_id, int(run.read_run()["fencing"]))
+    timeline = Timeline(run.path / "timeline.jsonl", drill, clock)
+    return Experiment(folder, key_prefix(run.run_id, drill), timeline, clock, journal, ports)
+
+
+def key_prefix(run_id: str, drill: str) -> str:
+    """Prefix of the keys that a drill writes: no other drill ever has it, and it is short."""
+    return f"drill-{hashlib.sha256(f'{run_id}/{drill}'.encode()).hexdigest()[:12]}"
+
+
+def load_plan(environment: Environment, clock: SteadyClock, output: Path, namespace: str) -> dict[str, Any]:
+    """The plan of a drill's load."""
+    load, workload = environment.load, environment.workload
+    return {
+        "base_url": environment.public_url,
+        "workload": workload.adapter,
+        "workload_options": dict(workload.options),
+        "meter": {"rate_hz": load.rate_hz, "max_in_flight": load.max_in_flight, "timeout_s": load.timeout_s},
+        "analysts": load.analysts,
+        "collectors": load.collectors,
+        "max_duration_s": environment.guard.max_duration_s,
+        "output": str(output),
+        "clock": {"wall_s": clock.wall_s, "monotonic_s": clock.monotonic_s},
+        "nameservers": list(environment.reach.nameservers),
+        "namespace": namespace,
+    }
+
+
+def keeping_queries(ports: Platform, queries: Path) -> Platform:
+    """The same ports, with Prometheus' raw answers kept in a folder."""
+    metrics = Prometheus(ports.environment.metrics.url, now=ports.clock.now, queries=queries)
+    return replace(ports, metrics=metrics)
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that a verdict rests on."""
+    names = ("chaostoolkit-lib", "pytest-bdd", "locust", "kubernetes", "prometheus-api-client")
+    return {name: metadata.version(name) for name in names}
+
+
+def put_back_what_others_left(ports: Platform) -> list[str]:
+    """Undo what runs that died have left open; answers a sentence for each change that could not be undone."""
+    found = journals.recover(ports.store, ports.undo, ports.clock)
+    return [f"{undone.change.action} is not undone: {undone.text}" for undone in found if not undone.restored]
+
+
+def recover(environment: Environment, say: Callable[[str], None]) -> int:
+    """`drillbook recover`: 0 when nothing is left changed, 1 when something could not be undone, 75 when unknown."""
+    clock = SteadyClock.starting_now()
+    try:
+        ports = platform(environment, clock)
+        ports.lock.acquire(f"recovery by process {os.getpid()}", wait_s=_RECOVERY_WAITS_S)
+        try:
+            found = journals.recover(ports.store, ports.undo, clock)
+        finally:
+            ports.lock.release()
+    except (Unreachable, LockHeld) as error:
+        say(f"recover: {error}")
+        return Verdict.INCONCLUSIVE.exit_code
+    for undone in found:
+        said = "put back" if undone.restored else "NOT put back"
+        change = undone.change
+        say(f"recover: {said}: {change.action} of {change.drill} in {change.run_id}: {undone.text}")
+    if not found:
+        say("recover: no run has left anything changed")
+    return Verdict.PASS.exit_code if all(undone.restored for undone in found) else Verdict.FAIL.exit_code
+
+
+def _series(metrics: MetricsSettings, latency_s: float) -> ServiceSeries:
+    def selector(name: str, *matchers: str) -> str:
+        return f"{name}{{{','.join(part for part in matchers if part)}}}"
+
+    duration, users = metrics.duration, (metrics.selector, metrics.users)
+    return ServiceSeries(
+        requests=selector(metrics.requests, *users),
+        failures=selector(metrics.requests, *users, metrics.failures),
+        in_time=narrowed(selector(f"{duration}_bucket", *users), {"le": f"{latency_s:g}"}),
+        timed=selector(f"{duration}_count", *users),
+        in_flight=selector(metrics.in_progress, metrics.selector),
+        up=selector("up", metrics.selector),
+        writes=selector(metrics.requests, metrics.selector, metrics.writes),
+        target_label=metrics.target,
+        scrape_interval_s=metrics.scrape_interval_s,
+    )
+
+
+def _workload(environment: Environment) -> Callable[[str], Workload]:
+    """Makes the environment's workload for a prefix of keys."""
+    clock = SteadyClock.starting_now()
+
+    def make(prefix: str) -> Workload:
+        return loads.parse(json.loads(json.dumps(load_plan(environment, clock, Path(), prefix)))).adapter()
+
+    return make
+
+
+def _origin_rule(workload: Workload) -> Callable[[Mapping[str, str]], Origin]:
+    def origin(headers: Mapping[str, str]) -> Origin:
+        # A reply and an answer have the same shape; the rule reads headers.
+        return workload.origin(cast("Reply", Answer(0, headers, b"", 0.0)))
+
+    return origin

@@ -1,0 +1,231 @@
+"""A run of drills: one session for all of them, one drill for each scenario, verdicts and the exit code."""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from drillbook import wiring
+from drillbook.domain.verdict import Verdict
+from drillbook.drill import Drill, DrillFailed, DrillInconclusive
+from drillbook.ports import LockHeld, Unreachable
+from drillbook.run import guard
+from drillbook.run.clock import SteadyClock
+from drillbook.run.environment import EnvironmentFileError
+from drillbook.run.folder import FolderError, slug
+from drillbook.run.journal import Journal
+from drillbook.run.session import Session
+from drillbook.run.timeline import Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from types import FrameType
+
+    from drillbook.domain.environment import Environment
+
+RUNS = Path(__file__).resolve().parents[1] / "reports" / "runs"
+EXPECTED_S = 60.0
+"""Of one scenario, for the guard."""
+
+_RUN = pytest.StashKey["_Run"]()
+
+
+class _Run:
+    """What a pytest session of drills keeps."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.verdicts: list[Verdict] = []
+        self.interrupted = False
+        self.drill: Drill | None = None
+        self.names: set[str] = set()
+
+    def unique(self, name: str) -> str:
+        """A drill's id."""
+        base, number = slug(name), 2
+        chosen = base
+        while chosen in self.names:
+            chosen, number = f"{base}-{number}", number + 1
+        self.names.add(chosen)
+        return chosen
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the scenarios of the features asked for; refuse before anything is touched."""
+    if getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("drills change one platform and run one after the other: leave out -n")
+    only = {name for name in config.getoption("--only").split(",") if name}
+    drills = [item for item in items if _scenario(item) is not None]
+    unknown = only - {_stem(item) for item in drills}
+    if unknown:
+        known = ", ".join(sorted({_stem(item) for item in drills}))
+        raise pytest.UsageError(f"--only: there is no feature {', '.join(sorted(unknown))}; there are {known}")
+    if only:
+        items[:] = [item for item in items if _scenario(item) is None or _stem(item) in only]
+    if not any(_scenario(item) is not None for item in items) or config.option.collectonly:
+        return
+    try:
+        environment = wiring.read_environment(config.getoption("--environment"))
+        guard.check(
+            environment,
+            expected_s=EXPECTED_S * sum(_scenario(item) is not None for item in items),
+            production_allowed=config.getoption("--production-allowed"),
+        )
+    except (EnvironmentFileError, guard.Refused) as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[_RUN] = _Run(environment)
+
+
+@pytest.fixture(scope="session")
+def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platform]]:
+    """The environment's lock, the run's folder, the ports."""
+    state = request.config.stash[_RUN]
+    environment = state.environment
+    clock = SteadyClock.starting_now()
+    drills = [item.name for item in request.session.items if _scenario(item) is not None]
+    runs = Path(request.config.getoption("--runs") or RUNS)
+    try:
+        ports = wiring.platform(environment, clock)
+        session = Session.open(
+            environment,
+            runs,
+            ports.lock,
+            wait_s=request.config.getoption("--lock-wait"),
+            requested=drills,
+            versions=wiring.versions(),
+            lost=_lost,
+        )
+    except (Unreachable, LockHeld, FolderError) as error:
+        pytest.exit(str(error), returncode=Verdict.INCONCLUSIVE.exit_code)
+    left = wiring.put_back_what_others_left(ports)
+    if left:
+        session.close(interrupted=True)
+        pytest.exit("; ".join(left), returncode=Verdict.INCONCLUSIVE.exit_code)
+    yield session, ports
+    session.close(interrupted=state.interrupted)
+
+
+@pytest.fixture
+def drill(request: pytest.FixtureRequest, run: tuple[Session, wiring.Platform]) -> Iterator[Drill]:
+    """The drill of one scenario; put back and judged in `pytest_runtest_call`."""
+    session, ports = run
+    state = request.config.stash[_RUN]
+    scenario = _scenario(request.node)
+    clock = session.clock
+    name = _title(request.node)
+    id_ = state.unique(name)
+    folder = session.folder.drill(id_)
+    made = Drill(
+        session=session,
+        platform=wiring.keeping_queries(ports, folder / "queries"),
+        id=id_,
+        feature=scenario.feature.name,
+        scenario=name,
+        description=scenario.feature.description,
+        tags=sorted(scenario.tags | scenario.feature.tags),
+        timeline=Timeline(session.folder.path / "timeline.jsonl", id_, clock),
+        journal=Journal(session.folder.path / "undo.jsonl", ports.store, session.folder.run_id, session.holder.fencing),
+        started_s=clock.now(),
+    )
+    state.drill = made
+    yield made
+    state.drill = None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """After the last step, or whatever ended them: put back, judge, and show pytest what is no pass."""
+    state = item.config.stash.get(_RUN, None)
+    if state is None or _scenario(item) is None:
+        return (yield)
+    error: BaseException | None = None
+    result = None
+    with _terminated_is_interrupted():
+        try:
+            result = yield
+        except BaseException as raised:  # noqa: BLE001 - also Ctrl-C: the platform is put back first
+            error = raised
+    drill = state.drill
+    if drill is None:
+        state.verdicts.append(Verdict.INCONCLUSIVE)
+        if error is not None:
+            raise error
+        return result
+    with _uninterrupted():
+        verdict = drill.finish(error)
+    state.verdicts.append(verdict)
+    if isinstance(error, KeyboardInterrupt):
+        state.interrupted = True
+        raise error
+    if verdict is Verdict.PASS:
+        return result
+    text = "\n".join(drill.reasons(error)) or "nothing was judged"
+    raised = DrillFailed(text) if verdict is Verdict.FAIL else DrillInconclusive(text)
+    raise raised from error
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """0 pass, 1 fail, 75 inconclusive; what pytest itself finds wrong keeps its own code."""
+    state = session.config.stash.get(_RUN, None)
+    if state is None or exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        return
+    if Verdict.FAIL in state.verdicts:
+        session.exitstatus = Verdict.FAIL.exit_code
+    elif exitstatus != pytest.ExitCode.OK or set(state.verdicts) != {Verdict.PASS}:
+        session.exitstatus = Verdict.INCONCLUSIVE.exit_code
+
+
+def _scenario(item: pytest.Item) -> Any:
+    return getattr(getattr(item, "obj", None), "__scenario__", None)
+
+
+def _stem(item: pytest.Item) -> str:
+    return Path(_scenario(item).feature.filename).stem
+
+
+def _title(item: pytest.Item) -> str:
+    """The scenario's name, with its example's values."""
+    callspec = getattr(item, "callspec", None)
+    example = callspec.params.get("_pytest_bdd_example", {}) if callspec is not None else {}
+    name = str(_scenario(item).name)
+    return f"{name} ({', '.join(str(value) for value in example.values())})" if example else name
+
+
+def _lost(reason: str) -> None:
+    """The lock is someone else's: stop as on Ctrl-C, which undoes."""
+    sys.stderr.write(f"{reason}\n")
+    _thread.interrupt_main()
+
+
+@contextlib.contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """While the platform is put back, Ctrl-C says so and changes nothing; SIGKILL is what `recover` is for."""
+
+    def wait(_number: int, _frame: FrameType | None) -> None:
+        sys.stderr.write("\nthe platform is being put back; this ends by itself\n")
+
+    before = {number: signal.signal(number, wait) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

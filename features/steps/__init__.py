@@ -1,0 +1,1 @@
+"""Thin sentences, one file for each noun; each calls one thing of `drillbook.drill` or of `probes`."""

@@ -1,0 +1,104 @@
+"""What a drill's timeline tells: validations, switches, decisions, drains. Pure functions over its events."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Protocol
+
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Measurement, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Event(Protocol):
+    """One entry of the timeline."""
+
+    @property
+    def t_s(self) -> float:
+        """When, in seconds since the epoch."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """`intent`, `injected`, `observed`, `detected`, `decided`, `recovered` or `note`."""
+        ...
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """For programs; `activity` or `action` says whose event it is."""
+        ...
+
+
+def of(events: Sequence[Event], activity: str) -> list[Event]:
+    """The events of one activity; actions go by their registered names."""
+    return [event for event in events if activity in {event.data.get("activity"), event.data.get("action")}]
+
+
+def moment(events: Sequence[Event], activity: str, kind: str) -> float | None:
+    """When an activity last was at this point; None when it never was."""
+    return max((event.t_s for event in of(events, activity) if event.kind == kind), default=None)
+
+
+def failed_validation_checks(events: Sequence[Event], window: Window) -> Measurement:
+    """Number of smoke checks that the release failed before the switch."""
+    made = [event for event in of(events, "validate_release") if "problems" in event.data]
+    count = Interval.exactly(sum(len(event.data["problems"]) for event in made)) if made else None
+    tried = sum(int(event.data["tried"]) for event in made)
+    return Measurement("failed checks of the validation", count, "checks", tried, window, "gateway")
+
+
+def switches(events: Sequence[Event], window: Window) -> Measurement:
+    """How often the route was told to send the public to another slot."""
+    made = [event for event in of(events, "switch-traffic") if event.kind == "injected"]
+    return Measurement("switches of traffic", Interval.exactly(len(made)), "switches", 1, window, "timeline")
+
+
+def rollbacks_decided(events: Sequence[Event], window: Window) -> Measurement:
+    """How often the watch sent a release back; nothing when there was no watch."""
+    rulings = [event.data.get("ruling") for event in of(events, "watch_release") if event.kind == "decided"]
+    count = Interval.exactly(rulings.count("roll back")) if rulings else None
+    return Measurement("decisions to roll back", count, "decisions", len(rulings), window, "watch")
+
+
+def drained_after(events: Sequence[Event], window: Window) -> Measurement:
+    """Seconds from the last switch until the other slot was seen without work; endless when it never was."""
+    looks = [event for event in of(events, "drain_old_slot") if event.kind == "observed"]
+    switch_s = moment(events, "switch-traffic", "injected")
+    interval = None
+    if looks and switch_s is not None:
+        last = looks[-1]
+        done_s = last.t_s - switch_s if last.data["holds"] else float("inf")
+        still_s = float(last.data["still_s"])
+        # It had been still for a while when that was known.
+        interval = Interval(max(0.0, done_s - still_s), done_s) if last.data["holds"] else Interval.exactly(done_s)
+    return Measurement("time until the old slot was drained", interval, "s", len(looks), window, "prometheus")
+
+
+def warm_share(events: Sequence[Event], window: Window) -> Measurement:
+    """Share of the drained slot's pods that were ready, for a way back."""
+    looks = [event for event in of(events, "drain_old_slot") if event.kind == "observed"]
+    interval = None
+    if looks:
+        desired, ready = int(looks[-1].data["desired"]), int(looks[-1].data["ready"])
+        interval = Interval.exactly(ready / desired if desired else 0.0)
+    return Measurement("share of the old slot's pods kept ready", interval, "ratio", len(looks), window, "kubernetes")
+
+
+def stages(events: Sequence[Event]) -> dict[str, float]:
+    """Seconds of each stage of a way back, from the first bad answer or the order to the slot being drained.
+
+    Stages that did not happen are left out.
+    """
+    decided = [event for event in of(events, "watch_release") if event.kind == "decided"]
+    points: list[tuple[str, float | None]] = [
+        ("first bad answer", next((e.data["first_bad_s"] for e in decided if "first_bad_s" in e.data), None)),
+        ("detected", moment(events, "watch_release", "detected")),
+        ("decided", moment(events, "roll_back", "intent")),
+        ("switched", moment(events, "roll_back", "injected")),
+        ("seen by clients", moment(events, "roll_back", "recovered")),
+        ("drained", moment(events, "drain_old_slot", "observed")),
+    ]
+    reached = [(name, at_s) for name, at_s in points if at_s is not None]
+    return {name: at_s - before_s for (_, before_s), (name, at_s) in pairwise(reached)}
