@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Protocol, cast
 
 import dns.exception
+import dns.nameserver
 import dns.resolver
 import gevent
 import gevent.socket
@@ -75,7 +76,7 @@ class Addresses:
 class _Nameservers:
     def __init__(self, servers: Sequence[str]) -> None:
         self._resolver = dns.resolver.Resolver(configure=False)
-        self._resolver.nameservers = list(servers)
+        self._resolver.nameservers = [_nameserver(server) for server in servers]
         self._resolver.timeout = 1.0
 
     def __call__(self, host: str, timeout_s: float) -> tuple[tuple[str, ...], float]:
@@ -87,6 +88,12 @@ class _Nameservers:
             msg = f"{type(error).__name__}: {error}"
             raise LookupFailed(msg) from error
         return tuple(record.to_text() for record in answer), float(answer.chaining_result.minimum_ttl)
+
+
+def _nameserver(text: str) -> dns.nameserver.Nameserver:
+    """`address` or `address#port`."""
+    address, _, port = text.partition("#")
+    return dns.nameserver.Do53Nameserver(address, int(port or 53))
 
 
 def _of_system(host: str, timeout_s: float) -> tuple[tuple[str, ...], float]:

@@ -71,7 +71,7 @@ class Meter(User):
             load.recorder.unsent(request, connection, "meter", due_s, why)
             return
         exchange = self._on_new if connection is Connection.NEW else self._on_reused
-        self._in_flight.add(gevent.spawn(exchange, request, due_s))
+        self._in_flight.spawn(exchange, request, due_s)
 
     def _on_new(self, request: Request, due_s: float) -> None:
         exchange = self._client.once(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import ipaddress
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class Target:
         port: TCP port.
         prefix: Path before every request's own; empty or `/...` without a slash at its end.
         headers: Sent with every request; a `Host` here replaces the one of the URL.
-        nameservers: Addresses asked for the host's name; the system's resolver when empty.
+        nameservers: Asked for the host's name, each `address` or `address#port`; the system's resolver when empty.
         ca_file: PEM file of the authorities trusted for https; the system's when None.
     """
 
@@ -202,9 +203,22 @@ def _target(top: _Keys) -> Target:
         port=port or (443 if url.scheme == "https" else 80),
         prefix=url.path.rstrip("/"),
         headers={name: str(value) for name, value in top.mapping("headers").items()},
-        nameservers=tuple(str(server) for server in top.sequence("nameservers")),
+        nameservers=_nameservers(top),
         ca_file=top.text("ca_file", default="") or None,
     )
+
+
+def _nameservers(top: _Keys) -> tuple[str, ...]:
+    servers = tuple(str(server) for server in top.sequence("nameservers"))
+    for server in servers:
+        address, mark, port = server.partition("#")
+        try:
+            ipaddress.ip_address(address)
+            int(port if mark else 53)
+        except ValueError as error:
+            msg = f"nameservers have to be addresses like 10.0.0.53 or 10.0.0.53#5353, and one is {server!r}"
+            raise PlanError(msg) from error
+    return servers
 
 
 def _clock(top: _Keys) -> SteadyClock:

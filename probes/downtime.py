@@ -86,10 +86,10 @@ def recovery(
     requests = load.metered(connection)
     certain, possible, bad = _outages(load, requests, window, patience_s, good_for_s)
     low = max((max(0.0, found.last_failed_s - window.start_s) for found in certain), default=0.0)
-    high = max((max(0.0, found.good_again_s - window.start_s) for found in possible), default=0.0)
-    gap_s = outage.longest_gap_s(requests, bad, window.start_s, window.end_s)
+    unseen_s = outage.longest_gap_s(requests, bad, window.start_s, window.end_s)
+    high = max((max(low, found.good_again_s - window.start_s) for found in possible), default=unseen_s)
     inside = requests.due_within(window.start_s, window.end_s)
-    return _measured(load, "time to recover", inside, window, connection, Interval(low, max(low, high, gap_s)), "s")
+    return _measured(load, "time to recover", inside, window, connection, Interval(low, high), "s")
 
 
 def _outages(

@@ -8,13 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
+import requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,9 +46,7 @@ class Stub:
     def switch(self, **switches: object) -> None:
         """Replace all faults."""
         url = f"http://127.0.0.1:{self.port}/_stub"
-        request = urllib.request.Request(url, json.dumps(switches).encode(), method="POST")  # noqa: S310 - it is http
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            assert answer.status == 200
+        assert requests.post(url, json=switches, timeout=5).status_code == 200
 
 
 @dataclass(slots=True)

@@ -11,25 +11,15 @@ from drillbook.domain.measurement import Window
 from drillbook.domain.traffic import Connection
 from probes import downtime, integrity, latency, serving
 from probes.recording import recording
+from tests.integration.load.loads import stopped, whole_window
 
 
 def url(stub):
     return f"http://127.0.0.1:{stub.port}"
 
 
-def whole_window(drill_dir):
-    due_s = recording(drill_dir).metered().due_s
-    return Window(float(due_s[0]), float(due_s[-1]) + 1e-6)
-
-
 def outcomes(rows, connection=None):
     return Counter(row["outcome"] for row in rows if connection in {None, row["connection"]})
-
-
-def stopped(running):
-    running.process.send_signal(signal.SIGTERM)
-    assert running.wait() == 0
-    assert running.state()["phase"] == "done"
 
 
 def test_a_load_without_trouble(stub, load):

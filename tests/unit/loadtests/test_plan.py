@@ -75,6 +75,8 @@ def test_https_and_the_contract_s_keys():
         ("surprise", 1, "keys that nobody knows: surprise"),
         ("namespace", "", "namespace has to be a text"),
         ("nameservers", "10.0.0.53", "nameservers has to be a JSON list"),
+        ("nameservers", ["ns.test"], "nameservers have to be addresses"),
+        ("nameservers", ["10.0.0.53#x"], "nameservers have to be addresses"),
         ("headers", [], "headers has to be a JSON object"),
         ("clock.wall_s", 1, "the plan lacks clock.monotonic_s"),
         ("read_back.deadline_s", 0, "read_back.deadline_s has to be a number from 1"),

@@ -1,0 +1,234 @@
+"""Probes over a load's files, made up; each defect of the data has to make the verdict inconclusive."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Window
+from drillbook.domain.traffic import Connection
+from drillbook.domain.verdict import Objective, Verdict, judge
+from probes import availability, downtime, integrity, latency, serving
+
+RATE_HZ = 100
+WINDOW = Window(10.0, 20.0)
+NO_FAILURE = Objective("o", "nothing fails", "at_most", 0, "requests")
+NO_OUTAGE = Objective("o", "no outage", "at_most", 0.05, "s")
+
+
+def columns(seconds=30.0, rate_hz=RATE_HZ):
+    """Ten milliseconds a request, by turns on new and reused connections, version 1 and from 15 s on version 2."""
+    count = int(seconds * rate_hz * 2)
+    due = np.arange(count) / (2 * rate_hz)
+    return {
+        "due_s": due,
+        "sent_s": due.copy(),
+        "done_s": due + 0.01,
+        "outcome": np.full(count, "ok", dtype=object),
+        "status": np.full(count, 200, dtype=np.int16),
+        "connection": np.where(np.arange(count) % 2 == 0, "new", "reused").astype(object),
+        "kind": np.full(count, "meter", dtype=object),
+        "region": np.full(count, "us-east-1", dtype=object),
+        "slot": np.where(due < 15, "blue", "green").astype(object),
+        "version": np.where(due < 15, "1", "2").astype(object),
+    }
+
+
+def fail(table, start_s, end_s, outcome="server_error"):
+    table["outcome"][(table["due_s"] >= start_s) & (table["due_s"] < end_s)] = outcome
+
+
+@pytest.fixture
+def drill(tmp_path):
+    """Writes a load's files and answers the drill's folder."""
+
+    def write(table, stalls=(), phase="done", ledger=(), readback=()):
+        folder = tmp_path / "cutover" / "load"
+        folder.mkdir(parents=True)
+        (folder / "plan.json").write_text(json.dumps({"meter": {"rate_hz": RATE_HZ}}))
+        (folder / "state.json").write_text(json.dumps({"phase": phase}))
+        pq.write_table(pa.table(table), folder / "requests.parquet")
+        starts, ends = [start for start, _ in stalls], [end for _, end in stalls]
+        pq.write_table(
+            pa.table({"start_s": np.array(starts, float), "end_s": np.array(ends, float)}), folder / "stalls.parquet"
+        )
+        if ledger:
+            pq.write_table(pa.Table.from_pylist(list(ledger)), folder / "ledger.parquet")
+        if readback:
+            pq.write_table(pa.Table.from_pylist(list(readback)), folder / "readback.parquet")
+        return folder.parent
+
+    return write
+
+
+def test_a_clean_window_passes(drill):
+    path = drill(columns())
+    for connection in Connection:
+        assert judge(NO_FAILURE, downtime.failed_requests(path, WINDOW, connection)).verdict is Verdict.PASS
+        assert judge(NO_OUTAGE, downtime.downtime(path, WINDOW, connection)).verdict is Verdict.PASS
+        assert judge(NO_OUTAGE, downtime.total_downtime(path, WINDOW, connection)).verdict is Verdict.PASS
+        assert downtime.minimum_detectable_outage(path, WINDOW, connection).interval.high == pytest.approx(0.02)
+        assert availability.availability(path, WINDOW, connection).interval.high == 1
+        assert availability.availability_by_time(path, WINDOW, connection).interval == Interval(1, 1)
+    assert latency.latency_quantile(path, WINDOW).interval.high == pytest.approx(0.01)
+    measurement = downtime.failed_requests(path, WINDOW)
+    assert measurement.samples == 2000
+    assert measurement.evidence[0] == "drills/cutover/load/requests.parquet"
+
+
+def test_one_failure_is_a_failure(drill):
+    table = columns()
+    fail(table, 12.0, 12.001)
+    path = drill(table)
+    assert judge(NO_FAILURE, downtime.failed_requests(path, WINDOW)).verdict is Verdict.FAIL
+    assert downtime.failed_requests(path, WINDOW, Connection.REUSED).interval == Interval(0, 0)
+
+
+def test_an_outage_is_measured_and_recovered_from(drill):
+    table = columns()
+    fail(table, 12.0, 14.0, "refused")
+    path = drill(table)
+    seen = downtime.downtime(path, WINDOW, Connection.NEW).interval
+    assert seen.low == pytest.approx(1.98)
+    assert seen.high == pytest.approx(2.02)
+    recovered = downtime.recovery(path, Window(12.0, 20.0), Connection.NEW).interval
+    assert recovered.low == pytest.approx(1.99)
+    assert recovered.high == pytest.approx(2.01)
+    assert availability.availability_by_time(path, WINDOW).interval == Interval(0.8, 0.8)
+
+
+def test_late_answers_count_for_the_impatient(drill):
+    table = columns()
+    late = (table["due_s"] >= 12) & (table["due_s"] < 13)
+    table["done_s"][late] = table["due_s"][late] + 1.0
+    path = drill(table)
+    seen = downtime.downtime(path, WINDOW, Connection.NEW).interval
+    assert seen.low == 0
+    assert seen.high == pytest.approx(1.01)
+    assert downtime.downtime(path, WINDOW, Connection.NEW, patience_s=0.5).interval.low == pytest.approx(0.98)
+
+
+def test_sleep_of_the_meter_decides_nothing(drill):
+    table = columns()
+    slept = (table["due_s"] >= 12) & (table["due_s"] < 12.5)
+    table["sent_s"][slept] = 12.5
+    table["done_s"][slept] = 12.51
+    path = drill(table, stalls=[(12.0, 12.5)])
+    assert judge(NO_OUTAGE, downtime.downtime(path, WINDOW, Connection.NEW)).verdict is Verdict.INCONCLUSIVE
+    assert downtime.downtime(path, WINDOW, Connection.NEW, patience_s=0.1).interval.low == 0
+    assert latency.latency_quantile(path, WINDOW).interval.low == pytest.approx(0.01)
+    assert latency.latency_quantile(path, WINDOW).interval.high > 0.2
+
+
+def test_time_outs_in_its_sleep_are_in_doubt(drill):
+    table = columns()
+    fail(table, 12.0, 12.1, "timeout")
+    path = drill(table, stalls=[(11.99, 12.3)])
+    assert downtime.failed_requests(path, WINDOW).interval == Interval(0, 20)
+    assert judge(NO_FAILURE, downtime.failed_requests(path, WINDOW)).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_starved_meter_is_no_witness(drill):
+    path = drill(columns(), stalls=[(10 + n / 10, 10 + n / 10 + 0.05) for n in range(100)])
+    for measurement in (
+        downtime.failed_requests(path, WINDOW),
+        availability.availability(path, WINDOW),
+        latency.latency_quantile(path, WINDOW),
+        serving.answers_by_others(path, WINDOW, "1"),
+    ):
+        assert "the meter itself did not run for 5.00 s of 10.00 s" in measurement.doubts
+
+
+def test_missing_rows_are_a_doubt(drill):
+    path = drill(columns(seconds=15), phase="running")
+    assert "its load ended in phase 'running'" in downtime.failed_requests(path, WINDOW).doubts[0]
+    nothing = downtime.failed_requests(path, Window(40, 50))
+    assert nothing.interval is None
+    assert nothing.doubts
+
+
+def test_too_few_for_a_quantile(drill):
+    path = drill(columns())
+    assert "too few" in latency.latency_quantile(path, Window(10, 10.5), Connection.NEW).doubts[0]
+    assert latency.latency_quantile(path, WINDOW, version="2").samples == 1000
+
+
+def test_who_serves(drill):
+    table = columns()
+    fail(table, 16.0, 18.0)
+    path = drill(table)
+    switch = serving.version_serving_after(path, WINDOW, "2").interval
+    assert switch.low == pytest.approx(4.995)
+    assert switch.high == pytest.approx(5.01)
+    assert serving.version_serving_after(path, WINDOW, "1").doubts
+    assert serving.share_on_version(path, WINDOW, "2").interval == Interval(0.5, 0.5)
+    half = serving.share_on_slot(path, WINDOW, "green").interval
+    assert half.low < 0.5 < half.high
+    assert serving.answers_by_others(path, Window(16, 20), "2").interval == Interval(0, 0)
+    exposure = serving.bad_version_exposure(path, WINDOW, "2").interval
+    assert exposure.low == pytest.approx(1.995)
+    assert exposure.high == pytest.approx(2.015)
+    assert serving.bad_version_exposure(path, WINDOW, "2", only_bad=False).interval.low == pytest.approx(4.995)
+    assert serving.bad_version_exposure(path, WINDOW, "1").doubts == ("version 1 gave no bad answer in the window",)
+    assert serving.answers_of(path, WINDOW, "2", only_bad=True).first_s == pytest.approx(16.01)
+
+
+def entry(key, state="acknowledged", due_s=12.0):
+    return {"key": key, "due_s": due_s, "sent_s": due_s, "done_s": due_s + 0.01, "state": state}
+
+
+def look_up(key, copies=1, error=""):
+    return {"key": key, "found": copies > 0, "copies": copies, "equal": copies > 0, "checked_s": 30.0, "error": error}
+
+
+def test_the_ledger(drill):
+    path = drill(
+        columns(),
+        ledger=[
+            entry("a"),
+            entry("b"),
+            entry("c", due_s=5.0),
+            entry("d", "indeterminate"),
+            entry("e", "refused", math.nan),
+        ],
+        readback=[look_up("a"), look_up("b", copies=0), look_up("c", copies=2), look_up("d", error="timeout")],
+    )
+    assert integrity.acknowledged_events_lost(path).interval == Interval(1, 1)
+    assert integrity.events_duplicated(path).interval == Interval(1, 2)
+    assert integrity.events_duplicated(path, WINDOW).interval == Interval(0, 1)
+    assert integrity.ledger(path).unclear == ("d",)
+    assert integrity.acknowledged_events_lost(path).evidence == (
+        "drills/cutover/load/ledger.parquet",
+        "drills/cutover/load/readback.parquet",
+    )
+
+
+def test_a_ledger_that_was_not_read_back(drill):
+    path = drill(columns(), phase="stopping", ledger=[entry("a")])
+    assert integrity.acknowledged_events_lost(path).interval is None
+    assert "was not read back" in integrity.acknowledged_events_lost(path).doubts[0]
+
+
+def test_no_ledger_is_no_data(drill):
+    lost = Objective("o", "nothing is lost", "at_most", 0, "events")
+    assert judge(lost, integrity.acknowledged_events_lost(drill(columns()))).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_million_rows_are_judged_in_seconds(drill):
+    table = columns(seconds=5000)
+    fail(table, 2000, 2010, "refused")
+    path = drill(table)
+    began = time.monotonic()
+    window = Window(0.0, 5000.0)
+    assert downtime.downtime(path, window, Connection.NEW).interval.low == pytest.approx(9.98)
+    assert availability.availability(path, window).samples == 1_000_000
+    assert latency.latency_quantile(path, window).interval.high == pytest.approx(0.01)
+    assert serving.version_serving_after(path, window, "2").interval.low == pytest.approx(14.995)
+    assert time.monotonic() - began < 15
