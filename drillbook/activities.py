@@ -1,8 +1,8 @@
 """What experiments call: thin entry points for Chaos Toolkit's Python provider, each one activity.
 
 The run's folder, drill and environment come by environment variables, the ports from `drillbook.wiring`. Chaos Toolkit
-goes on after an activity that raised; so whatever fails here is written to the timeline and then interrupts the
-experiment, which runs its rollbacks.
+goes on after an activity that raised, and swallows its own InterruptExecution when an activity raises that. So whatever
+fails here is written to the timeline, and every later activity but the way back refuses to act.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import functools
 import math
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-
-from chaoslib.exceptions import InterruptExecution
 
 from drillbook import wiring
 from drillbook.actions.drain import Drain
@@ -31,19 +29,28 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Halted(Exception):
+    """The experiment goes no further; the text says why."""
+
+
+_halted: list[str] = []
+"""Why this process' experiment goes no further; empty while it may."""
+
+
 def _activity(function: Callable[P, R]) -> Callable[P, R]:
-    """Anything that goes wrong ends the experiment."""
+    """Whatever goes wrong, nothing more is done after it."""
 
     @functools.wraps(function)
     def halting(*args: P.args, **kwargs: P.kwargs) -> R:
+        if _halted:
+            raise Halted(f"not done, because: {_halted[0]}")
         try:
             return function(*args, **kwargs)
-        except InterruptExecution:
-            raise
         except Exception as error:
+            _halted.append(str(error))
             text = f"{function.__name__.replace('_', ' ')}: {error}"
             wiring.experiment().timeline.record("note", text, activity=function.__name__, failed=True)
-            raise InterruptExecution(text) from error
+            raise
 
     return halting
 
@@ -87,7 +94,7 @@ def validate_release(release: str) -> dict[str, Any]:
     data = {**seen.data, "activity": "validate_release", "holds": seen.holds}
     drill.timeline.record("observed" if seen.holds else "decided", seen.text, at_s=seen.at_s, **data)
     if not seen.holds:
-        raise InterruptExecution(f"release {release} is not fit for the public: {seen.text}")
+        raise Halted(f"release {release} is not fit for the public: {seen.text}")
     return {"seen": seen.text}
 
 
@@ -160,7 +167,6 @@ def drain_old_slot() -> dict[str, Any]:
     return {"drained": seen.holds, "seen": seen.text}
 
 
-@_activity
 def put_back() -> dict[str, Any]:
     """Undo what is still open, last change first."""
     drill = wiring.experiment()

@@ -16,7 +16,6 @@ from drillbook.run.action import wait_for
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
 from drillbook.run.load import Load, LoadError
 from drillbook.run.timeline import Event, Timeline, events
-from loadtests.workload import WriteState
 from probes import slo, story
 from probes.recording import recording
 
@@ -79,7 +78,7 @@ class Drill:
     _problems: list[str] = field(default_factory=list[str])
     _load: Load | None = None
     _loaded: Window | None = None
-    _load_started_s: float = 0.0
+    _own_writes: int = 0
     _expected: set[str] = field(default_factory=set[str])
 
     @property
@@ -105,6 +104,7 @@ class Drill:
         if not seen.holds:
             raise NotReady(f"{seen.text}; put the platform back with `drillbook recover`, or look at it yourself")
         report = self.platform.smoke(f"{self._prefix}-start").run(self.platform.live_slot(), times=1)
+        self._own_writes += report.writes
         if report.problems:
             raise NotReady(f"release {version} is live and not well: {report.problems[0]}")
 
@@ -112,7 +112,7 @@ class Drill:
         """Users and the meter; returns after some undisturbed seconds."""
         environment, clock = self.platform.environment, self.session.clock
         output = self.folder / "load"
-        self._load_started_s = clock.now()
+        self._own_writes += self.platform.seeds()
         plan = wiring.load_plan(environment, clock, output, self._prefix)
         self._load = Load.start(plan, output)
         self._load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
@@ -178,9 +178,9 @@ class Drill:
 
     @property
     def window_of_servers(self) -> Window:
-        """From before the load's first request to where the servers' counts of its last one are scraped for sure."""
+        """From before the drill's first request to where the servers' counts of its last one are scraped for sure."""
         after_s = _SCRAPES_AFTER * self.platform.series.scrape_interval_s
-        window = Window(self._load_started_s, self.window.end_s + after_s)
+        window = Window(self.started_s, self.window.end_s + after_s)
         late_s = window.end_s - self.session.clock.now()
         if late_s > 0:
             self.session.clock.sleep(late_s)
@@ -243,9 +243,10 @@ class Drill:
             )
 
     def answered_writes(self) -> int:
-        """Writes of the load that got an answer of any status."""
-        answered = {WriteState.ACKNOWLEDGED, WriteState.REFUSED}
-        return sum(row["state"] in answered or bool(row["version"]) for row in recording(self.folder).rows("ledger"))
+        """Writes of the drill that got an answer of any status: the load's, its seeds and those of smoke checks."""
+        validations = sum(int(event.data.get("writes", 0)) for event in story.of(self.events, "validate_release"))
+        answered = sum(bool(row["version"]) for row in recording(self.folder).rows("ledger"))
+        return answered + self._own_writes + validations
 
     def tell_stages(self) -> None:
         """Write down how long each stage of the way back took."""
@@ -342,9 +343,10 @@ class Drill:
         if not self.live:
             return
         seen = wait_for(self._starting_state, self.session.clock, deadline_s=_STARTING_STATE_WITHIN_S, pace_s=0.5)
-        differs = self.counted("differences from the starting state", 0 if seen.holds else 1, "1", "kubernetes")
+        differs = 0 if seen.holds else 1
+        measured = self.counted("differences from the starting state", differs, "differences", "kubernetes")
         statement = f"the platform is as it was before ({seen.text})"
-        self.check("drill.starting_state", statement, "at_most", 0, differs)
+        self.check("drill.starting_state", statement, "at_most", 0, measured)
 
     def _check_unexpected(self) -> None:
         """A release that fails its validation, or is taken back, fails a scenario that expects neither."""

@@ -180,11 +180,13 @@ class SmokeReport:
 
     Attributes:
         tried: Number of checks made.
+        writes: How many of them wrote something, and were answered.
         problems: A sentence for each check that failed.
         versions: Versions that answered.
     """
 
     tried: int
+    writes: int
     problems: tuple[str, ...]
     versions: tuple[str, ...]
 

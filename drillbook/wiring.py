@@ -121,10 +121,17 @@ class Platform:
         header = self.environment.router.slot_header
         return GatewaySmoke(self.client, self._workload, prefix, header, tuple(settings.health_paths))
 
+    def seeds(self) -> int:
+        """How many writes a load makes before it is measured."""
+        return len(self._workload("seeds").seed())
+
     def deploy(self, slot: str, release: str) -> Deploy:
         """The action that puts a release into a slot."""
-        deadline_s = self.environment.releases.deadline_s
-        return Deploy(self.releaser, self.cluster, self.clock, slot, release, self.version_of(release), deadline_s)
+        environment = self.environment
+        return Deploy(
+            self.releaser, self.cluster, self.client, environment.router.slot_header, environment.workload.probe_path,
+            self.clock, slot, release, self.version_of(release), environment.releases.deadline_s,
+        )  # fmt: skip
 
     def switch(self, slot: str) -> Switch:
         """The action that sends the traffic to a slot."""

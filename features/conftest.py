@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pytest_bdd.scenario import scenario_wrapper_template_registry
 
 from drillbook import wiring
 from drillbook.domain.verdict import Verdict
@@ -26,6 +27,8 @@ from drillbook.run.timeline import Timeline
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from types import FrameType
+
+    from pytest_bdd.parser import ScenarioTemplate
 
     from drillbook.domain.environment import Environment
 
@@ -116,7 +119,7 @@ def drill(request: pytest.FixtureRequest, run: tuple[Session, wiring.Platform]) 
     """The drill of one scenario; put back and judged in `pytest_runtest_call`."""
     session, ports = run
     state = request.config.stash[_RUN]
-    scenario = _scenario(request.node)
+    scenario = scenario_wrapper_template_registry[request.function]
     clock = session.clock
     name = _title(request.node)
     id_ = state.unique(name)
@@ -182,19 +185,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = Verdict.INCONCLUSIVE.exit_code
 
 
-def _scenario(item: pytest.Item) -> Any:
-    return getattr(getattr(item, "obj", None), "__scenario__", None)
+def _scenario(item: pytest.Item) -> ScenarioTemplate | None:
+    function = getattr(item, "obj", None)
+    return scenario_wrapper_template_registry.get(function) if function is not None else None
 
 
 def _stem(item: pytest.Item) -> str:
-    return Path(_scenario(item).feature.filename).stem
+    scenario = _scenario(item)
+    return Path(scenario.feature.filename).stem if scenario is not None else ""
 
 
 def _title(item: pytest.Item) -> str:
     """The scenario's name, with its example's values."""
     callspec = getattr(item, "callspec", None)
     example = callspec.params.get("_pytest_bdd_example", {}) if callspec is not None else {}
-    name = str(_scenario(item).name)
+    scenario = _scenario(item)
+    name = scenario.name if scenario is not None else item.name
     return f"{name} ({', '.join(str(value) for value in example.values())})" if example else name
 
 

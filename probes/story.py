@@ -69,10 +69,8 @@ def drained_after(events: Sequence[Event], window: Window) -> Measurement:
     interval = None
     if looks and switch_s is not None:
         last = looks[-1]
-        done_s = last.t_s - switch_s if last.data["holds"] else float("inf")
-        still_s = float(last.data["still_s"])
-        # It had been still for a while when that was known.
-        interval = Interval(max(0.0, done_s - still_s), done_s) if last.data["holds"] else Interval.exactly(done_s)
+        # When it is looked at, it may have been drained for long.
+        interval = Interval(0.0, last.t_s - switch_s) if last.data["holds"] else Interval.exactly(float("inf"))
     return Measurement("time until the old slot was drained", interval, "s", len(looks), window, "prometheus")
 
 

@@ -10,16 +10,25 @@ from drillbook.ports import Observation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drillbook.ports import Clock, Cluster, Releaser
+    from drillbook.ports import Client, Clock, Cluster, Releaser
+
+_OK = 200
+_TRIES_FOR_EACH_POD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """Install or upgrade; in effect once the cluster shows every replica of the new version ready, and no other pod.
+    """Install or upgrade.
+
+    In effect once the cluster shows every replica of the new version ready, and no other pod, and the gateway leads to
+    them: it learns of new pods a moment later.
 
     Attributes:
         releaser: Changes the slot.
         cluster: Shows what really runs: the API's own word, not that of the tool which installed.
+        client: Asks for the slot through the gateway.
+        slot_header: Request header that names the slot to the gateway.
+        path: What is asked for to see who answers; cheap and always answered.
         clock: The run's.
         slot: Where to.
         release: What, by the name that the releaser knows.
@@ -29,6 +38,9 @@ class Deploy:
 
     releaser: Releaser
     cluster: Cluster
+    client: Client
+    slot_header: str
+    path: str
     clock: Clock
     slot: str
     release: str
@@ -60,11 +72,14 @@ class Deploy:
         self.releaser.deploy(self.slot, self.release, deadline_s=self.deadline_s)
 
     def observe(self) -> Observation:
-        """What the cluster runs in the slot."""
+        """What the cluster runs in the slot, and whether the gateway leads there."""
         seen = self.cluster.slot(self.slot)
-        holds = seen.version == self.version and 0 < seen.desired == seen.ready == len(seen.pods)
+        whole = seen.version == self.version and 0 < seen.desired == seen.ready == len(seen.pods)
+        reached = whole and all(self._reached() for _ in range(_TRIES_FOR_EACH_POD * seen.desired))
         text = f"slot {self.slot} runs {seen.version or 'nothing'} with {seen.ready} of {seen.desired} pods ready"
-        return Observation(holds, text, self.clock.now(), {"pods": list(seen.pods), "version": seen.version})
+        if whole:
+            text += ", and the gateway leads there" if reached else ", and the gateway does not lead there yet"
+        return Observation(reached, text, self.clock.now(), {"pods": list(seen.pods), "version": seen.version})
 
     def undo(self, before: Mapping[str, Any]) -> None:
         """Back to the revision before."""
@@ -77,3 +92,7 @@ class Deploy:
         holds = ready and seen.version == before["version"]
         text = f"slot {self.slot} runs {seen.version or 'nothing'} in {len(seen.pods)} pods, {seen.ready} of them ready"
         return Observation(holds, text, self.clock.now(), {"pods": list(seen.pods), "version": seen.version})
+
+    def _reached(self) -> bool:
+        answer = self.client.get(self.path, headers={self.slot_header: self.slot})
+        return answer.status == _OK and self.client.origin(answer).slot == self.slot

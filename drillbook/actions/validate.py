@@ -42,7 +42,12 @@ class Validate:
         if report.versions != (self.version,):
             seen = ", ".join(report.versions) or "no version"
             problems.insert(0, f"{seen} answered where release {self.version} was expected")
-        data = {"tried": report.tried, "problems": problems, "versions": list(report.versions)}
+        data = {
+            "tried": report.tried,
+            "writes": report.writes,
+            "problems": problems,
+            "versions": list(report.versions),
+        }
         if problems:
             text = f"{len(problems)} of {report.tried} checks failed: {problems[0]}"
             return Observation(False, text, self.clock.now(), data)

@@ -43,12 +43,13 @@ class GatewaySmoke:
         for number in range(times):
             trial.writes(number)
             trial.answers_right(number)
-        return SmokeReport(trial.tried, tuple(trial.problems), tuple(sorted(trial.versions)))
+        return SmokeReport(trial.tried, trial.written, tuple(trial.problems), tuple(sorted(trial.versions)))
 
 
 class _Trial:
     def __init__(self, client: Client, headers: dict[str, str], workload: Workload) -> None:
         self.tried = 0
+        self.written = 0
         self.problems: list[str] = []
         self.versions: set[str] = set()
         self._client = client
@@ -87,6 +88,7 @@ class _Trial:
         answer = self._send(request)
         if answer is None:
             return
+        self.written += bool(request.key)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own classes
             self.problems.append(f"{request.operation} answered {answer.status}")
             return
