@@ -137,7 +137,12 @@ class CrashesAndRecoveries(RuleBasedStateMachine):
     def make(self, what, to):
         change(self.platform, self.journal, what, to)
 
-    @rule(what=st.sampled_from(["route", "replicas", "policy"]), to=st.integers(3, 9), at=st.integers(1, 4), half=st.booleans())
+    @rule(
+        what=st.sampled_from(["route", "replicas", "policy"]),
+        to=st.integers(3, 9),
+        at=st.integers(1, 4),
+        half=st.booleans(),
+    )
     def die_while_making(self, what, to, at, half):
         self.store.die_at = self.store.writes + at
         try:

@@ -1,0 +1,152 @@
+"""Drilling the twin with something wrong on purpose, and reading what the drill made of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from drillbook.twin.layout import CLIENT, PROFILES, state_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PROJECT = Path(__file__).resolve().parents[2]
+_DRILL_DEADLINE_S = 400.0
+_EVENT_DEADLINE_S = 150.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a drill made of a defect."""
+
+    code: int
+    checks: list[dict[str, Any]]
+    drills: list[dict[str, Any]]
+    output: str
+
+    def verdict_of(self, check_id: str) -> set[str]:
+        """Verdicts of all checks of this id."""
+        return {check["verdict"] for check in self.checks if check["objective"]["id"].startswith(check_id)}
+
+    def not_passed(self) -> dict[str, str]:
+        """Id and reason of each check that did not pass."""
+        return {
+            check["objective"]["id"]: f"{check['verdict']}: {check['objective']['statement']}: {check['reason']}"
+            for check in self.checks
+            if check["verdict"] != "PASS"
+        }
+
+    def __str__(self) -> str:
+        reasons = "\n".join(self.not_passed().values())
+        return f"exit code {self.code}\n{reasons}\n{self.output[-3000:]}"
+
+
+@dataclass(frozen=True)
+class Saboteur:
+    """Waits for a moment of the drill and then does something to the twin."""
+
+    runs: Path
+
+    def after(self, kind: str, name: str) -> None:
+        """Wait until the timeline has this event."""
+        deadline = time.monotonic() + _EVENT_DEADLINE_S
+        while time.monotonic() < deadline:
+            for path in self.runs.glob("*/timeline.jsonl"):
+                for line in path.read_text().splitlines():
+                    if f'"kind": "{kind}"' in line and f'"{name}"' in line:
+                        return
+            time.sleep(0.05)
+        raise TimeoutError(f"the drill never came to {name} ({kind})")
+
+    def kubectl(self, *arguments: str) -> str:
+        """As the administrator of the primary region."""
+        command = [
+            "nsenter", f"--net=/run/netns/{CLIENT.namespace}", str(state_directory() / "bin" / "kubectl"),
+            f"--kubeconfig={PROFILES['staging'].regions[0].kubeconfig}", *arguments,
+        ]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    def load_process(self) -> int:
+        """PID of the load."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                except (FileNotFoundError, ProcessLookupError):
+                    continue
+                if b"loadtests" in words and str(self.runs).encode() in b" ".join(words):
+                    return int(entry.name)
+        raise ProcessLookupError("the load does not run")
+
+
+@pytest.fixture
+def drilled(tmp_path: Path) -> Callable[..., Outcome]:
+    """Drill one scenario in an environment that is the twin's but for what is wrong with it."""
+
+    def drill(
+        scenario: str,
+        *,
+        release: Mapping[str, object] | None = None,
+        change: Callable[[dict[str, Any]], None] | None = None,
+        sabotage: Callable[[Saboteur], None] | None = None,
+    ) -> Outcome:
+        environment = _environment(tmp_path, release or {}, change)
+        runs = tmp_path / "runs"
+        runs.mkdir()
+        errors: list[BaseException] = []
+        if sabotage is not None:
+            threading.Thread(target=_guarded, args=(sabotage, Saboteur(runs), errors), daemon=True).start()
+        command = [
+            sys.executable, "-m", "pytest", "features", "-q", f"--environment={environment}", f"--runs={runs}",
+            "-k", scenario, "--lock-wait=120",
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, cwd=PROJECT, capture_output=True, text=True, timeout=_DRILL_DEADLINE_S, check=False
+        )
+        assert not errors, errors
+        return Outcome(done.returncode, _lines(runs, "checks.jsonl"), _drills(runs), done.stdout + done.stderr)
+
+    return drill
+
+
+def _environment(
+    tmp_path: Path, release: Mapping[str, object], change: Callable[[dict[str, Any]], None] | None
+) -> Path:
+    yaml = YAML(typ="safe", pure=True)
+    document = yaml.load((PROJECT / "environments" / "twin.yaml").read_text())
+    document["name"] = "defect"
+    if release:
+        document["releases"]["overrides"]["1.1.0"] = dict(release)
+    if change is not None:
+        change(document)
+    directory = tmp_path / "environments"
+    directory.mkdir()
+    (tmp_path / "system").symlink_to(PROJECT / "system")
+    path = directory / "defect.yaml"
+    with path.open("w") as file:
+        yaml.dump(document, file)
+    return path
+
+
+def _guarded(sabotage: Callable[[Saboteur], None], saboteur: Saboteur, errors: list[BaseException]) -> None:
+    try:
+        sabotage(saboteur)
+    except BaseException as error:  # noqa: BLE001 -- told by the test's own thread
+        errors.append(error)
+
+
+def _lines(runs: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for path in runs.glob(f"*/{name}") for line in path.read_text().splitlines()]
+
+
+def _drills(runs: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in runs.glob("*/drills/*/drill.json")]

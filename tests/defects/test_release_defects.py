@@ -1,0 +1,135 @@
+"""Each promise of a release is seen broken: the right check fails, for the right reason, and the twin is put back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+pytestmark = pytest.mark.twin
+CUTOVER, OPERATOR = "good_release", "operator"
+"""The scenarios that are drilled, by pytest's own names for them."""
+PASS, FAIL, INCONCLUSIVE = 0, 1, 75
+HIDDEN = {"defects.minRps": 20}
+"""The defect shows under load only, so that validation does not find it first."""
+
+
+def put_back(outcome) -> bool:
+    return outcome.verdict_of("drill.") == {"PASS"}
+
+
+def test_the_twin_without_a_defect_passes(drilled):
+    outcome = drilled(CUTOVER)
+    assert outcome.code == PASS, outcome
+
+
+def test_errors_on_2_percent_of_requests_are_found(drilled):
+    outcome = drilled(CUTOVER, release={"defects.errorShare": 0.02, **HIDDEN})
+    assert outcome.code == FAIL, outcome
+    assert "FAIL" in outcome.verdict_of("release.failed_requests"), outcome
+    assert put_back(outcome), outcome
+
+
+def test_a_release_that_is_five_times_slower_is_found(drilled):
+    outcome = drilled(CUTOVER, release={"defects.delayMs": 400, **HIDDEN})
+    assert outcome.code == FAIL, outcome
+    assert "FAIL" in outcome.verdict_of("release.latency"), outcome
+    assert put_back(outcome), outcome
+
+
+def test_wrong_aggregates_are_found(drilled):
+    outcome = drilled(CUTOVER, release={"defects.wrongAggregates": 0.1, **HIDDEN})
+    assert outcome.code == FAIL, outcome
+    assert "FAIL" in outcome.verdict_of("release.failed_requests"), outcome
+    assert put_back(outcome), outcome
+
+
+def test_lost_writes_are_found(drilled):
+    outcome = drilled(CUTOVER, release={"defects.loseWrites": 0.05, **HIDDEN})
+    assert outcome.code == FAIL, outcome
+    assert "FAIL" in outcome.verdict_of("data.lost"), outcome
+    assert put_back(outcome), outcome
+
+
+def test_readiness_that_lies_is_found_before_the_switch(drilled):
+    outcome = drilled(CUTOVER, release={"defects.readyLies": 1, "defects.startupMs": 60000})
+    assert outcome.code == FAIL, outcome
+    assert any("validation" in reason for reason in outcome.not_passed().values()), outcome
+    assert outcome.verdict_of("release.failed_requests") == {"PASS"}, outcome
+    assert put_back(outcome), outcome
+
+
+def test_an_old_slot_that_is_killed_at_the_switch_is_found(drilled):
+    def kill(saboteur):
+        saboteur.after("injected", "switch-traffic")
+        saboteur.kubectl(
+            "delete", "pods", "--namespace=analytics", "--selector=slot=blue", "--grace-period=0", "--force"
+        )
+
+    outcome = drilled(CUTOVER, sabotage=kill)
+    assert outcome.code == FAIL, outcome
+    failed = outcome.not_passed()
+    assert any("failed_requests" in check or "warm" in check or "drain" in check for check in failed), outcome
+    assert put_back(outcome), outcome
+
+
+def test_one_percent_left_on_the_old_version_is_found(drilled):
+    def leave(saboteur):
+        saboteur.after("observed", "switch-traffic")
+        patch = '[{"op":"replace","path":"/spec/rules/2/backendRefs/0/weight","value":1}]'
+        saboteur.kubectl("patch", "httproute", "analytics", "--namespace=analytics", "--type=json", f"--patch={patch}")
+
+    outcome = drilled(CUTOVER, sabotage=leave)
+    assert outcome.code in {FAIL, INCONCLUSIVE}, outcome
+    assert any("all traffic" in reason for reason in outcome.not_passed().values()), outcome
+    assert put_back(outcome), outcome
+
+
+def test_a_rollback_target_that_was_scaled_to_zero_is_found(drilled):
+    def scale(saboteur):
+        saboteur.after("observed", "switch-traffic")
+        saboteur.kubectl("scale", "deployment", "analytics-blue", "--namespace=analytics", "--replicas=0")
+        saboteur.after("injected", "roll_back")
+        time.sleep(5)
+        saboteur.kubectl("scale", "deployment", "analytics-blue", "--namespace=analytics", "--replicas=2")
+
+    outcome = drilled(OPERATOR, sabotage=scale)
+    assert outcome.code == FAIL, outcome
+    assert "FAIL" in outcome.verdict_of("release.failed_requests"), outcome
+
+
+def test_a_new_slot_that_prometheus_does_not_scrape_is_inconclusive(drilled):
+    def hide(saboteur):
+        saboteur.after("injected", "deploy-release")
+        saboteur.kubectl("delete", "service", "analytics-green-pods", "--namespace=analytics")
+
+    outcome = drilled(CUTOVER, sabotage=hide)
+    assert outcome.code == INCONCLUSIVE, outcome
+    assert put_back(outcome), outcome
+
+
+def test_a_starved_meter_is_inconclusive(drilled):
+    def starve(saboteur):
+        saboteur.after("observed", "switch-traffic")
+        time.sleep(1)
+        pid = saboteur.load_process()
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.5)
+        os.kill(pid, signal.SIGCONT)
+
+    outcome = drilled(CUTOVER, sabotage=starve)
+    assert outcome.code == INCONCLUSIVE, outcome
+    assert "INCONCLUSIVE" in outcome.verdict_of("release.downtime"), outcome
+    assert put_back(outcome), outcome
+
+
+def test_a_killed_load_is_inconclusive(drilled):
+    def kill(saboteur):
+        saboteur.after("observed", "switch-traffic")
+        os.kill(saboteur.load_process(), signal.SIGKILL)
+
+    outcome = drilled(CUTOVER, sabotage=kill)
+    assert outcome.code == INCONCLUSIVE, outcome
+    assert put_back(outcome), outcome
