@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -122,12 +121,12 @@ def wait_for(look: Callable[[], Observation], clock: Clock, *, deadline_s: float
 
     A system that does not answer is looked at again: it may be what the wait is for.
     """
-    deadline = time.monotonic() + deadline_s
+    give_up_s = clock.now() + deadline_s
     while True:
         try:
             seen = look()
         except Unreachable as error:
             seen = Observation(holds=False, text=str(error), at_s=clock.now())
-        if seen.holds or time.monotonic() >= deadline:
+        if seen.holds or clock.now() >= give_up_s:
             return seen
         clock.sleep(pace_s)

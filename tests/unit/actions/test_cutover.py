@@ -1,0 +1,104 @@
+"""The activities of an experiment, one after the other, on a platform in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from drillbook import activities
+from drillbook.activities import Halted
+from probes import story
+
+GREEN = {"blue": 0, "green": 100}
+BLUE = {"blue": 100, "green": 0}
+
+pytestmark = pytest.mark.usefixtures("clients")
+
+
+def cut_over(release="1.1.0"):
+    activities.deploy_release(release)
+    activities.validate_release(release)
+    activities.switch_traffic()
+    return activities.watch_release(release)
+
+
+def test_a_good_release_is_kept_and_the_old_slot_drained_and_warm(world, drill) -> None:
+    assert cut_over()["ruling"] == "keep"
+    assert activities.drain_old_slot()["drained"]
+    assert world.weights == GREEN
+    window = None
+    assert story.warm_share(drill.events(), window).interval.low == 1.0
+    assert story.drained_after(drill.events(), window).interval.high < 10
+
+
+@pytest.mark.parametrize("flaw", [{"bad_share": 0.1}, {"slow": True}], ids=["fails", "slow"])
+def test_a_bad_release_is_sent_back_within_seconds_and_nothing_of_the_switch_is_left_open(world, drill, flaw) -> None:
+    for name, value in flaw.items():
+        setattr(world, name, value)
+    started_s = world.now()
+    assert cut_over()["ruling"] == "roll back"
+    assert world.weights == BLUE
+    assert world.now() - started_s < 3
+    assert [change.action for change in drill.journal.open_changes()] == ["deploy-release"]
+    stages = story.stages(drill.events())
+    assert list(stages) == ["detected", "decided", "switched", "seen by clients"]
+
+
+def test_a_bad_release_is_sent_back_also_without_prometheus(world) -> None:
+    world.bad_share, world.prometheus_up = 0.1, False
+    assert cut_over()["ruling"] == "roll back"
+
+
+def test_a_release_that_fails_its_validation_gets_no_traffic_and_nothing_more_is_done(world, drill) -> None:
+    world.smoke_problems = ("query was answered wrongly",)
+    with pytest.raises(Halted, match="not fit for the public"):
+        cut_over()
+    for later in (activities.switch_traffic, activities.drain_old_slot):
+        with pytest.raises(Halted, match="not done, because"):
+            later()
+    assert world.weights == BLUE
+    assert story.failed_validation_checks(drill.events(), None).interval.low == 1
+    assert activities.put_back()["all"]
+    assert world.slots["green"] == ""
+
+
+def test_too_few_answers_decide_nothing(clients, drill, world, monkeypatch) -> None:
+    monkeypatch.setattr(world, "sleep", type(world).sleep.__get__(world))  # no clients any more
+    assert cut_over()["ruling"] == "undecided"
+    assert world.weights == GREEN
+
+
+def test_an_operator_takes_a_release_back(world, drill) -> None:
+    cut_over()
+    activities.roll_back_by_operator("10")
+    assert world.weights == BLUE
+    assert list(story.stages(drill.events()))[-1] == "seen by clients"
+
+
+def test_putting_back_restores_weights_before_it_removes_what_they_lead_to(world, drill) -> None:
+    cut_over()
+    world.calls.clear()
+    assert activities.put_back()["all"]
+    assert world.calls == [f"weights {BLUE}", "restore green to 0"]
+    assert drill.journal.open_changes() == []
+    assert world.documents == {}
+
+
+def test_a_slot_with_work_left_is_not_drained(world) -> None:
+    cut_over()
+    world.in_flight["blue"] = 1.0
+    assert not activities.drain_old_slot()["drained"]
+
+
+def test_a_switch_that_never_shows_halts_and_is_undone(world) -> None:
+    world.gateway_lag_s = 1e9
+    activities.deploy_release("1.1.0")
+    with pytest.raises(Exception, match="still answers"):
+        activities.switch_traffic()
+    assert activities.put_back()["all"]
+    assert world.weights == BLUE
+
+
+def test_the_steady_state_probe_never_raises(world, drill) -> None:
+    assert activities.platform_serves() is True
+    world.slots["blue"] = ""
+    assert activities.platform_serves() is False

@@ -1,0 +1,68 @@
+"""Sentences of the features and their steps: pytest-bdd finds an undefined one only at run time, and picks of two silently."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+from pytest_bdd.feature import get_features
+from pytest_bdd.steps import step_function_context_registry
+
+import features.steps
+
+FEATURES = Path(features.steps.__file__).parents[1]
+
+
+def definitions():
+    for module in pkgutil.iter_modules(features.steps.__path__, "features.steps."):
+        importlib.import_module(module.name)
+    found = {id(context): context for context in step_function_context_registry.values()}
+    return [context for context in found.values() if context.step_func.__module__.startswith("features.steps.")]
+
+
+def sentences():
+    for feature in get_features([str(FEATURES)]):
+        background = feature.background.steps if feature.background else []
+        for scenario in feature.scenarios.values():
+            examples = [row for table in scenario.examples for row in table.as_contexts()] or [{}]
+            for example in examples:
+                rendered = scenario.render(example)
+                for step in [*background, *rendered.steps]:
+                    yield f"{Path(feature.filename).name}: {rendered.name}", step.type, step.name
+
+
+def matching(kind, name):
+    return [step for step in definitions() if step.type == kind and step.parser.is_matching(name)]
+
+
+SENTENCES = sorted({(kind, name): where for where, kind, name in sentences()}.items())
+
+
+@pytest.mark.parametrize(("sentence", "where"), SENTENCES, ids=[name for (_, name), _ in SENTENCES])
+def test_a_sentence_has_exactly_one_step(sentence, where) -> None:
+    found = matching(*sentence)
+    assert len(found) == 1, f"{where}: {' '.join(sentence)!r} is matched by {[step.parser.name for step in found]}"
+
+
+def test_every_step_is_used() -> None:
+    used = {id(step) for (kind, name), _ in SENTENCES for step in matching(kind, name)}
+    unused = [f"{step.step_func.__module__}: {step.parser.name}" for step in definitions() if id(step) not in used]
+    assert not unused
+
+
+def test_every_scenario_fits_on_a_screen() -> None:
+    for feature in get_features([str(FEATURES)]):
+        for scenario in feature.scenarios.values():
+            assert len(scenario._steps) + sum(len(t.examples) for t in scenario.examples) <= 20, scenario.name
+
+
+def test_every_scenario_names_the_promises_that_it_proves() -> None:
+    catalogue = {f"{part}-{i}.{j}" for part in ("ENV", "DEP", "IAC", "OBS", "SEC", "DR") for i in range(1, 4)
+                 for j in range(1, 7)}  # fmt: skip
+    for feature in get_features([str(FEATURES)]):
+        for scenario in feature.scenarios.values():
+            tags = scenario.tags | feature.tags
+            assert tags, scenario.name
+            assert tags <= catalogue, scenario.name
