@@ -1,292 +1,272 @@
-"""Reads a run's folder; what is missing, torn or strange becomes a note that people see, and never a PASS."""
+"""Reads the folder of a run: every file is taken for what it is, and none is trusted to be whole."""
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import dataclass
+import re
 from typing import TYPE_CHECKING, Any, cast
 
-from drillbook.domain.verdict import Verdict, merge
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Measurement, Window
+from drillbook.domain.undo import Change, Stage, latest
+from drillbook.domain.verdict import Direction, Judgement, Objective, Verdict, judge
+from drillbook.evidence import traffic
+from drillbook.evidence.reading import (
+    Reader, bound_of, items_of, mapping_of, number_of, text_of, texts_of,
+)  # fmt: skip
+from drillbook.evidence.record import Check, DrillRecord, Event, Query, RunRecord, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-_MOST_BYTES = 64 * 2**20
-_MOST_QUERIES = 200
+MOST_QUERIES = 200
+"""Answers that are shown of one drill; all of them stay in its folder."""
+
+_SECTIONS = (("before", "steady_states"), ("method", "run"), ("after", "steady_states"), ("rollbacks", "rollbacks"))
+_OUTPUT_LIMIT = 2000
+_BODY_LIMIT = 3000
+
+_Lines = list[tuple[str, dict[str, Any]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One objective with its measurement.
+class NotARun(Exception):
+    """There is no folder to read; the text says what was looked for."""
 
-    Attributes:
-        id: Of the objective.
-        statement: The promise.
-        direction: `at_most` or `at_least`.
-        limit: In `unit`.
-        unit: Of both.
-        low: Lower bound of the measurement; None when nothing was measured.
-        high: Upper bound; may be infinite.
-        samples: How many observations it rests on.
-        source: Who measured.
-        verdict: PASS, FAIL or INCONCLUSIVE.
-        reason: What decided it.
-        requirements: Ids of the promises.
+
+def read(run_dir: Path) -> RunRecord:
+    """Everything that a run's folder says.
+
+    Raises:
+        NotARun: When there is no such folder; whatever is wrong inside of one becomes a note.
     """
-
-    id: str
-    statement: str
-    direction: str
-    limit: float
-    unit: str
-    low: float | None
-    high: float | None
-    samples: int
-    source: str
-    verdict: Verdict
-    reason: str
-    requirements: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One entry of the timeline; `t_s` in seconds since the epoch."""
-
-    t_s: float
-    kind: str
-    text: str
-    data: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One activity of the experiment."""
-
-    name: str
-    section: str
-    status: str
-    duration_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """One question to Prometheus, with its raw answer, cut to a bounded length."""
-
-    promql: str
-    file: str
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class DrillRecord:
-    """One drill.
-
-    Attributes:
-        id: Its id.
-        feature: Title of its feature.
-        scenario: Its name.
-        requirements: Ids of the promises that it is about.
-        started_s: Seconds since the epoch; NaN when unknown.
-        finished_s: Likewise.
-        verdict: Never PASS when something of it could not be read.
-        error: Why it could not be judged; empty otherwise.
-        checks: Objectives and measurements.
-        events: Its timeline.
-        steps: What the experiment did.
-        queries: What Prometheus was asked.
-        folder: Its folder.
-        notes: What was wrong with its files.
-    """
-
-    id: str
-    feature: str
-    scenario: str
-    requirements: tuple[str, ...]
-    started_s: float
-    finished_s: float
-    verdict: Verdict
-    error: str
-    checks: tuple[Check, ...]
-    events: tuple[Event, ...]
-    steps: tuple[Step, ...]
-    queries: tuple[Query, ...]
-    folder: Path
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """One run.
-
-    Attributes:
-        path: Its folder.
-        document: `run.json`.
-        verdict: The one written down, or a worse one that follows from the drills.
-        drills: In the order in which they ran.
-        changes: Last state of each entry of the undo journal.
-        notes: What was wrong with its files.
-    """
-
-    path: Path
-    document: Mapping[str, Any]
-    verdict: Verdict
-    drills: tuple[DrillRecord, ...]
-    changes: tuple[Mapping[str, Any], ...]
-    notes: tuple[str, ...]
-
-
-def read(path: Path) -> RunRecord:
-    """Everything that a report needs."""
-    notes: list[str] = []
-    document = _document(path / "run.json", notes)
-    checks = _lines(path / "checks.jsonl", notes)
-    events = _lines(path / "timeline.jsonl", notes)
-    drills = sorted(
-        (_drill(folder, checks, events) for folder in (path / "drills").glob("*") if folder.is_dir()),
-        key=lambda drill: (math.isnan(drill.started_s), drill.started_s, drill.id),
+    if not run_dir.is_dir():
+        raise NotARun(f"{run_dir} is not a folder: give the folder of a run, for example reports/runs/RUN_ID")
+    reader = Reader(run_dir)
+    run = reader.document("run.json") or {}
+    checks = _by_drill(reader.lines("checks.jsonl"))
+    events = _by_drill(reader.lines("timeline.jsonl"))
+    undo = _undo(reader)
+    environment_file = reader.text("environment.yaml", needed=False) or ""
+    general = list(reader.taken())
+    drills = [_drill(reader, id_, checks, events) for id_ in _drill_ids(run_dir, checks, events)]
+    files = reader.files()
+    general += reader.taken()
+    requested = texts_of(run.get("requested"))
+    missing, unsure = _missing(requested, drills)
+    for name in unsure:
+        reader.note(name, "was asked for, and no record names it", withholds=False)
+    _check_undo(reader, undo)
+    return RunRecord(
+        path=run_dir,
+        run_id=text_of(run.get("run_id")) or run_dir.name,
+        drillbook_version=text_of(run.get("drillbook_version")),
+        environment=_flat(run.get("environment")),
+        environment_file=environment_file,
+        who=_flat(run.get("who")),
+        started_s=number_of(run.get("started_s")),
+        finished_s=number_of(run.get("finished_s")),
+        recorded=_verdict(run.get("verdict")),
+        exit_code=run["exit_code"] if isinstance(run.get("exit_code"), int) else None,
+        requested=requested,
+        missing=missing,
+        versions=_flat(run.get("versions")),
+        drills=tuple(sorted(drills, key=lambda drill: (drill.started_s is None, drill.started_s or 0.0, drill.id))),
+        undo=undo,
+        events=tuple(_event(line) for _, line in events.get("", [])),
+        files=files,
+        notes=(*general, *reader.taken()),
     )
-    follows = merge(drill.verdict for drill in drills)
-    if not document.get("finished_s"):
-        notes.append("the run was not brought to its end: run.json has no finishing time")
-    written = _verdict(document.get("verdict"))
-    verdict = merge([written, follows, *([Verdict.INCONCLUSIVE] if notes else [])])
-    newest: dict[object, Mapping[str, Any]] = {}
-    for change in _lines(path / "undo.jsonl", notes):
-        newest[change.get("sequence")] = change
-    return RunRecord(path, document, verdict, tuple(drills), tuple(newest.values()), tuple(notes))
 
 
-def _drill(folder: Path, all_checks: list[dict[str, Any]], all_events: list[dict[str, Any]]) -> DrillRecord:
-    notes: list[str] = []
-    document = _document(folder / "drill.json", notes)
-    checks = tuple(_check(line, notes) for line in all_checks if line.get("drill") == folder.name)
-    events = tuple(
-        sorted((_event(line) for line in all_events if line.get("drill") == folder.name), key=lambda event: event.t_s)
+def _drill(reader: Reader, id_: str, checks: Mapping[str, _Lines], events: Mapping[str, _Lines]) -> DrillRecord:
+    folder = f"drills/{id_}"
+    document = reader.document(f"{folder}/drill.json") or {}
+    judged = tuple(
+        check for where, line in checks.get(id_, []) if (check := _check(reader, f"checks.jsonl, {where}", line))
     )
-    verdicts = [_verdict(document.get("verdict")), *(check.verdict for check in checks)]
-    if notes or not checks:
-        verdicts.append(Verdict.INCONCLUSIVE)
-    error = str(document.get("error") or "")
-    if not checks and not error:
-        error = "nothing was judged"
+    for check in judged:
+        for path in check.recorded.measurement.evidence:
+            if not reader.is_file(path) and not reader.is_folder(path):
+                reader.note(path, f"is missing, and “{check.recorded.objective.statement}” rests on it")
+    seen = traffic.read(reader, f"{folder}/load")
+    experiment = reader.document(f"{folder}/experiment.json", needed=False)
+    journal = reader.document(f"{folder}/journal.json", needed=experiment is not None) or {}
+    if journal and journal.get("status") != "completed":
+        status = text_of(journal.get("status"), limit=80) or "unknown"
+        reader.note(f"{folder}/journal.json", f"says that the experiment ended {status}", withholds=False)
+    queries, left_out = _queries(reader, f"{folder}/queries")
+    recorded_events = tuple(sorted((_event(line) for _, line in events.get(id_, [])), key=lambda event: event.t_s))
     return DrillRecord(
-        id=folder.name,
-        feature=str(document.get("feature", "")),
-        scenario=str(document.get("scenario", folder.name)),
-        requirements=tuple(str(tag) for tag in document.get("requirements", ())),
-        started_s=_number(document.get("started_s")),
-        finished_s=_number(document.get("finished_s")),
-        verdict=merge(verdicts),
-        error=error,
-        checks=checks,
-        events=events,
-        steps=_steps(folder / "journal.json", notes),
-        queries=_queries(folder),
-        folder=folder,
-        notes=tuple(notes),
+        id=id_,
+        feature=text_of(document.get("feature")),
+        scenario=text_of(document.get("scenario")) or id_,
+        description=text_of(document.get("description")),
+        tags=texts_of(document.get("tags")),
+        requirements=texts_of(document.get("requirements")),
+        started_s=number_of(document.get("started_s")),
+        finished_s=number_of(document.get("finished_s")),
+        recorded=_verdict(document.get("verdict")),
+        error=text_of(document.get("error")),
+        checks=judged,
+        events=recorded_events,
+        steps=tuple(_steps(journal)),
+        experiment=text_of((experiment or {}).get("title"), limit=200),
+        queries=queries,
+        queries_left_out=left_out,
+        traffic=seen,
+        source=text_of(document.get("file") or document.get("source"), limit=200),
+        notes=reader.taken(),
     )
 
 
-def _check(line: Mapping[str, Any], notes: list[str]) -> Check:
-    objective, measurement = line.get("objective") or {}, line.get("measurement") or {}
-    interval = measurement.get("interval") or {}
-    low, high = interval.get("low"), interval.get("high")
-    if not objective or not measurement:
-        notes.append("a line of checks.jsonl lacks its objective or its measurement")
+def _drill_ids(run_dir: Path, checks: Iterable[str], events: Iterable[str]) -> list[str]:
+    """Drills that left anything; what names a path that climbs out of the folder is still a drill, without files."""
+    parent = run_dir / "drills"
+    folders = [path.name for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+    return sorted({*folders, *checks, *events} - {""})
+
+
+def _by_drill(lines: list[tuple[int, dict[str, Any]]]) -> dict[str, _Lines]:
+    found: dict[str, _Lines] = {}
+    for number, line in lines:
+        found.setdefault(text_of(line.get("drill"), limit=200), []).append((f"line {number}", line))
+    return found
+
+
+def _check(reader: Reader, where: str, line: Mapping[str, Any]) -> Check | None:
+    try:
+        objective, measurement = _objective(line), _measurement(line)
+    except ValueError as error:
+        reader.note(where, f"is no judgement: {error}")
+        return None
+    recorded = _verdict(line.get("verdict"))
+    if recorded is None:
+        reader.note(where, "has no verdict")
+        recorded = Verdict.INCONCLUSIVE
     return Check(
-        id=str(objective.get("id", "")),
-        statement=str(objective.get("statement", "(unknown)")),
-        direction=str(objective.get("direction", "")),
-        limit=_number(objective.get("limit")),
-        unit=str(objective.get("unit", "")),
-        low=None if low is None else _number(low),
-        high=None if high is None else _number(high),
-        samples=int(measurement.get("samples") or 0),
-        source=str(measurement.get("source", "")),
-        verdict=_verdict(line.get("verdict")),
-        reason=str(line.get("reason", "")),
-        requirements=tuple(str(tag) for tag in objective.get("requirements", ())),
+        Judgement(objective, measurement, recorded, text_of(line.get("reason"))), judge(objective, measurement)
+    )
+
+
+def _objective(line: Mapping[str, Any]) -> Objective:
+    found = mapping_of(line.get("objective"))
+    direction = found.get("direction")
+    if direction not in {"at_most", "at_least"}:
+        raise ValueError(f"its objective is {text_of(direction, limit=40)!r} where at_most or at_least belongs")
+    return Objective(
+        text_of(found.get("id")), text_of(found.get("statement")) or "(no statement)", cast("Direction", direction),
+        bound_of(found.get("limit")), text_of(found.get("unit")), texts_of(found.get("requirements")),
+    )  # fmt: skip
+
+
+def _measurement(line: Mapping[str, Any]) -> Measurement:
+    found = mapping_of(line.get("measurement"))
+    bounds, window = found.get("interval"), mapping_of(found.get("window"))
+    interval = None
+    if bounds is not None:
+        interval = Interval(bound_of(mapping_of(bounds).get("low")), bound_of(mapping_of(bounds).get("high")))
+    return Measurement(
+        name=text_of(found.get("name")),
+        interval=interval,
+        unit=text_of(found.get("unit")),
+        samples=int(bound_of(found.get("samples")) if found.get("samples") not in {"inf", "-inf"} else 0),
+        window=Window(bound_of(window.get("start_s")), bound_of(window.get("end_s"))),
+        source=text_of(found.get("source")),
+        doubts=texts_of(found.get("doubts")),
+        evidence=texts_of(found.get("evidence")),
     )
 
 
 def _event(line: Mapping[str, Any]) -> Event:
-    data = line.get("data")
-    return Event(
-        _number(line.get("t_s")), str(line.get("kind", "")), str(line.get("text", "")),
-        cast("Mapping[str, Any]", data) if isinstance(data, dict) else {},
-    )  # fmt: skip
+    t_s = number_of(line.get("t_s"))
+    data = mapping_of(line.get("data"))
+    return Event(t_s if t_s is not None else 0.0, text_of(line.get("kind"), limit=40), text_of(line.get("text")), data)
 
 
-def _steps(path: Path, notes: list[str]) -> tuple[Step, ...]:
-    if not path.is_file():
-        notes.append("the experiment left no journal")
-        return ()
-    journal = _document(path, notes)
-    return tuple(
-        Step(
-            str((entry.get("activity") or {}).get("name", "")), section, str(entry.get("status", "")),
-            _number(entry.get("duration")),
+def _steps(journal: Mapping[str, Any]) -> Iterable[Step]:
+    for section, key in _SECTIONS:
+        part = journal.get(key)
+        if key == "steady_states":
+            part = mapping_of(mapping_of(part).get(section)).get("probes")
+        for entry in items_of(part):
+            activity = mapping_of(entry.get("activity"))
+            exception = entry.get("exception")
+            raised = "".join(texts_of(exception)) if isinstance(exception, list) else text_of(exception)
+            yield Step(
+                section=section,
+                name=text_of(activity.get("name"), limit=200),
+                kind=text_of(activity.get("type"), limit=40),
+                status=text_of(entry.get("status"), limit=40),
+                duration_s=number_of(entry.get("duration")),
+                output=text_of(entry.get("output"), limit=_OUTPUT_LIMIT),
+                error=raised[:_OUTPUT_LIMIT],
+            )
+
+
+def _queries(reader: Reader, folder: str) -> tuple[tuple[Query, ...], int]:
+    if not reader.is_folder(folder):
+        return (), 0
+    names = sorted(path.name for path in (reader.root / folder).iterdir() if re.fullmatch(r"\d+\.json", path.name))
+    shown: list[Query] = []
+    for name in names[:MOST_QUERIES]:
+        document = reader.document(f"{folder}/{name}")
+        if document is None:
+            continue
+        asked_s, answered_s = number_of(document.get("asked_s")), number_of(document.get("answered_s"))
+        shown.append(
+            Query(
+                file=f"{folder}/{name}",
+                promql=text_of(document.get("promql")),
+                at_s=number_of(document.get("at_s")),
+                took_s=None if asked_s is None or answered_s is None else answered_s - asked_s,
+                status=text_of(document.get("status"), limit=80),
+                body=text_of(document.get("body"), limit=_BODY_LIMIT),
+            )
         )
-        for section, key in (("method", "run"), ("rollback", "rollbacks"))
-        for entry in cast("list[dict[str, Any]]", journal.get(key) or [])
-    )  # fmt: skip
+    return tuple(shown), len(names) - len(shown)
 
 
-def _queries(folder: Path) -> tuple[Query, ...]:
-    found: list[Query] = []
-    for path in sorted((folder / "queries").glob("*.json"))[:_MOST_QUERIES]:
-        document = _document(path, [])
-        found.append(Query(str(document.get("promql", "")), f"queries/{path.name}", str(document.get("body", ""))[:2000]))
-    return tuple(found)
-
-
-def _document(path: Path, notes: list[str]) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            notes.append(f"{path.name} is too large to be one of ours")
-            return {}
-        found = json.loads(path.read_text(encoding="utf-8", errors="replace"))
-    except FileNotFoundError:
-        notes.append(f"{path.name} is missing")
-        return {}
-    except (OSError, ValueError) as error:
-        notes.append(f"{path.name} cannot be read: {error}")
-        return {}
-    if not isinstance(found, dict):
-        notes.append(f"{path.name} does not hold a document")
-        return {}
-    return cast("dict[str, Any]", found)
-
-
-def _lines(path: Path, notes: list[str]) -> list[dict[str, Any]]:
-    if not path.is_file():
-        notes.append(f"{path.name} is missing")
-        return []
-    found: list[dict[str, Any]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        if not line.strip():
-            continue
+def _undo(reader: Reader) -> tuple[Change, ...]:
+    entries: list[Change] = []
+    for number, line in reader.lines("undo.jsonl", needed=False):
         try:
-            entry = json.loads(line)
-        except ValueError:
-            notes.append(f"{path.name}, line {number}, is torn")
+            change = Change.from_document(line)
+            if not isinstance(change.sequence, int) or not isinstance(change.run_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError("its sequence or its run is not what it should be")  # noqa: TRY004, TRY301
+        except ValueError as error:
+            reader.note("undo.jsonl", f"line {number} is no change: {error}")
             continue
-        if isinstance(entry, dict):
-            found.append(cast("dict[str, Any]", entry))
-    return found
+        entries.append(change)
+    return tuple(latest(entries))
 
 
-def _verdict(value: object) -> Verdict:
-    try:
-        return Verdict(str(value))
-    except ValueError:
-        return Verdict.INCONCLUSIVE
+def _check_undo(reader: Reader, undo: Iterable[Change]) -> None:
+    for change in undo:
+        what = f"change {change.sequence} ({text_of(change.action, limit=80)})"
+        if change.stage is Stage.STUCK:
+            reader.note("undo.jsonl", f"{what} could not be put back: {text_of(change.note, limit=400)}")
+        elif change.stage.open:
+            reader.note("undo.jsonl", f"{what} was not put back when this was written", withholds=False)
 
 
-def _number(value: object) -> float:
-    try:
-        return float(cast("Any", value))
-    except (TypeError, ValueError):
-        return math.nan
+def _missing(requested: Iterable[str], drills: Iterable[DrillRecord]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What was asked for and is not there; and what cannot be told, since no drill says which file it comes from."""
+    known: set[str] = set()
+    told = True
+    for drill in drills:
+        known |= {_slug(name) for name in (drill.id, drill.scenario, drill.feature, drill.source, *drill.tags)}
+        told = told and bool(drill.source)
+    absent = tuple(name for name in requested if _slug(name) not in known)
+    return (absent, ()) if told else ((), absent)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _verdict(value: object) -> Verdict | None:
+    return Verdict(value) if isinstance(value, str) and value in Verdict.__members__ else None
+
+
+def _flat(value: object) -> dict[str, str]:
+    return {key: text_of(item, limit=400) for key, item in mapping_of(value).items()}

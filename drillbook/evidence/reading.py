@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -48,12 +47,13 @@ class Reader:
 
     def is_file(self, name: str) -> bool:
         """Whether it is a regular file inside the folder, reached through no link."""
-        path = self.root
-        for part in name.split("/"):
-            path /= part
-            if part in {"", ".", ".."} or path.is_symlink():
-                return False
-        return path.is_file()
+        path = self._inside(name)
+        return path is not None and path.is_file()
+
+    def is_folder(self, name: str) -> bool:
+        """Likewise for a folder."""
+        path = self._inside(name)
+        return path is not None and path.is_dir()
 
     def text(self, name: str, *, needed: bool = True) -> str | None:
         """A file as text; None, with a note where it is needed, when there is none."""
@@ -93,6 +93,18 @@ class Reader:
         """Every file of the folder but the reports themselves, by name, with its digest."""
         return tuple(sorted(self._walk(), key=lambda file: file.path))
 
+    def _inside(self, name: str) -> Path | None:
+        """The path of something that is there, and whose name neither climbs out nor goes through a link."""
+        path = self.root
+        try:
+            for part in name.split("/"):
+                path /= part
+                if part in {"", ".", ".."} or path.is_symlink():
+                    return None
+            return path if path.exists() else None
+        except (OSError, ValueError):
+            return None
+
     def _walk(self) -> Iterator[RawFile]:
         for folder, folders, names in os.walk(self.root):
             folders.sort()
@@ -116,17 +128,12 @@ class Reader:
             return ""
 
     def _bytes(self, name: str, *, needed: bool) -> bytes | None:
-        path = self.root / name
         if not self.is_file(name):
-            if path.is_symlink() or path.exists():
-                self.note(name, "is not a regular file inside the run's folder, and was not read")
-            elif needed:
-                self.note(name, "is missing")
+            if needed:
+                self.note(name, "is missing, or is not a regular file inside the run's folder")
             return None
         try:
-            with path.open("rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    return None
+            with (self.root / name).open("rb") as file:
                 data = file.read(LARGEST_DOCUMENT + 1)
         except OSError as error:
             self.note(name, f"cannot be read: {error.strerror}")

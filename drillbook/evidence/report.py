@@ -1,127 +1,254 @@
-"""`report.html`: one self-contained page that a release manager reads and an auditor signs."""
+"""The report: one HTML file that stands on its own, made from a run's folder and nothing else."""
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from drillbook.domain.measurement import Window
+from drillbook.domain.traffic import Origin
 from drillbook.domain.verdict import Verdict
-from drillbook.evidence import folder, plots, traffic
-from drillbook.evidence.text import printable
+from drillbook.domain.wording import duration, moment, quantity, span, visible
+from drillbook.evidence import folder, intervals, lanes, stages, timeplot, traffic
+from drillbook.evidence.reading import text_of
 
 if TYPE_CHECKING:
-    from drillbook.evidence.folder import Check, DrillRecord, Event, RunRecord
+    from collections.abc import Sequence
+    from pathlib import Path
 
-_SAID = {
-    Verdict.PASS: "Every promise that was drilled was kept.",
-    Verdict.FAIL: "A promise was broken.",
-    Verdict.INCONCLUSIVE: "Not proved: at least one promise could not be decided.",
-}
-_MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
-_SHOWN_KINDS = {"intent", "injected", "observed", "detected", "decided", "recovered"}
-_RAW = ("requests.parquet", "stalls.parquet", "ledger.parquet", "readback.parquet", "live.jsonl", "plan.json", "load.log")
+    from drillbook.evidence.lanes import Marker
+    from drillbook.evidence.record import DrillRecord, Event, RunRecord
+    from drillbook.evidence.stages import Stage
+    from drillbook.evidence.traffic import Tally, Traffic
+
+_BINS = 240
+_CLOSE_UP_BELOW = 0.35
+"""Share of a drill within which all failures lie, so that a closer look shows more."""
+
+_SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.INCONCLUSIVE: "?"}
+_KIBIBYTE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A plot over time in both its sizes.
+
+    Attributes:
+        title: Its caption.
+        wide: For screens and paper.
+        narrow: For phones.
+    """
+
+    title: str
+    wide: Markup
+    narrow: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class DrillView:
+    """A drill with everything that was computed for its pages.
+
+    Attributes:
+        number: From 1.
+        record: What was read.
+        zero_s: What its times are counted from.
+        drawings: Its plots.
+        colours: Of each release in them.
+        tallies: The figures beside them.
+        timeline: Every event with its number in the plot; notes have none.
+        stages: Of its way back, with a bar each.
+        intervals: A plot for each check.
+    """
+
+    number: int
+    record: DrillRecord
+    zero_s: float
+    drawings: tuple[Drawing, ...]
+    colours: dict[Origin, str]
+    tallies: tuple[Tally, ...]
+    timeline: tuple[tuple[Marker | None, Event], ...]
+    stages: tuple[tuple[Stage, Markup], ...]
+    intervals: tuple[Markup, ...]
+
+    @property
+    def stalls_s(self) -> float:
+        """Seconds for which the meter itself was held up."""
+        return sum(stall.length_s for stall in self.record.traffic.stalls) if self.record.traffic else 0.0
 
 
 def render(run_dir: Path) -> Path:
-    """Write the report; the same folder gives the same bytes."""
-    run = folder.read(run_dir)
-    page = _templates().get_template("report.html.j2").render(
-        run=run,
-        said=_SAID[run.verdict],
-        facts=_facts(run),
-        drills=[_drill(drill, run_dir) for drill in run.drills],
-        versions=run.document.get("versions") or {},
-    )  # fmt: skip
+    """Write `report.html` into a run's folder; answers its path. The same folder gives the same bytes.
+
+    Raises:
+        NotARun: When there is no such folder.
+    """
     path = run_dir / "report.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page(folder.read(run_dir)), encoding="utf-8")
     return path
 
 
-def _templates() -> Environment:
-    # A None is shown as nothing and everything else made printable before it is escaped.
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=_finalize,
-    )  # fmt: skip
-    templates.filters["mark"] = lambda verdict: _MARKS[verdict]
-    templates.filters["number"] = _number
-    return templates
+def page(run: RunRecord) -> str:
+    """The report as HTML."""
+    requirements = run.requirements()
+    return _templates().get_template("report.html.j2").render(
+        run=run,
+        summary=summary(run),
+        drills=[_view(number, drill) for number, drill in enumerate(run.drills, start=1)],
+        proved=[name for name, verdict in requirements.items() if verdict is Verdict.PASS],
+        unproved=[(name, verdict) for name, verdict in requirements.items() if verdict is not Verdict.PASS],
+        remarks=[note for note in run.notes if not note.withholds],
+        style=Markup(_style()),  # noqa: S704 -- our own file
+    )
 
 
-def _finalize(value: object) -> object:
-    if isinstance(value, Markup):
-        return value
-    return "" if value is None else printable(str(value))
+def summary(run: RunRecord) -> str:
+    """The verdict in one sentence."""
+    total = len(run.drills)
+    counts = {verdict: sum(drill.verdict is verdict for drill in run.drills) for verdict in Verdict}
+    if run.verdict is Verdict.PASS:
+        return f"{_drills(total)} ran, and every promise was shown to be kept."
+    if counts[Verdict.FAIL]:
+        also = f", and {counts[Verdict.INCONCLUSIVE]} could not decide" if counts[Verdict.INCONCLUSIVE] else ""
+        return f"{counts[Verdict.FAIL]} of {_drills(total)} saw a promise broken{also}."
+    if run.verdict is Verdict.FAIL:
+        return f"The run recorded a failure that none of its {_drills(total)} shows."
+    if counts[Verdict.INCONCLUSIVE]:
+        return f"{counts[Verdict.INCONCLUSIVE]} of {_drills(total)} could not decide: no promise was seen broken, and not all were shown to be kept."
+    if not total:
+        return "No drill left a record: nothing was shown."
+    return "Every drill passed, and the record of the run is not whole: it cannot be relied on."
 
 
-def _facts(run: RunRecord) -> list[tuple[str, str]]:
-    document: Any = run.document
-    environment, who = document.get("environment") or {}, document.get("who") or {}
-    started, finished = document.get("started_s"), document.get("finished_s")
-    return [
-        ("Run", str(document.get("run_id", run.path.name))),
-        ("Environment", f"{environment.get('name', '(unknown)')} ({environment.get('tier', 'unknown tier')})"),
-        ("Environment file", f"{environment.get('file', '')} sha256 {environment.get('sha256', '')}"),
-        ("Started", _moment(started)),
-        ("Took", f"{finished - started:.0f} s" if started and finished else "(not finished)"),
-        ("Run by", f"{who.get('user', '(unknown)')} on {who.get('host', '(unknown)')}"),
-        ("Exit code", str(run.verdict.exit_code)),
-        ("Drillbook", str(document.get("drillbook_version", ""))),
+def _drills(count: int) -> str:
+    return f"{count} drill" if count == 1 else f"{count} drills"
+
+
+def _view(number: int, drill: DrillRecord) -> DrillView:
+    markers = lanes.numbered(drill.events)
+    seen = drill.traffic
+    window = _window(drill, seen)
+    zero_s = drill.started_s if drill.started_s is not None else window.start_s
+    colours = timeplot.palette(seen.origins) if seen is not None else {}
+    by_number = iter(markers)
+    timeline = tuple((None if event.kind == "note" else next(by_number), event) for event in drill.events)
+    way_back = stages.of(drill)
+    return DrillView(
+        number=number,
+        record=drill,
+        zero_s=zero_s,
+        drawings=tuple(_drawings(drill, seen, window, zero_s, markers, colours)),
+        colours=colours,
+        tallies=traffic.tallies(seen) if seen is not None else (),
+        timeline=timeline,
+        stages=tuple(zip(way_back, stages.bars(way_back), strict=True)),
+        intervals=tuple(intervals.plot(check) for check in drill.checks),
+    )
+
+
+def _drawings(
+    drill: DrillRecord,
+    seen: Traffic | None,
+    window: Window,
+    zero_s: float,
+    markers: Sequence[Marker],
+    colours: dict[Origin, str],
+) -> list[Drawing]:
+    if seen is None and not markers:
+        return []
+    bins = None if seen is None else traffic.binned(seen, window, _BINS)
+    title = f"{drill.scenario}: actions, requests and latency over time"
+    stalls = () if seen is None else seen.stalls
+    plot = timeplot.Plot(title, window, zero_s, markers, bins, stalls, _latency_limit_s(drill))
+    found = [_both("Over the whole drill", plot, colours)]
+    close = _close_up(seen, window)
+    if seen is not None and close is not None:
+        closer = timeplot.closer(plot, close, traffic.binned(seen, close, _BINS))
+        found.append(_both("Close-up of the failures", closer, colours))
+    return found
+
+
+def _both(title: str, plot: timeplot.Plot, colours: dict[Origin, str]) -> Drawing:
+    return Drawing(
+        title, timeplot.draw(plot, timeplot.WIDE, colours), timeplot.draw(plot, timeplot.NARROW, colours)
+    )
+
+
+def _window(drill: DrillRecord, seen: Traffic | None) -> Window:
+    """From the first thing that is known of the drill to the last; hours that nothing is known of stay out."""
+    times = [event.t_s for event in drill.events]
+    loaded = seen.window if seen is not None else None
+    if loaded is not None:
+        times += [loaded.start_s, loaded.end_s]
+    times += [t for t in (drill.started_s, drill.finished_s) if t is not None]
+    return Window(min(times), max(times)) if times else Window(0.0, 0.0)
+
+
+def _close_up(seen: Traffic | None, whole: Window) -> Window | None:
+    failed = None if seen is None else traffic.failed_within(seen)
+    if failed is None or failed.length_s > _CLOSE_UP_BELOW * whole.length_s:
+        return None
+    room_s = max(0.2 * failed.length_s, 0.5)
+    return Window(max(failed.start_s - room_s, whole.start_s), min(failed.end_s + room_s, whole.end_s))
+
+
+def _latency_limit_s(drill: DrillRecord) -> float | None:
+    """The tightest promise about latency in seconds."""
+    limits = [
+        check.recorded.objective.limit
+        for check in drill.checks
+        if check.recorded.objective.unit == "s" and "latency" in check.recorded.objective.id and check.recorded.objective.limit > 0
     ]
+    return min(limits, default=None)
 
 
-def _drill(drill: DrillRecord, run_dir: Path) -> dict[str, object]:
-    seen = traffic.read(drill.folder / "load")
-    shown = [event for event in drill.events if event.kind in _SHOWN_KINDS and math.isfinite(event.t_s)]
-    start = seen.start_s if seen else (shown[0].t_s if shown else 0.0)
-    names = [series.version for series in seen.series if series.version] if seen else []
-    return {
-        "record": drill,
-        "checks": [(check, Markup(plots.interval(check)), _measured(check)) for check in drill.checks],  # noqa: S704 -- built here, from numbers
-        "plot": Markup(plots.timeline(seen, shown, f"Traffic of {drill.scenario}")) if seen else "",  # noqa: S704 -- likewise
-        "legend": [(plots.legend_class(number), version) for number, version in enumerate(names)],
-        "traffic": seen,
-        "events": [(number, event, event.t_s - start) for number, event in enumerate(shown, start=1)],
-        "stages": _stages(drill.events),
-        "raw": [str(path.relative_to(run_dir)) for name in _RAW if (path := drill.folder / "load" / name).is_file()],
-        "seconds": drill.finished_s - drill.started_s,
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("drillbook.evidence"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters |= {
+        "duration": lambda value: "unknown" if value is None else duration(value),
+        "moment": moment,
+        "offset": lambda t_s, zero_s: f"{t_s - zero_s:+.2f} s",
+        "as_json": lambda value: text_of(value, limit=600),
+        "href": lambda path: quote(path, errors="replace"),
+        "size": _size,
+        "symbol": _SYMBOLS.__getitem__,
+        "origin": _origin,
+        "seconds": lambda value: quantity(value, "s") if value == value else "none",  # noqa: PLR0124 -- NaN
     }
+    environment.globals |= {"quantity": quantity, "span": span, "Verdict": Verdict}
+    return environment
 
 
-def _stages(events: tuple[Event, ...]) -> list[tuple[str, float]]:
-    """How long each part of a way back took, in seconds, from the first bad answer."""
-    first_bad = next((e.data["first_bad_s"] for e in events if isinstance(e.data.get("first_bad_s"), float)), None)
-    detected = _last(events, "detected", "watch_release")
-    decided = _last(events, "decided", "watch_release")
-    declared = _last(events, "injected", "roll_back")
-    recovered = _last(events, "recovered", "roll_back")
-    points = [("detect", first_bad, detected), ("decide", detected, decided), ("switch", decided, declared),
-              ("in effect", declared, recovered), ("whole way back", first_bad, recovered)]  # fmt: skip
-    return [(name, end - start) for name, start, end in points if start is not None and end is not None]
+def _finalize(value: Any) -> Any:
+    """Whatever is shown shows itself; what we drew is drawn."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _last(events: tuple[Event, ...], kind: str, activity: str) -> float | None:
-    return next((e.t_s for e in reversed(events) if e.kind == kind and e.data.get("activity") == activity), None)
+def _origin(origin: Origin) -> str:
+    if origin == Origin():
+        return "no answer"
+    return " · ".join(part for part in (origin.version or "version unknown", origin.slot) if part)
 
 
-def _measured(check: Check) -> str:
-    if check.low is None or check.high is None:
-        return "nothing"
-    if check.low == check.high:
-        return f"{_number(check.low)} {check.unit}"
-    return f"{_number(check.low)} to {_number(check.high)} {check.unit}"
+def _size(value: int) -> str:
+    if value < _KIBIBYTE:
+        return f"{value} B"
+    return f"{value / _KIBIBYTE:.1f} KiB" if value < _KIBIBYTE**2 else f"{value / _KIBIBYTE**2:.1f} MiB"
 
 
-def _number(value: float) -> str:
-    return "∞" if math.isinf(value) else "?" if math.isnan(value) else f"{value:.6g}"
-
-
-def _moment(epoch_s: object) -> str:
-    if not isinstance(epoch_s, int | float):
-        return "(unknown)"
-    return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+@cache
+def _style() -> str:
+    return files("drillbook.evidence").joinpath("templates/style.css").read_text(encoding="utf-8")
