@@ -7,16 +7,12 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse  # noqa: E402 - after the patch
-import contextlib  # noqa: E402
 import logging  # noqa: E402
-import os  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from loadtests.plan import PlanError, read  # noqa: E402
 from loadtests.state import Phase, StateFile  # noqa: E402
-
-_PRIORITY = -15
 
 
 def main() -> int:
@@ -35,9 +31,6 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"loadtests: the output folder cannot be made: {error}\n")
         return 2
-    # The meter has to be on time above all: on a machine that it shares it goes first, where it may.
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     state = StateFile(plan.output, plan.clock)
     # Locust takes a second to import: a plan that is wrong is told of before.
     from loadtests.load import Load  # noqa: PLC0415

@@ -16,6 +16,7 @@ from drillbook.domain.traffic import Outcome
 from loadtests.client import Client
 from loadtests.columns import STALLS, Columns
 from loadtests.meter import Meter
+from loadtests.priority import ahead_of_others
 from loadtests.readback import read_back
 from loadtests.recorder import Recorder
 from loadtests.stalls import StallMonitor
@@ -74,9 +75,10 @@ class Load:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 100)
-        monitor.start()
         try:
-            self._run_users()
+            with ahead_of_others():
+                monitor.start()
+                self._run_users()
         finally:
             monitor.stop()
             writers.kill()

@@ -56,8 +56,9 @@ class Recording:
         return Requests(*(_numpy(table[name]) for name in Requests.__dataclass_fields__))
 
     def stalls(self) -> Stalls:
-        """When the meter did not run."""
+        """When the meter did not run: what its native watcher saw alone did not make a request late."""
         table = self._table("stalls")
+        table = table.filter(pc.equal(table["seen_by"], "scheduler"))
         return Stalls.of(_numpy(table["start_s"]), _numpy(table["end_s"]))
 
     def rows(self, name: str) -> list[dict[str, Any]]:

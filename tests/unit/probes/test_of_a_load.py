@@ -56,9 +56,12 @@ def drill(tmp_path):
         (folder / "state.json").write_text(json.dumps({"phase": phase}))
         pq.write_table(pa.table(table), folder / "requests.parquet")
         starts, ends = [start for start, _ in stalls], [end for _, end in stalls]
-        pq.write_table(
-            pa.table({"start_s": np.array(starts, float), "end_s": np.array(ends, float)}), folder / "stalls.parquet"
-        )
+        windows = {
+            "start_s": np.array(starts, float),
+            "end_s": np.array(ends, float),
+            "seen_by": ["scheduler"] * len(starts),
+        }
+        pq.write_table(pa.table(windows), folder / "stalls.parquet")
         if ledger:
             pq.write_table(pa.Table.from_pylist(list(ledger)), folder / "ledger.parquet")
         if readback:
