@@ -18,9 +18,9 @@ _NICE = -15
 def ahead_of_others() -> Generator[None]:
     """Real-time scheduling for this thread and those it starts meanwhile, where it may; else a better niceness.
 
-    A low niceness alone does little: Linux's autogroups weigh it within a session only. With three busy loops beside it on
-    two cores, 90.5 % of 500 requests a second left within 5 ms of due with niceness -15, and 100 % with this. The kernel
-    keeps 5 % for the others, and the meter needs a fraction of a core.
+    A low niceness alone does little: Linux's autogroups weigh it within a session only. With three busy loops beside it
+    on two cores, 90.5 % of 500 requests a second left within 5 ms of due with niceness -15, and 100 % with this. The
+    kernel keeps 5 % for the others, and the meter needs a fraction of a core.
     """
     usual = os.sched_getscheduler(0)
     try:

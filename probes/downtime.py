@@ -51,7 +51,7 @@ def downtime(
     requests = load.metered(connection)
     certain, possible, bad = _outages(load, requests, window, patience_s, good_for_s)
     gap_s = outage.longest_gap_s(requests, bad, window.start_s, window.end_s)
-    length = outage.longest(certain, possible, outage.service_s(requests, bad), gap_s)
+    length = outage.longest(certain, possible, gap_s)
     inside = requests.due_within(window.start_s, window.end_s)
     return _measured(load, "longest outage", inside, window, connection, length, "s")
 
@@ -64,7 +64,7 @@ def total_downtime(
     requests = load.metered(connection)
     certain, possible, bad = _outages(load, requests, window, patience_s, good_for_s)
     gap_s = outage.longest_gap_s(requests, bad, window.start_s, window.end_s)
-    length = outage.total(certain, possible, outage.service_s(requests, bad), gap_s)
+    length = outage.total(certain, possible, gap_s)
     inside = requests.due_within(window.start_s, window.end_s)
     return _measured(load, "all outages together", inside, window, connection, length, "s")
 

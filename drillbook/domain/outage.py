@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from drillbook.domain.requests import Flags, Floats, Requests
 
-_SERVICE_QUANTILE = 0.99
+# How long a request takes in good times is read off so many good ones before an outage.
+_NEIGHBOURS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Outage:
         last_failed_s: Start of the last failed request.
         good_again_s: Finish of the first good request after it; infinity when there is none.
         failed: How many requests failed in it.
+        begun_by_s: When it had certainly begun. The first failed request may have been sent shortly before it and have
+            been caught by it: it failed by then, or its answer would have come by then in good times.
     """
 
     last_good_s: float
@@ -41,11 +44,13 @@ class Outage:
     last_failed_s: float
     good_again_s: float
     failed: int
+    begun_by_s: float
 
     @property
     def length(self) -> Interval:
-        """Seconds, by the definition above."""
-        return Interval(self.last_failed_s - self.first_failed_s, self.good_again_s - self.last_good_s)
+        """Seconds, by the definition above, the lower bound from when it had certainly begun."""
+        low = max(0.0, self.last_failed_s - self.begun_by_s)
+        return Interval(low, max(low, self.good_again_s - self.last_good_s))
 
     def overlaps(self, start_s: float, end_s: float) -> bool:
         """Whether a request failed in it from `start_s` up to `end_s`."""
@@ -70,10 +75,20 @@ def outages(requests: Requests, bad: Flags, ignored: Flags | None = None) -> lis
     first_finish_s = _first_finish_from(done_s, bad)
     edges = np.flatnonzero(np.diff(np.concatenate(([False], bad, [False])).astype(np.int8)))
     found: list[Outage] = []
+    good = np.flatnonzero(~bad)
     for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        before = float(start_s[first - 1]) if first else -math.inf
+        before = good[: np.searchsorted(good, first)][-_NEIGHBOURS:]
+        usual_s = float(np.max(done_s[before] - start_s[before], initial=0.0))
+        told_s = float(np.nanmin(np.append(done_s[first:end], np.inf)))
         found.append(
-            Outage(before, float(start_s[first]), float(start_s[end - 1]), float(first_finish_s[end]), end - first)
+            Outage(
+                last_good_s=float(start_s[before[-1]]) if len(before) else -math.inf,
+                first_failed_s=float(start_s[first]),
+                last_failed_s=float(start_s[end - 1]),
+                good_again_s=float(first_finish_s[end]),
+                failed=end - first,
+                begun_by_s=min(told_s, float(start_s[first]) + usual_s),
+            )
         )
     return found
 
@@ -90,6 +105,7 @@ def merged(found: Iterable[Outage], good_for_s: float) -> list[Outage]:
                 outage.last_failed_s,
                 outage.good_again_s,
                 last.failed + outage.failed,
+                last.begun_by_s,
             )
         else:
             result.append(outage)
@@ -114,33 +130,22 @@ def longest_gap_s(requests: Requests, bad: Flags, start_s: float, end_s: float) 
     return float(np.max((again_s - starts)[touching], initial=0.0))
 
 
-def service_s(requests: Requests, bad: Flags) -> float:
-    """How long good requests take from sending to their answer: their 99th percentile; 0 without any.
-
-    A request sent so shortly before an outage can still be caught by it, so lower bounds are less by this.
-    """
-    good = ~bad
-    took_s = (requests.done_s - requests.sent_s)[good]
-    return float(np.quantile(took_s, _SERVICE_QUANTILE)) if len(took_s) else 0.0
-
-
-def longest(certain: Sequence[Outage], possible: Sequence[Outage], service: float, gap_s: float) -> Interval:
+def longest(certain: Sequence[Outage], possible: Sequence[Outage], gap_s: float) -> Interval:
     """Length of the longest outage in seconds.
 
     Args:
         certain: Those of failures that the meter cannot have caused.
         possible: Those of all failures.
-        service: What `service_s` says.
         gap_s: What `longest_gap_s` says: where nothing failed, a shorter outage than that may still have been.
     """
-    low = max((max(0.0, outage.length.low - service) for outage in certain), default=0.0)
+    low = max((outage.length.low for outage in certain), default=0.0)
     high = max((outage.length.high for outage in possible), default=0.0)
     return Interval(low, max(low, high, gap_s))
 
 
-def total(certain: Sequence[Outage], possible: Sequence[Outage], service: float, gap_s: float) -> Interval:
+def total(certain: Sequence[Outage], possible: Sequence[Outage], gap_s: float) -> Interval:
     """Length of all outages together in seconds; arguments as in `longest`."""
-    low = sum(max(0.0, outage.length.low - service) for outage in certain)
+    low = sum(outage.length.low for outage in certain)
     high = sum(outage.length.high for outage in possible)
     return Interval(low, max(low, high, gap_s))
 
