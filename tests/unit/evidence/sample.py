@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -167,8 +168,18 @@ def _query() -> dict[str, Any]:
 
 
 def _json(path: Path, document: dict[str, Any]) -> None:
-    path.write_text(json.dumps(document), encoding="utf-8")
+    path.write_text(json.dumps(_plain(document), allow_nan=False), encoding="utf-8")
 
 
 def _lines(path: Path, documents: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(document) + "\n" for document in documents), encoding="utf-8")
+    lines = [json.dumps(_plain(document), allow_nan=False) + "\n" for document in documents]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """Infinities are strings in a run's folder."""
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,298 @@
+"""Run folders as a run would leave them, whole, damaged and hostile; made up, and the same each time."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Measurement, Window
+from drillbook.domain.verdict import Judgement, Objective, Verdict, judge, merge
+
+START_S = 1_795_420_800.0
+HOSTILE = '</script><script>alert(1)</script>"\'&<img src=x onerror=alert(2)>\x1b[31m\x00\u202egnp.exe\ud800{{ 7*7 }}'
+
+
+@dataclass
+class Drill:
+    """One drill to be written.
+
+    Attributes:
+        id: Folder.
+        scenario: Name.
+        judgements: What was judged.
+        events: Seconds from the start, kind, activity, text and data.
+        rows: Requests of the load.
+        length_s: How long it took.
+        bad: From when to when a bad release was on the traffic, from the start; None for never.
+        error_share: Of its answers.
+        switch_s: When the traffic went to the new release; None for never.
+    """
+
+    id: str
+    scenario: str
+    judgements: list[Judgement]
+    events: list[tuple[float, str, str, str, dict[str, Any]]]
+    rows: int = 8000
+    length_s: float = 60.0
+    bad: tuple[float, float] | None = None
+    error_share: float = 0.1
+    switch_s: float | None = 25.0
+    requirements: tuple[str, ...] = ("DEP-2.1", "DEP-2.2")
+    description: str = "A good release replaces the live one while people work on it, and none of them notices."
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def judged(
+    id_: str, statement: str, direction: Any, limit: float, interval: Interval | None, unit: str = "s", *,
+    samples: int = 6000, doubts: tuple[str, ...] = (), requirements: tuple[str, ...] = (), evidence: tuple[str, ...] = (),
+) -> Judgement:  # fmt: skip
+    objective = Objective(id_, statement, direction, limit, unit, requirements)
+    window = Window(START_S, START_S + 60)
+    return judge(objective, Measurement(statement, interval, unit, samples, window, "meter", doubts, evidence))
+
+
+def cutover() -> Drill:
+    """A good release that went live without a scratch."""
+    load = ("drills/cutover/load/requests.parquet",)
+    return Drill(
+        "cutover",
+        "A good release replaces the live one",
+        [
+            judged("release.downtime.new", "no outage on new connections", "at_most", 0.25, Interval(0, 0.021),
+                   requirements=("DEP-2.1",), evidence=load),
+            judged("release.availability", "99.9 % of requests answered rightly", "at_least", 0.999,
+                   Interval(0.99951, 1), "ratio", requirements=("DEP-2.1",)),
+            judged("release.latency.p99", "99 % of requests within 300 ms", "at_most", 0.3, Interval(0.041, 0.063)),
+            judged("release.lost", "no acknowledged event is lost", "at_most", 0, Interval(0, 0), "events"),
+        ],
+        [
+            (1.0, "note", "load", "users and meter are on the platform", {}),
+            (6.0, "intent", "deploy-release", "install release 1.1.0 in slot green", {}),
+            (14.0, "injected", "deploy-release", "install release 1.1.0 in slot green", {}),
+            (19.0, "observed", "deploy-release", "slot green runs 1.1.0 in 2 pods, 2 of them ready", {}),
+            (19.1, "intent", "validate_release", "ask slot green by header", {}),
+            (20.3, "observed", "validate_release", "52 checks hold", {}),
+            (24.9, "intent", "switch-traffic", "send traffic to slot green", {}),
+            (25.0, "injected", "switch-traffic", "send traffic to slot green", {}),
+            (25.4, "observed", "switch-traffic", "20 new connections in a row were answered by slot green", {}),
+            (25.5, "intent", "watch_release", "watch release 1.1.0 for 20 s", {}),
+            (45.5, "decided", "watch_release", "keep: 0 of 2201 answers were bad", {"ruling": "keep"}),
+            (45.6, "intent", "drain_old_slot", "let slot blue drain, and keep it warm", {}),
+            (49.0, "observed", "drain_old_slot", "slot blue has 0 requests in flight", {"holds": True}),
+            (50.0, "intent", "put_back", "put back what was changed", {}),
+            (57.0, "recovered", "put_back", "slot green runs nothing", {}),
+        ],
+    )  # fmt: skip
+
+
+def rollback() -> Drill:
+    """A release of which one answer in ten is an error, taken back by itself."""
+    bad = (25.2, 33.4)
+    return Drill(
+        "rollback",
+        "A bad release that passes its health checks is taken back by itself (fails 10 % of requests)",
+        [
+            judged("rollback.time", "the last bad answer comes at most 120 s after the first", "at_most", 120.0,
+                   Interval(8.1, 8.3), requirements=("DEP-2.3",)),
+            judged("rollback.lost", "no acknowledged event is lost", "at_most", 0, Interval(0, 0), "events"),
+        ],
+        [
+            (6.0, "intent", "deploy-release", "install release 1.2.0-bad in slot green", {}),
+            (19.0, "observed", "deploy-release", "slot green runs 1.2.0-bad", {}),
+            (24.9, "intent", "switch-traffic", "send traffic to slot green", {}),
+            (25.0, "injected", "switch-traffic", "send traffic to slot green", {}),
+            (25.3, "observed", "switch-traffic", "20 new connections in a row were answered by slot green", {}),
+            (25.4, "intent", "watch_release", "watch release 1.2.0-bad for 20 s", {}),
+            (32.6, "detected", "watch_release", "clients saw 71 of 700 answers that failed",
+             {"first_bad_s": START_S + 25.1}),
+            (32.7, "decided", "watch_release", "roll back: clients saw 71 of 700 answers that failed",
+             {"ruling": "roll back"}),
+            (32.8, "intent", "roll_back", "send traffic back", {}),
+            (33.0, "injected", "roll_back", "traffic is declared for the old slot", {}),
+            (33.4, "recovered", "roll_back", "20 new connections in a row were answered by slot blue", {}),
+            (33.5, "intent", "drain_old_slot", "let slot green drain", {}),
+            (37.9, "observed", "drain_old_slot", "slot green has 0 requests in flight", {"holds": True}),
+        ],
+        bad=bad,
+        requirements=("DEP-2.3", "DEP-2.4"),
+        description="Some releases pass every check and fail in use. What they do to users ends within 2 minutes.",
+    )  # fmt: skip
+
+
+def undecided() -> Drill:
+    """Prometheus did not see the new slot."""
+    drill = cutover()
+    drill.id, drill.scenario = "telemetry", "The servers' own figures agree with the clients'"
+    drill.judgements = [
+        judged("slo.agree", "servers and clients agree within 2 %", "at_most", 0.02, None, "ratio", samples=0,
+               doubts=("Prometheus has no series of slot green: was it scraped?",), requirements=("OBS-1.1",)),
+        judged("release.availability", "99.99 % of requests answered rightly", "at_least", 0.9999,
+               Interval(0.9995, 1), "ratio", requirements=("DEP-2.1",)),
+    ]  # fmt: skip
+    drill.requirements = ("OBS-1.1", "DEP-2.1")
+    return drill
+
+
+def broken() -> Drill:
+    """A promise that was not kept."""
+    drill = rollback()
+    drill.id, drill.scenario = "slow-rollback", "An operator's way back is quick"
+    drill.judgements = [
+        judged("rollback.time", "the last bad answer comes at most 5 s after the first", "at_most", 5.0,
+               Interval(8.1, float("inf")), requirements=("DEP-2.3",)),
+    ]  # fmt: skip
+    return drill
+
+
+def hostile() -> Drill:
+    """Every text is an attack."""
+    drill = cutover()
+    drill.id = "hostile"
+    drill.scenario = HOSTILE
+    drill.description = HOSTILE * 3
+    drill.requirements = (HOSTILE,)
+    drill.judgements = [judged(HOSTILE, HOSTILE, "at_most", 1.0, Interval(0, 0.5), HOSTILE, doubts=(HOSTILE,))]
+    drill.events = [(t, kind, HOSTILE, HOSTILE, {"x": HOSTILE}) for t, kind, *_ in drill.events]
+    drill.extra = {"feature": HOSTILE, "tags": [HOSTILE], "error": HOSTILE}
+    return drill
+
+
+def write(root: Path, drills: list[Drill], *, stuck: bool = False, name: str = "20261123T080000Z-twin-ab12") -> Path:
+    """The folder of a run of these drills."""
+    run = root / name
+    (run / "drills").mkdir(parents=True)
+    verdicts: list[Verdict] = []
+    for drill in drills:
+        verdicts.append(_write_drill(run, drill))
+    verdict = merge(verdicts)
+    _json(run / "run.json", {
+        "run_id": name, "drillbook_version": "0.1.0",
+        "environment": {"name": "twin", "tier": "staging", "file": "twin.yaml", "sha256": "00" * 32},
+        "who": {"user": "release", "host": "builder"}, "clock": {"wall_s": START_S, "monotonic_s": 1.0},
+        "started_s": START_S, "finished_s": START_S + 70 * len(drills), "verdict": str(verdict),
+        "exit_code": verdict.exit_code, "requested": [drill.id for drill in drills],
+        "versions": {"python": "3.11.7", "locust": "2.47.0"},
+    })  # fmt: skip
+    (run / "environment.yaml").write_text("name: twin\ntier: staging\n")
+    for stage in ("intended", "done", "stuck" if stuck else "undone"):
+        _append(run / "undo.jsonl", {
+            "sequence": 1, "run_id": name, "drill": drills[0].id if drills else "", "action": "switch-traffic",
+            "arguments": {"arguments": {"slot": "green"}, "before": {"weights": {"blue": 100, "green": 0}}},
+            "fencing": 3, "stage": stage, "note": "" if stage != "undone" else "slot blue has the public's traffic",
+        })  # fmt: skip
+    for file in ("checks.jsonl", "timeline.jsonl"):
+        (run / file).touch()
+    return run
+
+
+def requests(drill: Drill, *, seed: int = 7) -> pa.Table:
+    """The rows of a drill's load."""
+    draw = np.random.default_rng(seed)
+    due = START_S + np.linspace(2.0, drill.length_s - 2.0, drill.rows)
+    at = due - START_S
+    on_green = np.zeros(drill.rows, dtype=bool)
+    if drill.switch_s is not None:
+        on_green = (at >= drill.switch_s) & (at <= (drill.bad[1] if drill.bad else 50.0))
+    failed = np.zeros(drill.rows, dtype=bool)
+    if drill.bad:
+        failed = on_green & (at >= drill.bad[0]) & (draw.random(drill.rows) < drill.error_share)
+    latency = draw.lognormal(np.log(np.where(on_green, 0.011, 0.008)), 0.5)
+    version = np.where(on_green, "1.2.0-bad" if drill.bad else "1.1.0", "1.0.0")
+    metered = draw.random(drill.rows) < 0.85
+    return pa.table({
+        "due_s": due, "sent_s": due + 0.0004, "done_s": due + latency,
+        "outcome": np.where(failed, "server_error", "ok"), "status": np.where(failed, 500, 200).astype(np.int16),
+        "connection": np.where(np.arange(drill.rows) % 2 == 0, "new", "reused"),
+        "fresh": np.arange(drill.rows) % 2 == 0,
+        "kind": np.where(metered, "meter", "analyst"), "operation": np.where(draw.random(drill.rows) < 0.5, "ingest", "query"),
+        "region": np.full(drill.rows, "us-east-1"), "slot": np.where(on_green, "green", "blue"), "version": version,
+        "error": np.where(failed, "HTTP 500", ""),
+    })  # fmt: skip
+
+
+def damaged(run: Path, seed: int) -> str:
+    """Damage one file at random; answers what was done."""
+    choice = random.Random(seed)  # noqa: S311 -- the same each time
+    files = sorted(path for path in run.rglob("*") if path.is_file() and path.name not in {"report.html", "junit.xml"})
+    path = choice.choice(files)
+    data = path.read_bytes()
+    way = choice.choice(("remove", "truncate", "flip", "garbage", "empty", "other"))
+    if way == "remove":
+        path.unlink()
+    elif way == "truncate":
+        path.write_bytes(data[: choice.randrange(len(data) + 1)])
+    elif way == "flip" and data:
+        at = choice.randrange(len(data))
+        path.write_bytes(data[:at] + bytes([data[at] ^ (1 << choice.randrange(8))]) + data[at + 1 :])
+    elif way == "garbage":
+        path.write_bytes(choice.randbytes(len(data) + 1))
+    elif way == "empty":
+        path.write_bytes(b"")
+    else:
+        path.write_text(choice.choice(("null", "[]", "[1, null]", '{"verdict": "PASS"}', '{"a": NaN}', "[" * 100_000)))
+    return f"{way} {path.relative_to(run)}"
+
+
+def _write_drill(run: Path, drill: Drill) -> Verdict:
+    folder = run / "drills" / drill.id
+    (folder / "load").mkdir(parents=True)
+    (folder / "queries").mkdir()
+    verdict = merge(judgement.verdict for judgement in drill.judgements)
+    _json(folder / "drill.json", {
+        "id": drill.id, "feature": "A release is cut over without anybody noticing", "scenario": drill.scenario,
+        "description": drill.description, "tags": list(drill.requirements), "requirements": list(drill.requirements),
+        "started_s": START_S, "finished_s": START_S + drill.length_s, "verdict": str(verdict), "error": None, **drill.extra,
+    })  # fmt: skip
+    _json(folder / "experiment.json", {"title": "Cut over a release under load", "method": []})
+    _json(folder / "journal.json", {
+        "status": "completed", "deviated": False,
+        "steady_states": {"before": {"probes": [_step("the platform serves", "probe", True)]}, "after": {"probes": []}},
+        "run": [_step("deploy release", "action", {"seen": "2 of 2 pods ready"}),
+                {**_step("switch traffic", "action", None), "status": "failed", "exception": ["Boom: ", "it broke"]}],
+        "rollbacks": [_step("put back", "action", {"all": True})],
+    })  # fmt: skip
+    for number, promql in enumerate(('sum(http_requests_total{slot="green"})', "up"), start=1):
+        body = json.dumps({"status": "success", "data": {"result": [{"value": [START_S, "6000"]}]}})
+        _json(folder / "queries" / f"{number:03d}.json", {
+            "promql": promql, "at_s": START_S + 40, "asked_s": START_S + 41, "answered_s": START_S + 41.02,
+            "status": 200, "body": body,
+        })  # fmt: skip
+    _json(folder / "load" / "plan.json", {"base_url": "http://analytics.drillbook.test"})
+    pq.write_table(requests(drill), folder / "load" / "requests.parquet")
+    stalls = {"start_s": [START_S + 12.0, START_S + 41.2], "end_s": [START_S + 12.02, START_S + 41.5], "seen_by": ["a", "b"]}
+    pq.write_table(pa.table(stalls), folder / "load" / "stalls.parquet")
+    for judgement in drill.judgements:
+        _append(run / "checks.jsonl", {"drill": drill.id, **asdict(judgement)})
+    for t_s, kind, activity, text, data in drill.events:
+        line = {"t_s": START_S + t_s, "drill": drill.id, "kind": kind, "text": text, "data": {"activity": activity, **data}}
+        _append(run / "timeline.jsonl", line)
+    return verdict
+
+
+def _step(name: str, kind: str, output: object) -> dict[str, Any]:
+    return {"activity": {"name": name, "type": kind}, "output": output, "status": "succeeded", "duration": 1.25}
+
+
+def _json(path: Path, document: object) -> None:
+    path.write_text(json.dumps(_plain(document)))
+
+
+def _append(path: Path, document: object) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(_plain(document)) + "\n")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return "inf" if value == float("inf") else value
