@@ -29,6 +29,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+_TELEMETRY_WITHIN_S = 20.0
+
+
 class Halted(Exception):
     """The experiment goes no further; the text says why."""
 
@@ -78,6 +81,18 @@ def deploy_release(release: str) -> dict[str, Any]:
     action = drill.platform.deploy(drill.platform.idle_slot(), release)
     done = perform(action, drill.journal, drill.timeline, drill.clock)
     return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+
+
+@_activity
+def await_telemetry() -> dict[str, Any]:
+    """Of the idle slot; without it the release goes on, and its verdict will say what could not be seen."""
+    drill = wiring.experiment()
+    look = drill.platform.scraped(drill.platform.idle_slot())
+    drill.timeline.record("intent", look.describe(), activity="await_telemetry")
+    seen = wait_for(look.observe, drill.clock, deadline_s=_TELEMETRY_WITHIN_S, pace_s=0.5)
+    data = {**seen.data, "activity": "await_telemetry", "holds": seen.holds}
+    drill.timeline.record("observed" if seen.holds else "note", seen.text, at_s=seen.at_s, **data)
+    return {"seen": seen.text}
 
 
 @_activity

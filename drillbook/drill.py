@@ -15,9 +15,8 @@ from drillbook.run import experiment
 from drillbook.run.action import wait_for
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
 from drillbook.run.load import Load, LoadError
-from drillbook.run.timeline import Event, Timeline, events
-from probes import slo, story
-from probes.recording import recording
+from drillbook.seen import NotReady, Seen
+from probes import story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +24,12 @@ if TYPE_CHECKING:
     from drillbook.domain.environment import Objectives
     from drillbook.run.journal import Journal
     from drillbook.run.session import Session
+    from drillbook.run.timeline import Timeline
 
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 _LOAD_STARTS_WITHIN_S = 45.0
 _EXPERIMENT_DEADLINE_S = 300.0
 _STARTING_STATE_WITHIN_S = 60.0
-_SCRAPES_AFTER = 3
-"""Scrapes to wait for before a window counts as complete in Prometheus."""
 
 
 class DrillFailed(AssertionError):
@@ -40,10 +38,6 @@ class DrillFailed(AssertionError):
 
 class DrillInconclusive(AssertionError):
     """Nothing was proved; the text has every reason."""
-
-
-class NotReady(Exception):
-    """The platform is not in the state from which the drill starts."""
 
 
 @dataclass(slots=True)
@@ -57,8 +51,14 @@ class Drill:
         feature: Title of the feature.
         scenario: Name of the scenario.
         tags: Of the feature and the scenario.
+        description: Of the feature.
+        timeline: The run's, under this drill's name.
+        journal: The run's undo journal.
+        started_s: When it began.
         release: The version that the scenario is about; empty before it is named.
-        live: The version that is live when it starts.
+        seen: What its checks are computed from.
+        judgements: Its checks so far.
+        doubts: Reasons for which nothing may be proved, beside the checks.
     """
 
     session: Session
@@ -72,14 +72,16 @@ class Drill:
     journal: Journal
     started_s: float
     release: str = ""
-    live: str = ""
+    seen: Seen = field(init=False)
     judgements: list[Judgement] = field(default_factory=list[Judgement])
     doubts: list[str] = field(default_factory=list[str])
     _problems: list[str] = field(default_factory=list[str])
     _load: Load | None = None
-    _loaded: Window | None = None
-    _own_writes: int = 0
+    _load_began_s: float = 0.0
     _expected: set[str] = field(default_factory=set[str])
+
+    def __post_init__(self) -> None:
+        self.seen = Seen(self.platform, self.folder, self.timeline, self.started_s)
 
     @property
     def folder(self) -> Path:
@@ -99,12 +101,12 @@ class Drill:
         Raises:
             NotReady: When it is not so.
         """
-        self.live = version
-        seen = self._starting_state()
-        if not seen.holds:
-            raise NotReady(f"{seen.text}; put the platform back with `drillbook recover`, or look at it yourself")
+        self.seen.live = version
+        found = self._starting_state()
+        if not found.holds:
+            raise NotReady(f"{found.text}; put the platform back with `drillbook recover`, or look at it yourself")
         report = self.platform.smoke(f"{self._prefix}-start").run(self.platform.live_slot(), times=1)
-        self._own_writes += report.writes
+        self.seen.other_writes += report.writes
         if report.problems:
             raise NotReady(f"release {version} is live and not well: {report.problems[0]}")
 
@@ -112,11 +114,12 @@ class Drill:
         """Users and the meter; returns after some undisturbed seconds."""
         environment, clock = self.platform.environment, self.session.clock
         output = self.folder / "load"
-        self._own_writes += self.platform.seeds()
+        self.seen.other_writes += self.platform.seeds()
         plan = wiring.load_plan(environment, clock, output, self._prefix)
         self._load = Load.start(plan, output)
         self._load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
-        self._loaded = Window(clock.now(), clock.now())
+        self._load_began_s = clock.now()
+        self.seen.window = Window(self._load_began_s, self._load_began_s)
         self.timeline.record("note", "users and meter are on the platform", activity="load")
         clock.sleep(environment.strategy.before_s)
 
@@ -163,72 +166,12 @@ class Drill:
         """This activity is meant to end the experiment before its time, so that is no doubt about it."""
         self._expected.add(activity)
 
-    # What is seen.
+    # What is promised.
 
     @property
-    def window(self) -> Window:
-        """While the load was on.
-
-        Raises:
-            NotReady: When there was no load.
-        """
-        if self._loaded is None:
-            raise NotReady("the scenario asks for measurements, and no step put a load on the platform")
-        return self._loaded
-
-    @property
-    def window_of_servers(self) -> Window:
-        """From before the drill's first request to where the servers' counts of its last one are scraped for sure."""
-        after_s = _SCRAPES_AFTER * self.platform.series.scrape_interval_s
-        window = Window(self.started_s, self.window.end_s + after_s)
-        late_s = window.end_s - self.session.clock.now()
-        if late_s > 0:
-            self.session.clock.sleep(late_s)
-        return window
-
-    @property
-    def events(self) -> list[Event]:
-        """What the timeline has of this drill so far, in order."""
-        return events(self.timeline.path, self.id)
-
-    def since(self, activity: str, kind: str) -> Window:
-        """From this point of an activity to where the experiment began to put things back.
-
-        Raises:
-            NotReady: When it never came to that point.
-        """
-        start_s = story.moment(self.events, activity, kind)
-        if start_s is None:
-            raise NotReady(f"the experiment never came to {activity} ({kind}), so nothing can be measured from there")
-        end_s = story.moment(self.events, "put_back", "intent") or self.window.end_s
-        return Window(start_s, max(start_s, min(end_s, self.window.end_s)))
-
-    def window_of_release(self, version: str) -> Window:
-        """While a release had the public's traffic.
-
-        Raises:
-            NotReady: When it never had.
-        """
-        if version == self.live:
-            return self.window
-        start_s = story.moment(self.events, "switch-traffic", "injected")
-        end_s = story.moment(self.events, "roll_back", "injected") or story.moment(self.events, "put_back", "intent")
-        if start_s is None:
-            raise NotReady(f"release {version} never had the public's traffic")
-        return Window(start_s, max(start_s, end_s or self.window.end_s))
-
-    def unscraped(self) -> tuple[str, ...]:
-        """Doubts about Prometheus' targets: the old slot's all along, the new one's while it had the traffic."""
-        platform, found = self.platform, ()
-        watched = [event for event in story.of(self.events, "watch_release") if "addresses" in event.data]
-        for event in watched:
-            window = self.since("switch-traffic", "observed")
-            found += slo.unscraped(
-                platform.metrics, platform.series, event.data["slot"], event.data["addresses"], window
-            )
-        live = platform.live_slot()
-        addresses = platform.cluster.slot(live).addresses
-        return found + slo.unscraped(platform.metrics, platform.series, live, addresses, self.window)
+    def objectives(self) -> Objectives:
+        """What the environment promises; a feature's number counts where it is stricter."""
+        return self.platform.environment.objectives
 
     def same_bucket(self, limit_s: float) -> None:
         """The sentence's latency has to be the environment's, whose bucket is counted.
@@ -242,30 +185,17 @@ class Drill:
                 f"{self.objectives.latency_s:g} s: make objectives.latency the same"
             )
 
-    def answered_writes(self) -> int:
-        """Writes of the drill that got an answer of any status: the load's, its seeds and those of smoke checks."""
-        validations = sum(int(event.data.get("writes", 0)) for event in story.of(self.events, "validate_release"))
-        answered = sum(bool(row["version"]) for row in recording(self.folder).rows("ledger"))
-        return answered + self._own_writes + validations
-
     def tell_stages(self) -> None:
         """Write down how long each stage of the way back took."""
-        found = story.stages(self.events)
+        found = story.stages(self.seen.events)
         text = ", ".join(f"{name} after {seconds:.2f} s" for name, seconds in found.items())
         self.timeline.record("note", f"stages of the way back: {text}", activity="stages", stages=found)
-
-    @property
-    def objectives(self) -> Objectives:
-        """What the environment promises; a feature's number counts where it is stricter."""
-        return self.platform.environment.objectives
 
     def check(
         self, id_: str, statement: str, direction: Direction, limit: float, measurement: Measurement
     ) -> Judgement:
         """Hold a measurement against a promise and write the judgement down; the scenario goes on either way."""
-        judgement = judge(
-            Objective(id_, statement, direction, limit, measurement.unit, self.requirements), measurement
-        )
+        judgement = judge(Objective(id_, statement, direction, limit, measurement.unit, self.requirements), measurement)
         self.judgements.append(judgement)
         self.session.folder.record_check(self.id, judgement)
         text = f"{judgement.verdict}: {statement}: {judgement.reason}"
@@ -324,9 +254,9 @@ class Drill:
         return wiring.key_prefix(self.session.folder.run_id, self.id)
 
     def _end_load(self) -> None:
-        if self._load is None or self._loaded is None:
+        if self._load is None:
             return
-        self._loaded = Window(self._loaded.start_s, self.session.clock.now())
+        self.seen.window = Window(self._load_began_s, self.session.clock.now())
         try:
             self._load.stop()
         except LoadError as error:
@@ -340,7 +270,7 @@ class Drill:
         left = len(self.journal.open_changes())
         statement = "every change is undone, and seen to be"
         self.check("drill.restored", statement, "at_most", 0, self.counted("changes left", left, "changes", "journal"))
-        if not self.live:
+        if not self.seen.live:
             return
         seen = wait_for(self._starting_state, self.session.clock, deadline_s=_STARTING_STATE_WITHIN_S, pace_s=0.5)
         differs = 0 if seen.holds else 1
@@ -351,14 +281,13 @@ class Drill:
     def _check_unexpected(self) -> None:
         """A release that fails its validation, or is taken back, fails a scenario that expects neither."""
         window = Window(self.started_s, self.session.clock.now())
-        if "validate_release" not in self._expected and story.of(self.events, "validate_release"):
-            found = story.failed_validation_checks(self.events, window)
+        if "validate_release" not in self._expected and story.of(self.seen.events, "validate_release"):
+            found = story.failed_validation_checks(self.seen.events, window)
             self.check("release.validation", "the release passes its validation", "at_most", 0, found)
-        if "watch_release" not in self._expected and story.of(self.events, "watch_release"):
-            found = story.rollbacks_decided(self.events, window)
+        if "watch_release" not in self._expected and story.of(self.seen.events, "watch_release"):
+            found = story.rollbacks_decided(self.seen.events, window)
             self.check("release.watch", "the watched release is not sent back", "at_most", 0, found)
-            undecided = [event for event in story.of(self.events, "watch_release") if _is_undecided(event)]
-            self.doubts += [event.text for event in undecided]
+            self.doubts += story.undecided(self.seen.events)
 
     def _starting_state(self) -> Observation:
         clock, platform = self.session.clock, self.platform
@@ -367,13 +296,9 @@ class Drill:
             serving, other = platform.cluster.slot(live), platform.cluster.slot(idle)
         except Unreachable as error:
             return Observation(holds=False, text=str(error), at_s=clock.now())
-        whole = 0 < serving.desired == serving.ready == len(serving.pods) and serving.version == self.live
+        whole = 0 < serving.desired == serving.ready == len(serving.pods) and serving.version == self.seen.live
         text = (
             f"slot {live} has the public with release {serving.version or '(none)'}, {serving.ready} of "
             f"{serving.desired} pods ready, and slot {idle} has {len(other.pods)} pods"
         )
         return Observation(whole and not other.pods, text, clock.now())
-
-
-def _is_undecided(event: Event) -> bool:
-    return event.kind == "decided" and event.data.get("ruling") == "undecided"

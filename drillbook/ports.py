@@ -29,7 +29,7 @@ class Observation:
     holds: bool
     text: str
     at_s: float
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)

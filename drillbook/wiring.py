@@ -5,17 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from drillbook.actions.deploy import Deploy
-from drillbook.actions.switch import Switch
-from drillbook.actions.watch import Limits
 from drillbook.domain.promql import narrowed
-from drillbook.domain.sequential import Allowance
 from drillbook.domain.verdict import Verdict
 from drillbook.drivers.gateway_api import GatewayApiRouter
 from drillbook.drivers.helm import HelmReleaser
@@ -26,15 +22,16 @@ from drillbook.drivers.kubernetes_state import ConfigMapStore
 from drillbook.drivers.prometheus import Prometheus
 from drillbook.drivers.reach import Names, enter_network
 from drillbook.drivers.smoke import GatewaySmoke
-from drillbook.ports import Answer, LockHeld, Unreachable
+from drillbook.platform import Platform
+from drillbook.ports import LockHeld, Unreachable
 from drillbook.run import environment as environments
 from drillbook.run import journal as journals
-from drillbook.run.action import restore
 from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE, RunFolder
 from drillbook.run.journal import Journal
 from drillbook.run.timeline import Timeline, events
 from loadtests import plan as loads
+from loadtests.workload import Reply
 from probes.slo import ServiceSeries
 
 if TYPE_CHECKING:
@@ -42,118 +39,14 @@ if TYPE_CHECKING:
 
     from drillbook.domain.environment import Environment, MetricsSettings
     from drillbook.domain.traffic import Origin
-    from drillbook.domain.undo import Change, Restoration
-    from drillbook.ports import Client, Clock, Cluster, Lock, Metrics, Releaser, Router, Smoke, StateStore
-    from drillbook.run.action import Action
-    from loadtests.workload import Reply, Workload
+    from drillbook.ports import Clock
+    from loadtests.workload import Workload
 
 _RECOVERY_WAITS_S = 30.0
 """Longer than a dead run's lock lasts."""
 
 ENVIRONMENT_VARIABLE = "DRILLBOOK_ENVIRONMENT"
 """Environment variable that tells an experiment's process which environment file is meant."""
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """The ports of one environment.
-
-    Attributes:
-        environment: What its file says.
-        clock: The run's.
-        router: Shares of traffic in the primary region.
-        releaser: Puts releases into slots there.
-        cluster: What really runs there.
-        metrics: Prometheus.
-        series: Where Prometheus keeps what the service counts.
-        client: One user at the public address.
-        store: Drillbook's own documents there.
-        lock: One run at a time.
-    """
-
-    environment: Environment
-    clock: Clock
-    router: Router
-    releaser: Releaser
-    cluster: Cluster
-    metrics: Metrics
-    series: ServiceSeries
-    client: Client
-    store: StateStore
-    lock: Lock
-    _workload: Callable[[str], Workload] = field(repr=False)
-
-    def live_slot(self) -> str:
-        """The one slot that has the public's traffic.
-
-        Raises:
-            Unreachable: When it is not exactly one.
-        """
-        weights = self.router.weights()
-        live = [slot for slot, weight in weights.items() if weight > 0]
-        if len(live) != 1:
-            raise Unreachable(f"one slot should have all the traffic, and the weights are {weights}")
-        return live[0]
-
-    def idle_slot(self) -> str:
-        """The other one."""
-        live = self.live_slot()
-        return next(slot for slot in self.router.backends() if slot != live)
-
-    def version_of(self, release: str) -> str:
-        """The version that a release of the features really is."""
-        return self.environment.releases.overrides.get(release, {}).get("version", release)
-
-    def offers(self, flaw: str) -> bool:
-        """Whether the environment has a release with this flaw to be drilled with."""
-        return flaw in self.environment.releases.overrides
-
-    def limits(self) -> Limits:
-        """What a release may do and stay."""
-        strategy = self.environment.strategy
-        return Limits(
-            Allowance(strategy.bad_share), Allowance(strategy.slow_share), strategy.slow_s, strategy.least_answers
-        )
-
-    def smoke(self, prefix: str) -> Smoke:
-        """Smoke checks whose writes have keys with this prefix."""
-        settings = self.environment.workload
-        header = self.environment.router.slot_header
-        return GatewaySmoke(self.client, self._workload, prefix, header, tuple(settings.health_paths))
-
-    def seeds(self) -> int:
-        """How many writes a load makes before it is measured."""
-        return len(self._workload("seeds").seed())
-
-    def deploy(self, slot: str, release: str) -> Deploy:
-        """The action that puts a release into a slot."""
-        environment = self.environment
-        return Deploy(
-            self.releaser, self.cluster, self.client, environment.router.slot_header, environment.workload.probe_path,
-            self.clock, slot, release, self.version_of(release), environment.releases.deadline_s,
-        )  # fmt: skip
-
-    def switch(self, slot: str) -> Switch:
-        """The action that sends the traffic to a slot."""
-        path = self.environment.workload.probe_path
-        return Switch(self.router, self.client, self.clock, slot, path)
-
-    def make(self, change: Change) -> Action:
-        """The action of an entry in the undo journal, made again.
-
-        Raises:
-            ValueError: When no action of this name is known.
-        """
-        arguments = change.arguments["arguments"]
-        if change.action == "deploy-release":
-            return self.deploy(arguments["slot"], arguments["release"])
-        if change.action == "switch-traffic":
-            return self.switch(arguments["slot"])
-        raise ValueError(f"the undo journal names the action {change.action!r}, which this version does not know")
-
-    def undo(self, change: Change) -> Restoration:
-        """Undo one change and see that it is undone."""
-        return restore(change, self.make(change), self.clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +129,10 @@ def platform(environment: Environment, clock: Clock, *, queries: Path | None = N
         client=client,
         store=ConfigMapStore(api, environment.own_namespace),
         lock=KubernetesLease(api, namespace=environment.own_namespace),
-        _workload=workload,
+        workload=workload,
+        smoke=lambda prefix: GatewaySmoke(
+            client, workload, prefix, route.slot_header, tuple(environment.workload.health_paths)
+        ),
     )
 
 
@@ -350,7 +246,6 @@ def _workload(environment: Environment) -> Callable[[str], Workload]:
 
 def _origin_rule(workload: Workload) -> Callable[[Mapping[str, str]], Origin]:
     def origin(headers: Mapping[str, str]) -> Origin:
-        # A reply and an answer have the same shape; the rule reads headers.
-        return workload.origin(cast("Reply", Answer(0, headers, b"", 0.0)))
+        return workload.origin(Reply(0, headers, b""))
 
     return origin

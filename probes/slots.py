@@ -51,7 +51,5 @@ def weight_share(router: Router, clock: Clock, *, slot: str) -> Measurement:
     return Measurement(name, Interval.exactly(weights.get(slot, 0) / total), "ratio", 1, window, "gateway")
 
 
-def _unknown(
-    name: str, started_s: float, clock: Clock, source: str, doubt: str, *, unit: str = "ratio"
-) -> Measurement:
+def _unknown(name: str, started_s: float, clock: Clock, source: str, doubt: str, *, unit: str = "ratio") -> Measurement:
     return Measurement(name, None, unit, 0, Window(started_s, clock.now()), source, (doubt,))

@@ -26,6 +26,11 @@ class Event(Protocol):
         ...
 
     @property
+    def text(self) -> str:
+        """For people."""
+        ...
+
+    @property
     def data(self) -> Mapping[str, Any]:
         """For programs; `activity` or `action` says whose event it is."""
         ...
@@ -82,6 +87,12 @@ def warm_share(events: Sequence[Event], window: Window) -> Measurement:
         desired, ready = int(looks[-1].data["desired"]), int(looks[-1].data["ready"])
         interval = Interval.exactly(ready / desired if desired else 0.0)
     return Measurement("share of the old slot's pods kept ready", interval, "ratio", len(looks), window, "kubernetes")
+
+
+def undecided(events: Sequence[Event]) -> list[str]:
+    """Why a watch could not decide; empty when it did."""
+    decided = [event for event in of(events, "watch_release") if event.kind == "decided"]
+    return [event.text for event in decided if event.data.get("ruling") == "undecided"]
 
 
 def stages(events: Sequence[Event]) -> dict[str, float]:

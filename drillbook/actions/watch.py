@@ -54,7 +54,7 @@ class Decision:
     reason: str
     at_s: float
     first_bad_s: float = math.nan
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)

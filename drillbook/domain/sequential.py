@@ -62,7 +62,7 @@ class Tally:
 
 def log_evidence(tally: Tally, allowed_share: float) -> float:
     """Natural logarithm of the mixture's likelihood ratio."""
-    logs = []
+    logs: list[float] = []
     for share in sorted({min(allowed_share * factor, 0.999) for factor in _FACTORS}):
         if share > allowed_share:
             good = (tally.total - tally.bad) * math.log((1 - share) / (1 - allowed_share))

@@ -49,8 +49,8 @@ class HelmReleaser:
     kubeconfig: Path
     context: str = ""
     values: tuple[Path, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
-    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, dict[str, str]])
     program: str = "helm"
 
     def revision(self, slot: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import urllib3
 from kubernetes import client, config
@@ -14,7 +14,7 @@ from kubernetes.config.config_exception import ConfigException
 from drillbook.ports import SlotStatus, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 TIMEOUT_S = (3.0, 10.0)
@@ -43,22 +43,23 @@ def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
 
 
 @contextmanager
-def asking(api: client.ApiClient, what: str) -> Iterator[None]:
+def asking(api: client.ApiClient, what: str) -> Generator[None]:
     """Turn what goes wrong with a call into a sentence.
 
     Raises:
         Unreachable: When the cluster does not answer, or refuses.
     """
-    host = api.configuration.host
+    host = str(cast("object", api.configuration.host))
     try:
         yield
     except ApiException as refused:
+        status = int(cast("int | None", refused.status) or 0)
         hint = {
             401: "the credentials are not accepted: renew the kubeconfig's token or certificate",
             403: "the account lacks the right: grant it the harness' Role",
             404: "it does not exist",
-        }.get(int(refused.status or 0), str(refused.reason))
-        raise Unreachable(f"the cluster {host} refused to {what} ({refused.status}): {hint}") from refused
+        }.get(status, str(cast("object", refused.reason)))
+        raise Unreachable(f"the cluster {host} refused to {what} ({status}): {hint}") from refused
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unreachable(f"the cluster {host} did not answer when asked to {what}: {_short(error)}") from error
 
@@ -95,7 +96,7 @@ class KubernetesCluster:
                     raise
             else:
                 desired = int(found.spec.replicas or 0)
-                version = (found.spec.template.metadata.labels or {}).get(VERSION_LABEL, "")
+                version = str(cast("dict[str, str]", found.spec.template.metadata.labels or {}).get(VERSION_LABEL, ""))
                 selector = ",".join(f"{key}={value}" for key, value in found.spec.selector.match_labels.items())
         with asking(self.api, f"list the pods {selector} in {self.namespace}"):
             pods: Any = client.CoreV1Api(self.api).list_namespaced_pod(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
@@ -35,10 +35,9 @@ class ConfigMapStore:
     def put(self, name: str, document: Mapping[str, Any]) -> None:
         """Create or replace."""
         core = client.CoreV1Api(self.api)
-        body = {
-            "metadata": {"name": name, "labels": _LABELS},
-            "data": {_KEY: json.dumps(document, sort_keys=True)},
-        }
+        body = client.V1ConfigMap(
+            metadata=client.V1ObjectMeta(name=name, labels=_LABELS), data={_KEY: json.dumps(document, sort_keys=True)}
+        )
         with asking(self.api, f"write the ConfigMap {self.namespace}/{name}"):
             try:
                 core.replace_namespaced_config_map(name, self.namespace, body, _request_timeout=TIMEOUT_S)
@@ -63,7 +62,7 @@ class ConfigMapStore:
                     return None
                 raise
         try:
-            document = json.loads((found.data or {})[_KEY])
+            document: dict[str, Any] = json.loads(cast("dict[str, str]", found.data or {})[_KEY])
         except (KeyError, ValueError) as error:
             raise Unreachable(
                 f"the ConfigMap {self.namespace}/{name} holds no document of Drillbook's; look at it, and delete it by "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from prometheus_api_client.exceptions import PrometheusApiClientException
@@ -152,13 +152,11 @@ class Prometheus:
 
 
 def _vector(heard: _Heard) -> tuple[list[Sample], str | None]:
-    document = _document(heard.body)
-    if not isinstance(document, dict):
-        return [], _strange(heard)
+    document = _mapping(_document(heard.body))
     if document.get("warnings"):
         return [], f"answers with a warning, so part of the data may be missing: {document['warnings']}"
-    data = document.get("data")
-    if document.get("status") != "success" or not isinstance(data, dict) or data.get("resultType") != "vector":
+    data = _mapping(document.get("data"))
+    if document.get("status") != "success" or data.get("resultType") != "vector":
         return [], _strange(heard)
     try:
         return [
@@ -170,14 +168,17 @@ def _vector(heard: _Heard) -> tuple[list[Sample], str | None]:
 
 
 def _refusal(heard: _Heard) -> str:
-    document = _document(heard.body)
-    error = document.get("error") if isinstance(document, dict) else None
+    error = _mapping(_document(heard.body)).get("error")
     return f"answered {heard.status}: {error}" if error else _strange(heard)
 
 
 def _strange(heard: _Heard) -> str:
     start = heard.body[:80].decode(errors="replace")
     return f"answered {heard.status} with something that is no instant vector, beginning {start!r}"
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _document(body: bytes) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drillbook.ports import Answer, SmokeReport, Unreachable
+from drillbook.ports import SmokeReport, Unreachable
+from loadtests.workload import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
-    from drillbook.ports import Client
+    from drillbook.ports import Answer, Client
     from loadtests.workload import Request, Workload
 
 _OK = 200
@@ -96,21 +97,20 @@ class _Trial:
         if wrong:
             self.problems.append(f"{request.operation} was answered wrongly: {wrong}")
 
-    def _get(self, path: str) -> Answer | None:
+    def _get(self, path: str) -> Reply | None:
         return self._try("GET", path, None, {})
 
-    def _send(self, request: Request) -> Answer | None:
+    def _send(self, request: Request) -> Reply | None:
         return self._try(request.method, request.path, request.body or None, request.headers)
 
-    def _try(self, method: str, path: str, body: bytes | None, headers: object) -> Answer | None:
-        sent = {**dict(headers), **self._headers}  # type: ignore[call-overload]
+    def _try(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply | None:
         try:
-            answer = self._client.send(method, path, body=body, headers=sent)
+            answer = self._client.send(method, path, body=body, headers={**headers, **self._headers})
         except Unreachable as error:
             self.problems.append(str(error))
             return None
         self._identify(answer)
-        return answer
+        return Reply(answer.status, answer.headers, answer.body)
 
     def _identify(self, answer: Answer) -> None:
         origin = self._client.origin(answer)
@@ -118,10 +118,3 @@ class _Trial:
             self.problems.append(f"the slot {origin.slot} answered where {self._slot} was asked")
         if origin.version:
             self.versions.add(origin.version)
-
-
-def first_few(problems: Iterable[str], count: int = 3) -> str:
-    """The first problems in one line, with how many more there are."""
-    listed = list(problems)
-    more = f" (and {len(listed) - count} more)" if len(listed) > count else ""
-    return "; ".join(listed[:count]) + more

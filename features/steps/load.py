@@ -23,7 +23,7 @@ def _(drill: Drill) -> None:
 @then("no request failed, was answered wrongly or went unsent")
 def _(drill: Drill) -> None:
     for connection in Connection:
-        measured = failed_requests(drill.folder, drill.window, connection)
+        measured = failed_requests(drill.folder, drill.seen.window, connection)
         statement = f"no request failed on {connection} connections"
         drill.check(f"release.failed_requests.{connection}", statement, "at_most", 0, measured)
 
@@ -32,7 +32,7 @@ def _(drill: Drill) -> None:
 def _(drill: Drill, limit_s: float) -> None:
     limit_s = min(limit_s, drill.objectives.outage_s)
     for connection in Connection:
-        measured = downtime(drill.folder, drill.window, connection)
+        measured = downtime(drill.folder, drill.seen.window, connection)
         statement = f"no outage was longer than {limit_s:g} s on {connection} connections"
         drill.check(f"release.downtime.{connection}", statement, "at_most", limit_s, measured)
 
@@ -41,7 +41,7 @@ def _(drill: Drill, limit_s: float) -> None:
 def _(drill: Drill, percent: float, limit_s: float) -> None:
     share = max(percent / 100, drill.objectives.latency_share)
     limit_s = min(limit_s, drill.objectives.latency_s)
-    measured = latency_quantile(drill.folder, drill.window, q=share)
+    measured = latency_quantile(drill.folder, drill.seen.window, q=share)
     drill.check("release.latency", f"{share:.2%} of requests within {limit_s:g} s", "at_most", limit_s, measured)
 
 
@@ -55,7 +55,7 @@ def _(drill: Drill) -> None:
 
 @then(parsers.parse("every event that release {version} acknowledged is there, once and unchanged"))
 def _(drill: Drill, version: str) -> None:
-    lost = acknowledged_events_lost(drill.folder, drill.window_of_release(version))
+    lost = acknowledged_events_lost(drill.folder, drill.seen.window_of_release(version))
     drill.check("data.lost_of_release", f"no event of release {version} is lost or altered", "at_most", 0, lost)
     doubled = events_duplicated(drill.folder)
     drill.check("data.duplicated", "no event is stored twice", "at_most", 0, doubled)

@@ -31,37 +31,37 @@ def _(drill: Drill, version: str, after_s: str) -> None:
 @then("its validation failed, and the cutover ended there")
 def _(drill: Drill) -> None:
     drill.expect("validate_release")
-    found = story.failed_validation_checks(drill.events, drill.window)
+    found = story.failed_validation_checks(drill.seen.events, drill.seen.window)
     drill.check("release.validation_finds", "the validation finds the flaw", "at_least", 1, found)
-    switches = story.switches(drill.events, drill.window)
+    switches = story.switches(drill.seen.events, drill.seen.window)
     drill.check("release.no_switch", "a release that fails its validation gets no traffic", "at_most", 0, switches)
 
 
 @then(parsers.parse("release {version} answered no request of the public"))
 def _(drill: Drill, version: str) -> None:
-    others = answers_by_others(drill.folder, drill.window, drill.live)
+    others = answers_by_others(drill.folder, drill.seen.window, drill.seen.live)
     drill.check("release.no_answers", f"release {version} answered no request", "at_most", 0, others)
 
 
 @then(parsers.parse("release {version} answered all requests from {limit_s:g} s after the switch on"))
 def _(drill: Drill, version: str, limit_s: float) -> None:
     limit_s = min(limit_s, drill.objectives.switch_s)
-    measured = version_serving_after(drill.folder, drill.since("switch-traffic", "injected"), version)
+    measured = version_serving_after(drill.folder, drill.seen.since("switch-traffic", "injected"), version)
     drill.check("release.switch", f"all traffic on {version} within {limit_s:g} s", "at_most", limit_s, measured)
 
 
 @then(parsers.parse("release {version} was drained within {limit_s:g} s of the switch and is kept warm"))
 def _(drill: Drill, version: str, limit_s: float) -> None:
-    drained = story.drained_after(drill.events, drill.window)
+    drained = story.drained_after(drill.seen.events, drill.seen.window)
     drill.check("release.drain", f"release {version} drained within {limit_s:g} s", "at_most", limit_s, drained)
-    warm = story.warm_share(drill.events, drill.window)
+    warm = story.warm_share(drill.seen.events, drill.seen.window)
     drill.check("release.warm", f"release {version} is kept warm", "at_least", 1, warm)
 
 
 @then(parsers.parse("it was found bad, and traffic was sent back to release {version}"))
 def _(drill: Drill, version: str) -> None:
     drill.expect("watch_release")
-    decided = story.rollbacks_decided(drill.events, drill.window)
+    decided = story.rollbacks_decided(drill.seen.events, drill.seen.window)
     statement = f"the watch finds it bad and sends traffic back to {version}"
     drill.check("release.detected", statement, "at_least", 1, decided)
 
@@ -69,8 +69,8 @@ def _(drill: Drill, version: str) -> None:
 @then(parsers.parse("its users had bad answers for at most {limit_s:g} s"))
 def _(drill: Drill, limit_s: float) -> None:
     limit_s = min(limit_s, drill.objectives.rollback_s)
-    answered_badly = answers_of(drill.folder, drill.window, drill.release, only_bad=True).count > 0
-    measured = bad_version_exposure(drill.folder, drill.window, drill.release, only_bad=answered_badly)
+    answered_badly = answers_of(drill.folder, drill.seen.window, drill.release, only_bad=True).count > 0
+    measured = bad_version_exposure(drill.folder, drill.seen.window, drill.release, only_bad=answered_badly)
     statement = f"the last bad answer comes at most {limit_s:g} s after the first"
     drill.check("release.rollback", statement, "at_most", limit_s, measured)
     drill.tell_stages()
@@ -78,14 +78,14 @@ def _(drill: Drill, limit_s: float) -> None:
 
 @then(parsers.parse("release {version} answered all requests from {limit_s:g} s after the way back on"))
 def _(drill: Drill, version: str, limit_s: float) -> None:
-    measured = version_serving_after(drill.folder, drill.since("roll_back", "injected"), version)
+    measured = version_serving_after(drill.folder, drill.seen.since("roll_back", "injected"), version)
     drill.check("release.way_back", f"all traffic on {version} within {limit_s:g} s", "at_most", limit_s, measured)
 
 
 @then(parsers.parse("release {version} answered all requests from {limit_s:g} s after the operator's order on"))
 def _(drill: Drill, version: str, limit_s: float) -> None:
     limit_s = min(limit_s, drill.objectives.rollback_s)
-    measured = version_serving_after(drill.folder, drill.since("roll_back", "decided"), version)
+    measured = version_serving_after(drill.folder, drill.seen.since("roll_back", "decided"), version)
     statement = f"all traffic is back on {version} within {limit_s:g} s of the order"
     drill.check("release.rollback", statement, "at_most", limit_s, measured)
     drill.tell_stages()

@@ -1,5 +1,7 @@
 """A platform in memory: two slots behind a router, a clock that only moves when somebody waits."""
 
+# ruff: noqa: ARG002 - what is in memory takes the arguments of what is real
+
 from __future__ import annotations
 
 import json
@@ -10,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.actions.deploy import Deploy
+from drillbook.actions.scraped import Scraped
 from drillbook.actions.switch import Switch
 from drillbook.actions.watch import Limits
 from drillbook.domain.environment import Strategy
@@ -38,6 +41,7 @@ class World:
     slow: bool = False
     in_flight: dict[str, float] = field(default_factory=dict)
     prometheus_up: bool = True
+    targets: tuple[str, ...] = ("green-1", "green-2")
     calls: list[str] = field(default_factory=list)
 
     # Clock.
@@ -90,6 +94,8 @@ class World:
     def query(self, promql, *, at_s=None):
         if not self.prometheus_up:
             raise Unreachable("Prometheus did not answer")
+        if promql.startswith("up"):
+            return [Sample({"instance": f"{pod}:80"}, 1.0, self.now_s) for pod in self.targets]
         slot = "green" if '"green"' in promql else "blue"
         return [Sample({}, self.in_flight.get(slot, 0.0) if "in_flight" in promql else 5.0, self.now_s)]
 
@@ -128,6 +134,7 @@ def drill(world, tmp_path, monkeypatch):
         deploy=lambda slot, release: Deploy(
             world, world, world, "X-Slot", "/who", world, slot, release, release, deadline_s=2.0
         ),
+        scraped=lambda slot: Scraped(world, world, world, slot, "up", "instance"),
         switch=lambda slot: Switch(router, world, world, slot, "/who", in_a_row=3, deadline_s=2.0),
     )  # fmt: skip
 

@@ -11,11 +11,12 @@ from probes import story
 GREEN = {"blue": 0, "green": 100}
 BLUE = {"blue": 100, "green": 0}
 
-pytestmark = pytest.mark.usefixtures("clients")
+pytestmark = pytest.mark.usefixtures("clients", "drill")
 
 
 def cut_over(release="1.1.0"):
     activities.deploy_release(release)
+    activities.await_telemetry()
     activities.validate_release(release)
     activities.switch_traffic()
     return activities.watch_release(release)
@@ -61,7 +62,7 @@ def test_a_release_that_fails_its_validation_gets_no_traffic_and_nothing_more_is
     assert world.slots["green"] == ""
 
 
-def test_too_few_answers_decide_nothing(clients, drill, world, monkeypatch) -> None:
+def test_too_few_answers_decide_nothing(world, monkeypatch) -> None:
     monkeypatch.setattr(world, "sleep", type(world).sleep.__get__(world))  # no clients any more
     assert cut_over()["ruling"] == "undecided"
     assert world.weights == GREEN
@@ -98,7 +99,14 @@ def test_a_switch_that_never_shows_halts_and_is_undone(world) -> None:
     assert world.weights == BLUE
 
 
-def test_the_steady_state_probe_never_raises(world, drill) -> None:
+def test_the_steady_state_probe_never_raises(world) -> None:
     assert activities.platform_serves() is True
     world.slots["blue"] = ""
     assert activities.platform_serves() is False
+
+
+def test_a_slot_that_prometheus_does_not_see_is_told_and_not_waited_for_without_end(world, drill) -> None:
+    world.targets = ("green-1",)
+    assert cut_over()["ruling"] == "keep"
+    told = story.of(drill.events(), "await_telemetry")[-1]
+    assert (told.kind, told.text) == ("note", "Prometheus scrapes 1 of 2 pods of slot green")

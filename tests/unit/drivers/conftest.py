@@ -62,11 +62,11 @@ def server() -> Iterator[Server]:
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
-
         def log_message(self, *_: object) -> None:
             return
 
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.handle_any)
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http.daemon_threads = True
     scripted.url = f"http://127.0.0.1:{http.server_port}"

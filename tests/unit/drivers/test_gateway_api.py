@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 from kubernetes import client
@@ -46,7 +47,7 @@ def test_only_the_weights_are_patched_and_only_of_what_was_read(server) -> None:
 def test_a_change_by_somebody_else_is_read_again(server) -> None:
     refusals = iter([409])
     server.answer = lambda asked: (
-        (next(refusals, 200) if asked.method == "PATCH" else 200), {}, __import__("json").dumps(ROUTE).encode()
+        (next(refusals, 200) if asked.method == "PATCH" else 200), {}, json.dumps(ROUTE).encode()
     )  # fmt: skip
     router(server.url).set_weights({"blue": 0, "green": 100})
     assert [asked.method for asked in server.asked] == ["GET", "PATCH", "GET", "PATCH"]
@@ -54,7 +55,7 @@ def test_a_change_by_somebody_else_is_read_again(server) -> None:
 
 def test_changes_by_somebody_else_without_end_are_reported(server) -> None:
     server.answer = lambda asked: (
-        (422 if asked.method == "PATCH" else 200), {}, __import__("json").dumps(ROUTE).encode()
+        (422 if asked.method == "PATCH" else 200), {}, json.dumps(ROUTE).encode()
     )  # fmt: skip
     with pytest.raises(Unreachable, match="changed by somebody else"):
         router(server.url).set_weights({"blue": 0, "green": 100})

@@ -123,7 +123,7 @@ def test_a_helm_that_hangs_is_ended_at_the_deadline(helm) -> None:
     assert time.monotonic() - started < 3
 
 
-def test_a_missing_helm_says_what_to_install(helm) -> None:
+def test_a_missing_helm_says_what_to_install() -> None:
     releaser = HelmReleaser(Path("chart"), "analytics", "analytics-{slot}", Path("kubeconfig"), program="no-such-helm")
     with pytest.raises(Unreachable, match="install Helm"):
         releaser.revision("green")

@@ -1,4 +1,4 @@
-"""Sentences of the features and their steps: pytest-bdd finds an undefined one only at run time, and picks of two silently."""
+"""The sentences have their steps: pytest-bdd finds an undefined one only at run time, and picks one of two silently."""
 
 from __future__ import annotations
 

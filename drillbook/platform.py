@@ -1,0 +1,127 @@
+"""The ports of one environment, and the questions and actions that go with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drillbook.actions.deploy import Deploy
+from drillbook.actions.scraped import Scraped
+from drillbook.actions.switch import Switch
+from drillbook.actions.watch import Limits
+from drillbook.domain.sequential import Allowance
+from drillbook.ports import Unreachable
+from drillbook.run.action import restore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drillbook.domain.environment import Environment
+    from drillbook.domain.undo import Change, Restoration
+    from drillbook.ports import Client, Clock, Cluster, Lock, Metrics, Releaser, Router, Smoke, StateStore
+    from drillbook.run.action import Action
+    from loadtests.workload import Workload
+    from probes.slo import ServiceSeries
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The ports of one environment.
+
+    Attributes:
+        environment: What its file says.
+        clock: The run's.
+        router: Shares of traffic in the primary region.
+        releaser: Puts releases into slots there.
+        cluster: What really runs there.
+        metrics: Prometheus.
+        series: Where Prometheus keeps what the service counts.
+        client: One user at the public address.
+        store: Drillbook's own documents there.
+        lock: One run at a time.
+        workload: Makes the application's adapter for a prefix of keys.
+        smoke: Makes the smoke checks whose writes have keys with a prefix.
+    """
+
+    environment: Environment
+    clock: Clock
+    router: Router
+    releaser: Releaser
+    cluster: Cluster
+    metrics: Metrics
+    series: ServiceSeries
+    client: Client
+    store: StateStore
+    lock: Lock
+    workload: Callable[[str], Workload]
+    smoke: Callable[[str], Smoke]
+
+    def live_slot(self) -> str:
+        """The one slot that has the public's traffic.
+
+        Raises:
+            Unreachable: When it is not exactly one.
+        """
+        weights = self.router.weights()
+        live = [slot for slot, weight in weights.items() if weight > 0]
+        if len(live) != 1:
+            raise Unreachable(f"one slot should have all the traffic, and the weights are {weights}")
+        return live[0]
+
+    def idle_slot(self) -> str:
+        """The other one."""
+        live = self.live_slot()
+        return next(slot for slot in self.router.backends() if slot != live)
+
+    def version_of(self, release: str) -> str:
+        """The version that a release of the features really is."""
+        return self.environment.releases.overrides.get(release, {}).get("version", release)
+
+    def offers(self, flaw: str) -> bool:
+        """Whether the environment has a release with this flaw to be drilled with."""
+        return flaw in self.environment.releases.overrides
+
+    def limits(self) -> Limits:
+        """What a release may do and stay."""
+        strategy = self.environment.strategy
+        return Limits(
+            Allowance(strategy.bad_share), Allowance(strategy.slow_share), strategy.slow_s, strategy.least_answers
+        )
+
+    def seeds(self) -> int:
+        """How many writes a load makes before it is measured."""
+        return len(self.workload("seeds").seed())
+
+    def deploy(self, slot: str, release: str) -> Deploy:
+        """The action that puts a release into a slot."""
+        environment = self.environment
+        return Deploy(
+            self.releaser, self.cluster, self.client, environment.router.slot_header, environment.workload.probe_path,
+            self.clock, slot, release, self.version_of(release), environment.releases.deadline_s,
+        )  # fmt: skip
+
+    def scraped(self, slot: str) -> Scraped:
+        """The question whether Prometheus sees a slot."""
+        return Scraped(self.metrics, self.cluster, self.clock, slot, self.series.up, self.series.target_label)
+
+    def switch(self, slot: str) -> Switch:
+        """The action that sends the traffic to a slot."""
+        path = self.environment.workload.probe_path
+        return Switch(self.router, self.client, self.clock, slot, path)
+
+    def make(self, change: Change) -> Action:
+        """The action of an entry in the undo journal, made again.
+
+        Raises:
+            ValueError: When no action of this name is known.
+        """
+        arguments = change.arguments["arguments"]
+        if change.action == "deploy-release":
+            return self.deploy(arguments["slot"], arguments["release"])
+        if change.action == "switch-traffic":
+            return self.switch(arguments["slot"])
+        raise ValueError(f"the undo journal names the action {change.action!r}, which this version does not know")
+
+    def undo(self, change: Change) -> Restoration:
+        """Undo one change and see that it is undone."""
+        return restore(change, self.make(change), self.clock)

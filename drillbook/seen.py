@@ -1,0 +1,118 @@
+"""What a drill has seen so far: its windows, its timeline, its counts; everything that its checks are computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drillbook.domain.measurement import Window
+from drillbook.run.timeline import Event, events
+from probes import slo, story
+from probes.recording import recording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drillbook.run.timeline import Timeline
+    from drillbook.wiring import Platform
+
+_SCRAPES_AFTER = 3
+"""Scrapes to wait for before a window counts as complete in Prometheus."""
+
+
+class NotReady(Exception):
+    """The drill is not in the state that its next sentence needs."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """The record of one drill.
+
+    Attributes:
+        platform: The environment's ports.
+        folder: The drill's folder.
+        timeline: The run's timeline, under the drill's name.
+        started_s: When the drill began.
+        live: The version that was live then; empty until it is known.
+        other_writes: Answered writes that are neither the load's nor a validation's.
+    """
+
+    platform: Platform
+    folder: Path
+    timeline: Timeline
+    started_s: float
+    live: str = ""
+    other_writes: int = 0
+    _window: Window | None = None
+
+    @property
+    def window(self) -> Window:
+        """While the load was on.
+
+        Raises:
+            NotReady: When there was no load.
+        """
+        if self._window is None:
+            raise NotReady("the scenario asks for measurements, and no step put a load on the platform")
+        return self._window
+
+    @window.setter
+    def window(self, window: Window) -> None:
+        self._window = window
+
+    @property
+    def window_of_servers(self) -> Window:
+        """From before the drill's first request to where the servers' counts of its last one are scraped for sure."""
+        after_s = _SCRAPES_AFTER * self.platform.series.scrape_interval_s
+        window = Window(self.started_s, self.window.end_s + after_s)
+        late_s = window.end_s - self.platform.clock.now()
+        if late_s > 0:
+            self.platform.clock.sleep(late_s)
+        return window
+
+    @property
+    def events(self) -> list[Event]:
+        """What the timeline has of this drill so far, in order."""
+        return events(self.timeline.path, self.timeline.drill)
+
+    def since(self, activity: str, kind: str) -> Window:
+        """From this point of an activity to where the experiment began to put things back.
+
+        Raises:
+            NotReady: When it never came to that point.
+        """
+        start_s = story.moment(self.events, activity, kind)
+        if start_s is None:
+            raise NotReady(f"the experiment never came to {activity} ({kind}), so nothing can be measured from there")
+        end_s = story.moment(self.events, "put_back", "intent") or self.window.end_s
+        return Window(start_s, max(start_s, min(end_s, self.window.end_s)))
+
+    def window_of_release(self, version: str) -> Window:
+        """While a release had the public's traffic.
+
+        Raises:
+            NotReady: When it never had.
+        """
+        if version == self.live:
+            return self.window
+        whole = self.since("switch-traffic", "injected")
+        back_s = story.moment(self.events, "roll_back", "injected") or whole.end_s
+        return Window(whole.start_s, max(whole.start_s, min(back_s, whole.end_s)))
+
+    def unscraped(self) -> tuple[str, ...]:
+        """Doubts about Prometheus' targets: the old slot's all along, the new one's while it had the traffic."""
+        metrics, series = self.platform.metrics, self.platform.series
+        found: tuple[str, ...] = ()
+        for event in story.of(self.events, "watch_release"):
+            if "addresses" in event.data:
+                window = self.since("switch-traffic", "observed")
+                found += slo.unscraped(metrics, series, event.data["slot"], event.data["addresses"], window)
+        slot = self.platform.live_slot()
+        addresses = self.platform.cluster.slot(slot).addresses
+        return found + slo.unscraped(metrics, series, slot, addresses, self.window)
+
+    def answered_writes(self) -> int:
+        """Writes of the drill that got an answer of any status: the load's, its seeds and those of smoke checks."""
+        validations = sum(int(event.data.get("writes", 0)) for event in story.of(self.events, "validate_release"))
+        answered = sum(bool(row["version"]) for row in recording(self.folder).rows("ledger"))
+        return answered + self.other_writes + validations

@@ -1,0 +1,185 @@
+"""The objectives as the servers count them, on a Prometheus of a few lines."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from drillbook.domain.measurement import Window
+from drillbook.domain.promql import narrowed, over
+from drillbook.domain.verdict import Objective, Verdict, judge
+from drillbook.ports import Sample, SlotStatus, Unreachable
+from probes import reconcile, slo, slots
+
+WINDOW = Window(100.0, 160.0)
+SERIES = slo.ServiceSeries(
+    requests="requests", failures="failures", in_time="in_time", timed="timed", in_flight="in_flight", up="up",
+    writes="writes",
+)  # fmt: skip
+
+
+class Prometheus:
+    """Answers from values at the window's start and end, and from resets, by selector and series."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, dict[str, float]] = {}
+        self.last: dict[str, dict[str, float]] = {}
+        self.resets: dict[str, int] = {}
+        self.scrapes: dict[str, float] = {}
+        self.away = False
+
+    def counts(self, selector: str, *, first: dict[str, float], last: dict[str, float], resets: int = 0) -> Prometheus:
+        self.first[selector], self.last[selector], self.resets[selector] = first, last, resets
+        return self
+
+    def query(self, promql: str, *, at_s: float | None = None) -> list[Sample]:
+        assert at_s is not None, "a judgement is of its window, not of now"
+        if self.away:
+            raise Unreachable("Prometheus did not answer")
+        if "sum_over_time" in promql:
+            return [Sample({"instance": f"{host}:80"}, count, at_s) for host, count in self.scrapes.items()]
+        selector = re.sub(r"^\w+\((\w+)\[\d+ms\]\).*|^(\w+)$", r"\1\2", promql)
+        if promql.startswith("resets"):
+            return [Sample({}, 1.0, at_s)] * self.resets.get(selector, 0)
+        values = self.last if promql.startswith("last_over_time") else self.first
+        return [Sample({"instance": name}, value, at_s) for name, value in values.get(selector, {}).items()]
+
+
+def verdict(measurement, limit: float = 0.999) -> Verdict:
+    return judge(Objective("slo", "", "at_least", limit, "ratio"), measurement).verdict
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "grown"),
+    [
+        pytest.param({"a": 10.0}, {"a": 30.0}, 20, id="a counter that was there"),
+        pytest.param({}, {"a": 90.0}, 90, id="a counter first scraped at 90 began in the window"),
+        pytest.param({"a": 10.0, "b": 5.0}, {"a": 30.0, "b": 6.0, "c": 7.0}, 28, id="pods that came and went"),
+    ],
+)
+def test_growth_is_last_minus_first(first, last, grown) -> None:
+    found = slo.growth(Prometheus().counts("requests", first=first, last=last), "requests", WINDOW)
+    assert (found.count, found.doubts) == (grown, ())
+
+
+def test_a_counter_that_fell_back_is_a_doubt() -> None:
+    prometheus = Prometheus().counts("requests", first={"a": 10.0}, last={"a": 12.0}, resets=1)
+    assert "fell back" in slo.growth(prometheus, "requests", WINDOW).doubts[0]
+
+
+def test_no_series_is_no_zero_unless_it_may_be_absent() -> None:
+    assert math.isnan(slo.growth(Prometheus(), "requests", WINDOW).count)
+    assert slo.growth(Prometheus(), "failures", WINDOW, may_be_absent=True).count == 0
+
+
+def test_nan_is_no_number() -> None:
+    prometheus = Prometheus().counts("requests", first={}, last={"a": math.nan})
+    found = slo.growth(prometheus, "requests", WINDOW)
+    assert math.isnan(found.count)
+    assert "NaN" in found.doubts[0]
+
+
+@pytest.mark.parametrize(
+    ("requests", "failed", "expected"),
+    [
+        (10_000, 0, Verdict.PASS),
+        (10_000, 200, Verdict.FAIL),
+        (500, 0, Verdict.INCONCLUSIVE),  # too few to show 99.9 %
+        (10_000, 10, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_availability_is_judged_as_an_interval(requests, failed, expected) -> None:
+    prometheus = Prometheus().counts("requests", first={"a": 0.0}, last={"a": float(requests)})
+    prometheus.counts("failures", first={}, last={"a": float(failed)})
+    assert verdict(slo.availability(prometheus, SERIES, WINDOW)) is expected
+
+
+def test_latency_is_the_share_in_the_bucket() -> None:
+    prometheus = Prometheus().counts("timed", first={"a": 0.0}, last={"a": 10_000.0})
+    prometheus.counts("in_time", first={"a": 0.0}, last={"a": 9_999.0})
+    assert verdict(slo.within_latency(prometheus, SERIES, WINDOW), 0.99) is Verdict.PASS
+    prometheus.counts("in_time", first={"a": 0.0}, last={"a": 9_000.0})
+    assert verdict(slo.within_latency(prometheus, SERIES, WINDOW), 0.99) is Verdict.FAIL
+
+
+@pytest.mark.parametrize("measure", [slo.availability, slo.within_latency])
+def test_a_prometheus_that_is_away_proves_nothing(measure) -> None:
+    prometheus = Prometheus()
+    prometheus.away = True
+    measured = measure(prometheus, SERIES, WINDOW)
+    assert (measured.interval, measured.doubts) == (None, ("Prometheus did not answer",))
+
+
+def test_the_budget_is_of_the_windows_own_requests() -> None:
+    prometheus = Prometheus().counts("requests", first={"a": 0.0}, last={"a": 10_000.0})
+    prometheus.counts("failures", first={}, last={"a": 5.0})
+    spent = slo.budget_spent(prometheus, SERIES, WINDOW, objective=0.999)
+    assert spent.interval.low == pytest.approx(0.5)
+
+
+def test_a_pod_that_was_not_scraped_all_along_is_a_doubt() -> None:
+    prometheus = Prometheus()
+    prometheus.scrapes = {"10.0.0.1": 60.0, "10.0.0.2": 20.0}
+    doubts = slo.unscraped(prometheus, SERIES, "green", ["10.0.0.1", "10.0.0.2", "10.0.0.3"], WINDOW)
+    assert doubts == (
+        "Prometheus scraped 20 of 60 times the target 10.0.0.2 of slot green",
+        "Prometheus scraped 0 of 60 times the target 10.0.0.3 of slot green",
+    )
+    prometheus.counts("requests", first={"a": 0.0}, last={"a": 10_000.0})
+    assert verdict(slo.availability(prometheus, SERIES, WINDOW, doubts=doubts)) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("answered", "share"), [(1000, 0.0), (980, 20 / 980), (0, None)])
+def test_servers_and_clients_are_compared_by_writes(answered, share) -> None:
+    prometheus = Prometheus().counts("writes", first={"a": 0.0}, last={"a": 1000.0})
+    found = reconcile.disagreement(prometheus, SERIES, WINDOW, answered_writes=answered)
+    assert (found.interval.low if found.interval else None) == (pytest.approx(share) if share is not None else None)
+
+
+def test_selectors_are_narrowed_and_quoted() -> None:
+    assert narrowed("up", {"slot": "blue"}) == 'up{slot="blue"}'
+    assert narrowed('up{job="a"}', {"slot": 'b"}x'}) == 'up{job="a",slot="b\\"}x"}'
+    assert narrowed("up{}", {"slot": "blue"}) == 'up{slot="blue"}'
+    assert narrowed("up", {}) == "up"
+    assert over("resets", "up", 1.5) == "resets(up[1500ms])"
+
+
+class Cluster:
+    def __init__(self, status) -> None:
+        self.status = status
+
+    def slot(self, _slot):
+        if self.status is None:
+            raise Unreachable("the cluster did not answer")
+        return self.status
+
+
+class Clock:
+    def now(self) -> float:
+        return 5.0
+
+
+@pytest.mark.parametrize(
+    ("status", "share"),
+    [
+        (SlotStatus("blue", "1.0.0", 2, 2, ("a", "b")), 1.0),
+        (SlotStatus("blue", "1.0.0", 2, 1, ("a", "b")), 0.5),
+        (SlotStatus("blue", "1.1.0", 2, 2, ("a", "b")), 0.0),
+        (SlotStatus("blue", "", 0, 0, ()), 0.0),
+        (None, None),
+    ],
+)
+def test_a_slot_is_as_ready_as_its_pods_of_the_right_version(status, share) -> None:
+    found = slots.ready_share(Cluster(status), Clock(), slot="blue", version="1.0.0")
+    assert (found.interval.low if found.interval else None) == share
+
+
+def test_weights_make_a_share() -> None:
+    class Router:
+        def __init__(self, weights) -> None:
+            self.weights = lambda: weights
+
+    assert slots.weight_share(Router({"blue": 1, "green": 3}), Clock(), slot="green").interval.low == 0.75
+    assert slots.weight_share(Router({"blue": 0, "green": 0}), Clock(), slot="green").interval is None
