@@ -117,8 +117,10 @@ class Prometheus:
             problem = _refusal(self._heard)
         except requests.Timeout:
             problem = f"did not answer within {self._timeout_s:g} s"
-        except (requests.RequestException, KeyError, TypeError) as error:
-            problem = _strange(self._heard) if self._heard.status else f"could not be asked: {_short(error)}"
+        except (requests.exceptions.JSONDecodeError, KeyError, TypeError):
+            problem = _strange(self._heard)
+        except requests.RequestException as error:
+            problem = f"could not be asked: {_short(error)}"
         self._keep(promql, at_s if at_s is not None else asked_s, asked_s)
         samples: list[Sample] = []
         if problem is None:
