@@ -1,4 +1,4 @@
-"""Numbers and strange text in words for people: never rounded in favour of a promise, never able to hide what they are."""
+"""Numbers and strange text for people: never rounded in favour of a promise, never able to hide what they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOISE = Context(prec=12, rounding=ROUND_HALF_EVEN)
 """Binary floats differ from what was meant after the 15th digit or so; that is taken away before rounding outwards."""
 
 _HARMLESS = frozenset("\n\t")
-_HIDING = frozenset("Cc Cf Cs Co Cn Zl Zp".split())
+_HIDING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that show nothing, reorder what is shown, or steer a terminal."""
 
 _EXACT_UP_TO = Decimal(10) ** 12
@@ -68,9 +68,10 @@ def span(interval: Interval, unit: str) -> str:
     high = quantity(interval.high, unit, towards=ROUND_CEILING)
     if low == high:
         return low
-    low_number, _, low_unit = low.rpartition(" ")
-    _, _, high_unit = high.rpartition(" ")
-    return f"{low_number} to {high}" if low_number and low_unit == high_unit else f"{low} to {high}"
+    if interval.low == 0:
+        return f"0 to {high}"
+    shared = f" {high.rpartition(' ')[2]}"
+    return f"{low.removesuffix(shared)} to {high}"
 
 
 def duration(seconds: float) -> str:
@@ -112,7 +113,7 @@ def _percent(ratio: Decimal, towards: str) -> str:
 
 def _rounded(value: Decimal, towards: str) -> str:
     if value == value.to_integral_value():
-        return _plain(value.quantize(Decimal(1))) if abs(value) < _EXACT_UP_TO else f"{value:.3g}"
+        return _plain(value.quantize(Decimal(1))) if abs(value) < _EXACT_UP_TO else f"{float(value):.3g}"
     places = _DIGITS - 1 - value.adjusted()
     return _plain(value.quantize(Decimal(1).scaleb(-max(places, 0)), rounding=towards))
 

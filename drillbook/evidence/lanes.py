@@ -18,6 +18,7 @@ _BADGE = 7.0
 _APART = 2 * _BADGE + 1
 _FONT = 11.0
 _MOST_LANES = 14
+_LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ class Lane:
         """Around a height."""
         first, last = self.true_xs[0], self.true_xs[-1]
         parts = [svg.line(first, y, max(last, self.badges[-1][0]), y, "lane")]
-        for x, (place, marker) in zip(self.true_xs, self.badges, strict=True):
-            if place - x > 1:
-                parts.append(svg.line(x, y - _BADGE, x, y + _BADGE, "lane"))
+        moved = [x for x, (place, _) in zip(self.true_xs, self.badges, strict=True) if abs(place - x) > 1]
+        parts += [svg.line(x, y - _BADGE, x, y + _BADGE, "lane") for x in moved]
+        for place, marker in self.badges:
             shape = "badge badge-strong" if marker.kind in {"detected", "decided", "recovered"} else "badge"
             parts.append(svg.element("circle", cx=place, cy=y, r=_BADGE, class_=f"{shape} badge-{marker.kind}"))
             parts.append(svg.text(place, y + 3.4, str(marker.number), "badge-number", text_anchor="middle"))
@@ -72,16 +73,14 @@ class Lane:
 def numbered(events: Iterable[Event]) -> tuple[Marker, ...]:
     """The events worth a mark, in the order of time; notes stay in the table."""
     worth = sorted((event for event in events if event.kind != "note"), key=lambda event: event.t_s)
-    return tuple(
-        Marker(number, event.t_s, event.kind, event.activity) for number, event in enumerate(worth, start=1)
-    )
+    return tuple(Marker(number, event.t_s, event.kind, event.activity) for number, event in enumerate(worth, start=1))
 
 
 def lanes(markers: Sequence[Marker], x: svg.Scale, *, wordy: bool) -> list[Lane]:
     """One for each activity, in the order of their first events; those beyond what fits share the last."""
     grouped: dict[str, list[Marker]] = {}
     for marker in markers:
-        name = marker.activity or marker.kind
+        name = (marker.activity or marker.kind)[:_LONGEST_NAME]
         if name not in grouped and len(grouped) >= _MOST_LANES:
             name = "others"
         grouped.setdefault(name, []).append(marker)

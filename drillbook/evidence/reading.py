@@ -144,6 +144,16 @@ class Reader:
         return data
 
 
+def replace(path: Path, data: bytes) -> Path:
+    """Write a file as a whole; what was there, a link too, is replaced and not written through."""
+    pending = path.with_name(f".{path.name}.new")
+    pending.unlink(missing_ok=True)
+    with pending.open("xb") as file:
+        file.write(data)
+    pending.replace(path)
+    return path
+
+
 def text_of(value: object, *, limit: int = 4000) -> str:
     """A JSON value as text of limited length."""
     if value is None:
@@ -169,8 +179,8 @@ def bound_of(value: object) -> float:
     Raises:
         ValueError: When it is no number.
     """
-    if value in {"inf", "-inf"}:
-        return float(cast("str", value))
+    if isinstance(value, str) and value in {"inf", "-inf"}:
+        return float(value)
     number = number_of(value)
     if number is None:
         raise ValueError(f"{text_of(value, limit=40)!r} where a number belongs")

@@ -76,7 +76,7 @@ class Check:
         if self.recorded.verdict is self.again.verdict:
             return self.recorded.reason
         return (
-            f"recorded as {self.recorded.verdict} ({self.recorded.reason}), and judged again from the same values it is "
+            f"recorded as {self.recorded.verdict} ({self.recorded.reason}), and judged again by the same values it is "
             f"{self.again.verdict} ({self.again.reason})"
         )
 

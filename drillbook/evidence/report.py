@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,19 +16,23 @@ from drillbook.domain.measurement import Window
 from drillbook.domain.traffic import Origin
 from drillbook.domain.verdict import Verdict
 from drillbook.domain.wording import duration, moment, quantity, span, visible
-from drillbook.evidence import folder, intervals, lanes, stages, timeplot, traffic
-from drillbook.evidence.reading import text_of
+from drillbook.evidence import bins, folder, intervals, lanes, stages, timeplot, traffic
+from drillbook.evidence.reading import replace, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from drillbook.evidence.bins import Tally
     from drillbook.evidence.lanes import Marker
     from drillbook.evidence.record import DrillRecord, Event, RunRecord
     from drillbook.evidence.stages import Stage
-    from drillbook.evidence.traffic import Tally, Traffic
+    from drillbook.evidence.traffic import Traffic
 
 _BINS = 240
+_LEAST_BINS = 24
+_REQUESTS_A_BIN = 8
+"""On average at least, so that a close-up shows rates and not single requests."""
 _CLOSE_UP_BELOW = 0.35
 """Share of a drill within which all failures lie, so that a closer look shows more."""
 
@@ -88,22 +93,24 @@ def render(run_dir: Path) -> Path:
     Raises:
         NotARun: When there is no such folder.
     """
-    path = run_dir / "report.html"
-    path.write_text(page(folder.read(run_dir)), encoding="utf-8")
-    return path
+    return replace(run_dir / "report.html", page(folder.read(run_dir)).encode())
 
 
 def page(run: RunRecord) -> str:
     """The report as HTML."""
     requirements = run.requirements()
-    return _templates().get_template("report.html.j2").render(
-        run=run,
-        summary=summary(run),
-        drills=[_view(number, drill) for number, drill in enumerate(run.drills, start=1)],
-        proved=[name for name, verdict in requirements.items() if verdict is Verdict.PASS],
-        unproved=[(name, verdict) for name, verdict in requirements.items() if verdict is not Verdict.PASS],
-        remarks=[note for note in run.notes if not note.withholds],
-        style=Markup(_style()),  # noqa: S704 -- our own file
+    return (
+        _templates()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            summary=summary(run),
+            drills=[_view(number, drill) for number, drill in enumerate(run.drills, start=1)],
+            proved=[name for name, verdict in requirements.items() if verdict is Verdict.PASS],
+            unproved=[(name, verdict) for name, verdict in requirements.items() if verdict is not Verdict.PASS],
+            remarks=[note for note in run.notes if not note.withholds],
+            style=Markup(_style()),  # noqa: S704 -- our own file
+        )
     )
 
 
@@ -119,7 +126,8 @@ def summary(run: RunRecord) -> str:
     if run.verdict is Verdict.FAIL:
         return f"The run recorded a failure that none of its {_drills(total)} shows."
     if counts[Verdict.INCONCLUSIVE]:
-        return f"{counts[Verdict.INCONCLUSIVE]} of {_drills(total)} could not decide: no promise was seen broken, and not all were shown to be kept."
+        undecided = f"{counts[Verdict.INCONCLUSIVE]} of {_drills(total)} could not decide"
+        return f"{undecided}: no promise was seen broken, and not all were shown to be kept."
     if not total:
         return "No drill left a record: nothing was shown."
     return "Every drill passed, and the record of the run is not whole: it cannot be relied on."
@@ -142,9 +150,9 @@ def _view(number: int, drill: DrillRecord) -> DrillView:
         number=number,
         record=drill,
         zero_s=zero_s,
-        drawings=tuple(_drawings(drill, seen, window, zero_s, markers, colours)),
+        drawings=tuple(_drawings(drill, seen, window, zero_s=zero_s, markers=markers, colours=colours)),
         colours=colours,
-        tallies=traffic.tallies(seen) if seen is not None else (),
+        tallies=bins.tallies(seen) if seen is not None else (),
         timeline=timeline,
         stages=tuple(zip(way_back, stages.bars(way_back), strict=True)),
         intervals=tuple(intervals.plot(check) for check in drill.checks),
@@ -155,28 +163,29 @@ def _drawings(
     drill: DrillRecord,
     seen: Traffic | None,
     window: Window,
+    *,
     zero_s: float,
     markers: Sequence[Marker],
     colours: dict[Origin, str],
 ) -> list[Drawing]:
     if seen is None and not markers:
         return []
-    bins = None if seen is None else traffic.binned(seen, window, _BINS)
+    cut = None if seen is None else bins.binned(seen, window, _BINS)
     title = f"{drill.scenario}: actions, requests and latency over time"
     stalls = () if seen is None else seen.stalls
-    plot = timeplot.Plot(title, window, zero_s, markers, bins, stalls, _latency_limit_s(drill))
+    plot = timeplot.Plot(title, window, zero_s, markers, cut, stalls, _latency_limit_s(drill))
     found = [_both("Over the whole drill", plot, colours)]
     close = _close_up(seen, window)
     if seen is not None and close is not None:
-        closer = timeplot.closer(plot, close, traffic.binned(seen, close, _BINS))
+        inside = traffic.due_within(seen, close)
+        most = min(_BINS, max(_LEAST_BINS, inside // _REQUESTS_A_BIN))
+        closer = timeplot.closer(plot, close, bins.binned(seen, close, most))
         found.append(_both("Close-up of the failures", closer, colours))
     return found
 
 
 def _both(title: str, plot: timeplot.Plot, colours: dict[Origin, str]) -> Drawing:
-    return Drawing(
-        title, timeplot.draw(plot, timeplot.WIDE, colours), timeplot.draw(plot, timeplot.NARROW, colours)
-    )
+    return Drawing(title, timeplot.draw(plot, timeplot.WIDE, colours), timeplot.draw(plot, timeplot.NARROW, colours))
 
 
 def _window(drill: DrillRecord, seen: Traffic | None) -> Window:
@@ -202,7 +211,9 @@ def _latency_limit_s(drill: DrillRecord) -> float | None:
     limits = [
         check.recorded.objective.limit
         for check in drill.checks
-        if check.recorded.objective.unit == "s" and "latency" in check.recorded.objective.id and check.recorded.objective.limit > 0
+        if check.recorded.objective.unit == "s"
+        and "latency" in check.recorded.objective.id
+        and check.recorded.objective.limit > 0
     ]
     return min(limits, default=None)
 
@@ -217,24 +228,41 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters |= {
-        "duration": lambda value: "unknown" if value is None else duration(value),
-        "moment": moment,
-        "offset": lambda t_s, zero_s: f"{t_s - zero_s:+.2f} s",
-        "as_json": lambda value: text_of(value, limit=600),
-        "href": lambda path: quote(path, errors="replace"),
-        "size": _size,
-        "symbol": _SYMBOLS.__getitem__,
-        "origin": _origin,
-        "seconds": lambda value: quantity(value, "s") if value == value else "none",  # noqa: PLR0124 -- NaN
-    }
-    environment.globals |= {"quantity": quantity, "span": span, "Verdict": Verdict}
+    cast("dict[str, Any]", environment.filters).update(
+        duration=_duration, moment=moment, offset=_offset, as_json=_as_json, href=_href, size=_size, symbol=_symbol,
+        origin=_origin, seconds=_seconds,
+    )  # fmt: skip
+    cast("dict[str, Any]", environment.globals).update(quantity=quantity, span=span, Verdict=Verdict)
     return environment
 
 
 def _finalize(value: Any) -> Any:
     """Whatever is shown shows itself; what we drew is drawn."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return value if isinstance(value, Markup | int | float) else visible(str(value))
+
+
+def _duration(seconds: float | None) -> str:
+    return "unknown" if seconds is None else duration(seconds)
+
+
+def _offset(t_s: float, zero_s: float) -> str:
+    return f"{t_s - zero_s:+.2f} s"
+
+
+def _as_json(value: object) -> str:
+    return text_of(value, limit=600)
+
+
+def _href(path: str) -> str:
+    return quote(path, errors="replace")
+
+
+def _symbol(verdict: Verdict) -> str:
+    return _SYMBOLS[verdict]
+
+
+def _seconds(value: float) -> str:
+    return "none" if math.isnan(value) else quantity(value, "s")
 
 
 def _origin(origin: Origin) -> str:

@@ -53,16 +53,18 @@ def of(drill: DrillRecord) -> tuple[Stage, ...]:
     first_bad_s = None if detected is None else number_of(detected.data.get("first_bad_s"))
     if detected is not None:
         if first_bad_s is not None and first_bad_s <= detected.t_s:
-            found.append(Stage("detect", "first bad answer → found bad", first_bad_s, detected.t_s))
+            found.append(Stage("detect", "window with the first bad answer → found bad", first_bad_s, detected.t_s))
         found.append(Stage("decide", "found bad → way back decided", detected.t_s, decided.t_s))
-    after = [e for e in drill.events if e.t_s >= decided.t_s and e.activity == "roll back"]
-    switched = next((e for e in after if e.kind == "injected"), None)
-    recovered = next((e for e in after if e.kind == "recovered"), None)
-    if switched is not None:
-        found.append(Stage("switch", "way back decided → declared at the gateway", decided.t_s, switched.t_s))
-        if recovered is not None and recovered.t_s >= switched.t_s:
-            told = "declared → all traffic seen at the old release"
-            found.append(Stage("drained", told, switched.t_s, recovered.t_s))
+    after = [e for e in drill.events if e.t_s >= decided.t_s]
+    back = next((e for e in after if e.kind == "recovered" and e.activity == "roll back"), None)
+    if back is not None:
+        found.append(
+            Stage("switch", "way back decided → all new traffic seen at the old release", decided.t_s, back.t_s)
+        )
+        drained = next((e for e in after if _is_drained(e) and e.t_s >= back.t_s), None)
+        if drained is not None:
+            told = "traffic at the old release → the bad one has finished what it had"
+            found.append(Stage("drained", told, back.t_s, drained.t_s))
     whole = _failures_since(drill.traffic, first_bad_s)
     if whole is not None:
         found.append(Stage("whole", "first bad answer → last bad answer, as users saw it", *whole))
@@ -87,6 +89,10 @@ def bars(stages: Sequence[Stage]) -> list[Markup]:
         )
         for stage in stages
     ]  # fmt: skip
+
+
+def _is_drained(event: Event) -> bool:
+    return event.activity == "drain old slot" and event.kind == "observed" and event.data.get("holds") is not False
 
 
 def _last(events: Sequence[Event], kind: str, fits: Callable[[Event], bool]) -> Event | None:

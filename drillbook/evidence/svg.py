@@ -122,4 +122,4 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _value(value: str | float) -> str:
-    return number(value) if isinstance(value, int | float) else str(escape(value))
+    return number(value) if isinstance(value, int | float) else str(escape(one_line(value)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from drillbook.domain.measurement import Window
-    from drillbook.evidence.traffic import Bins, Codes
+    from drillbook.evidence.bins import Bins
+    from drillbook.evidence.traffic import Codes
 
 STRIKING = frozenset({"injected", "detected", "decided", "recovered"})
 """Kinds of events whose lines cross the plots; those of the others stay among the actions."""
 
 _LANE = 20.0
 _STRIP = 13.0
-_GAP = 26.0
+_GAP = 30.0
 _LEAST_LATENCY_S = 1e-4
 _PALETTE = ("blue", "green", "plum", "ochre", "slate")
-_STRIP_NAMES = {"new": "new", "reused": "reused", "users": "users"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ def draw(plot: Plot, layout: Layout, colours: dict[Origin, str]) -> Markup:
 def _rate(bins: Bins, edges: list[float], top: float, layout: Layout, colours: dict[Origin, str]) -> list[Markup]:
     """Requests per second by outcome, stacked: right answers first, so that failures stand on top."""
     per_s = 1 / bins.width_s
-    total: Codes = np.sum([series.ok + series.bad for series in bins.origins], axis=0, dtype=np.int32)
+    total = np.zeros(bins.count)
+    for series in bins.origins:
+        total += series.ok + series.bad
     highest = max(float(total.max(initial=0)) * per_s, 1.0)
     y = svg.Scale(0, highest * 1.06, top + layout.rate_height, top)
     parts = _grid(y, svg.ticks(0, highest, 3), [f"{value:g}" for value in svg.ticks(0, highest, 3)], layout)
@@ -145,7 +148,7 @@ def _rate(bins: Bins, edges: list[float], top: float, layout: Layout, colours: d
             upper, lower = [y(v) for v in above[first:last]], [y(v) for v in below[first:last]]
             parts.append(svg.stairs(xs, upper, lower, class_))
         below = above
-    parts.append(svg.text(layout.left, top - 8, "requests per second, by outcome", "panel"))
+    parts.append(svg.text(layout.left, top - 10, "requests per second, by outcome", "panel"))
     return parts
 
 
@@ -161,7 +164,7 @@ def _strips(bins: Bins, edges: list[float], top: float, layout: Layout) -> list[
     for index, (name, counts) in enumerate(bins.failures):
         y = top + index * _STRIP
         parts.append(svg.box(layout.left, y, edges[-1] - layout.left, _STRIP - 3, "strip"))
-        parts.append(svg.text(layout.left - 6, y + _STRIP - 5, _STRIP_NAMES[name], "tick", text_anchor="end"))
+        parts.append(svg.text(layout.left - 6, y + _STRIP - 5, name, "tick", text_anchor="end"))
         for first, last in _runs(counts):
             width = max(edges[last] - edges[first], 2.5)
             parts.append(svg.box(edges[first], y, width, _STRIP - 3, "failed"))
@@ -186,13 +189,13 @@ def _latency(plot: Plot, edges: list[float], top: float, layout: Layout, colours
         parts.append(svg.line(layout.left, at, edges[-1], at, "promise"))
         words = f"promised {quantity(plot.latency_limit_s, 's')}"
         parts.append(svg.text(edges[-1] - 2, at - 4, words, "tick promise-label", text_anchor="end"))
-    middles = [(left + right) / 2 for left, right in zip(edges, edges[1:], strict=False)]
+    middles = [(left + right) / 2 for left, right in pairwise(edges)]
     for series in bins.origins:
         colour = colours[series.origin]
         for class_, values_s in (("p99", series.p99_s), ("p50", series.p50_s)):
-            points = [(x, y(max(float(v), lowest / 1.3)) if v == v else v) for x, v in zip(middles, values_s, strict=True)]  # noqa: PLR0124 -- NaN
+            points = [(x, y(float(value_s))) for x, value_s in zip(middles, values_s, strict=True)]
             parts.append(svg.trace(points, f"trace {class_} trace-{colour}"))
-    parts.append(svg.text(layout.left, top - 8, "latency from due to done: p50 thick, p99 thin", "panel"))
+    parts.append(svg.text(layout.left, top - 10, "latency from due to done: p50 thick, p99 thin", "panel"))
     return parts
 
 

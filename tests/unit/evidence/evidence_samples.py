@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +15,11 @@ from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.verdict import Judgement, Objective, Verdict, judge, merge
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 START_S = 1_795_420_800.0
-HOSTILE = '</script><script>alert(1)</script>"\'&<img src=x onerror=alert(2)>\x1b[31m\x00\u202egnp.exe\ud800{{ 7*7 }}'
+HOSTILE = "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(2)>\x1b[31m\x00\u202egnp.exe\ud800{{ 7*7 }}"
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Drill:
     scenario: str
     judgements: list[Judgement]
     events: list[tuple[float, str, str, str, dict[str, Any]]]
-    rows: int = 8000
+    rows: int = 1500
     length_s: float = 60.0
     bad: tuple[float, float] | None = None
     error_share: float = 0.1
@@ -50,13 +52,21 @@ class Drill:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def judged(
-    id_: str, statement: str, direction: Any, limit: float, interval: Interval | None, unit: str = "s", *,
-    samples: int = 6000, doubts: tuple[str, ...] = (), requirements: tuple[str, ...] = (), evidence: tuple[str, ...] = (),
-) -> Judgement:  # fmt: skip
+def judged(  # noqa: PLR0917 -- a table of figures
+    id_: str,
+    statement: str,
+    direction: Any,
+    limit: float,
+    interval: Interval | None,
+    unit: str = "s",
+    samples: int = 6000,
+    **given: tuple[str, ...],
+) -> Judgement:
+    """A judgement; `doubts`, `evidence` and `requirements` may be given."""
+    requirements = given.pop("requirements", ())
     objective = Objective(id_, statement, direction, limit, unit, requirements)
     window = Window(START_S, START_S + 60)
-    return judge(objective, Measurement(statement, interval, unit, samples, window, "meter", doubts, evidence))
+    return judge(objective, Measurement(statement, interval, unit, samples, window, "meter", **given))
 
 
 def cutover() -> Drill:
@@ -169,10 +179,7 @@ def write(root: Path, drills: list[Drill], *, stuck: bool = False, name: str = "
     """The folder of a run of these drills."""
     run = root / name
     (run / "drills").mkdir(parents=True)
-    verdicts: list[Verdict] = []
-    for drill in drills:
-        verdicts.append(_write_drill(run, drill))
-    verdict = merge(verdicts)
+    verdict = merge([_write_drill(run, drill) for drill in drills])
     _json(run / "run.json", {
         "run_id": name, "drillbook_version": "0.1.0",
         "environment": {"name": "twin", "tier": "staging", "file": "twin.yaml", "sha256": "00" * 32},
@@ -212,7 +219,8 @@ def requests(drill: Drill, *, seed: int = 7) -> pa.Table:
         "outcome": np.where(failed, "server_error", "ok"), "status": np.where(failed, 500, 200).astype(np.int16),
         "connection": np.where(np.arange(drill.rows) % 2 == 0, "new", "reused"),
         "fresh": np.arange(drill.rows) % 2 == 0,
-        "kind": np.where(metered, "meter", "analyst"), "operation": np.where(draw.random(drill.rows) < 0.5, "ingest", "query"),
+        "kind": np.where(metered, "meter", "analyst"),
+        "operation": np.where(draw.random(drill.rows) < 0.5, "ingest", "query"),
         "region": np.full(drill.rows, "us-east-1"), "slot": np.where(on_green, "green", "blue"), "version": version,
         "error": np.where(failed, "HTTP 500", ""),
     })  # fmt: skip
@@ -249,7 +257,8 @@ def _write_drill(run: Path, drill: Drill) -> Verdict:
     _json(folder / "drill.json", {
         "id": drill.id, "feature": "A release is cut over without anybody noticing", "scenario": drill.scenario,
         "description": drill.description, "tags": list(drill.requirements), "requirements": list(drill.requirements),
-        "started_s": START_S, "finished_s": START_S + drill.length_s, "verdict": str(verdict), "error": None, **drill.extra,
+        "started_s": START_S, "finished_s": START_S + drill.length_s, "verdict": str(verdict), "error": None,
+        **drill.extra,
     })  # fmt: skip
     _json(folder / "experiment.json", {"title": "Cut over a release under load", "method": []})
     _json(folder / "journal.json", {
@@ -267,13 +276,14 @@ def _write_drill(run: Path, drill: Drill) -> Verdict:
         })  # fmt: skip
     _json(folder / "load" / "plan.json", {"base_url": "http://analytics.drillbook.test"})
     pq.write_table(requests(drill), folder / "load" / "requests.parquet")
-    stalls = {"start_s": [START_S + 12.0, START_S + 41.2], "end_s": [START_S + 12.02, START_S + 41.5], "seen_by": ["a", "b"]}
-    pq.write_table(pa.table(stalls), folder / "load" / "stalls.parquet")
+    starts, ends = [START_S + 12.0, START_S + 41.2], [START_S + 12.02, START_S + 41.5]
+    stalls = pa.table({"start_s": starts, "end_s": ends, "seen_by": ["loop", "thread"]})
+    pq.write_table(stalls, folder / "load" / "stalls.parquet")
     for judgement in drill.judgements:
         _append(run / "checks.jsonl", {"drill": drill.id, **asdict(judgement)})
     for t_s, kind, activity, text, data in drill.events:
-        line = {"t_s": START_S + t_s, "drill": drill.id, "kind": kind, "text": text, "data": {"activity": activity, **data}}
-        _append(run / "timeline.jsonl", line)
+        line = {"t_s": START_S + t_s, "drill": drill.id, "kind": kind, "text": text}
+        _append(run / "timeline.jsonl", {**line, "data": {"activity": activity, **data}})
     return verdict
 
 
