@@ -12,7 +12,7 @@ pytestmark = pytest.mark.twin
 CUTOVER, OPERATOR = "good_release", "operator"
 """The scenarios that are drilled, by pytest's own names for them."""
 PASS, FAIL, INCONCLUSIVE = 0, 1, 75
-HIDDEN = {"defects.minRps": 20}
+HIDDEN = {"defects.minRps": 40}
 """The defect shows under load only, so that validation does not find it first."""
 
 
