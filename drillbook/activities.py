@@ -19,11 +19,13 @@ from drillbook.domain.promql import total
 from drillbook.drivers.live import LiveRecord
 from drillbook.ports import Unreachable
 from drillbook.run.action import perform, restore, wait_for
+from probes import story
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drillbook.actions.watch import Decision
+    from drillbook.domain.undo import Change, Restoration
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,6 +74,15 @@ def platform_serves() -> bool:
         text = f"slot {slot} has the public's traffic with {status.ready} of {status.desired} pods ready"
         drill.timeline.record("note", text, activity="platform_serves")
     return whole
+
+
+@_activity
+def await_steady_load() -> None:
+    """Some seconds of undisturbed load, to compare with."""
+    drill = wiring.experiment()
+    began_s = story.moment(drill.events(), "load", "note") or drill.clock.now()
+    left_s = began_s + drill.platform.environment.strategy.before_s - drill.clock.now()
+    drill.clock.sleep(max(0.0, left_s))
 
 
 @_activity
@@ -148,7 +159,7 @@ def watch_release(release: str) -> dict[str, Any]:
         "intent", f"watch release {version} for {for_s:g} s", activity="watch_release", slot=slot,
         addresses=list(status.addresses),
     )  # fmt: skip
-    decision = watch.run(since_s=drill.last_switch_s(), for_s=for_s)
+    decision = watch.run(since_s=story.moment(drill.events(), "switch-traffic", "injected") or 0.0, for_s=for_s)
     _tell(drill, decision)
     if decision.ruling == "roll back":
         _roll_back(drill, "by itself")
@@ -183,14 +194,28 @@ def drain_old_slot() -> dict[str, Any]:
 
 
 def put_back() -> dict[str, Any]:
-    """Undo what is still open, last change first."""
+    """Undo what is still open, last change first; done also after something went wrong."""
     drill = wiring.experiment()
     drill.timeline.record("intent", "put back what was changed", activity="put_back")
-    undone = drill.journal.undo_all(drill.platform.undo, drill.clock)
-    for found in undone:
+
+    def undo(change: Change) -> Restoration:
+        found = drill.platform.undo(change)
         kind = "recovered" if found.restored else "note"
         drill.timeline.record(kind, found.text, at_s=found.at_s, activity="put_back", failed=not found.restored)
+        _tell_traffic_back(drill, but=change)
+        return found
+
+    _tell_traffic_back(drill)
+    undone = drill.journal.undo_all(undo, drill.clock)
     return {"restored": [found.text for found in undone], "all": all(found.restored for found in undone)}
+
+
+def _tell_traffic_back(drill: wiring.Experiment, but: Change | None = None) -> None:
+    """What is left to put back touches nobody's requests, so the load may end; told once."""
+    switched = [c for c in drill.journal.open_changes() if c.action == "switch-traffic" and c != but]
+    told = any(event.data.get("activity") == "traffic_back" for event in drill.events())
+    if not switched and not told:
+        drill.timeline.record("note", "the public's traffic is where it was", activity="traffic_back")
 
 
 def _tell(drill: wiring.Experiment, decision: Decision) -> None:

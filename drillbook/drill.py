@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 _LOAD_STARTS_WITHIN_S = 45.0
 _EXPERIMENT_DEADLINE_S = 300.0
+_LOOK_EVERY_S = 0.25
 _STARTING_STATE_WITHIN_S = 60.0
 
 
@@ -111,7 +113,7 @@ class Drill:
             raise NotReady(f"release {version} is live and not well: {report.problems[0]}")
 
     def put_load_on(self) -> None:
-        """Users and the meter; returns after some undisturbed seconds."""
+        """Users and the meter; returns once they have their first answer."""
         environment, clock = self.platform.environment, self.session.clock
         output = self.folder / "load"
         self.seen.other_writes += self.platform.seeds()
@@ -121,7 +123,6 @@ class Drill:
         self._load_began_s = clock.now()
         self.seen.window = Window(self._load_began_s, self._load_began_s)
         self.timeline.record("note", "users and meter are on the platform", activity="load")
-        clock.sleep(environment.strategy.before_s)
 
     # What is done.
 
@@ -149,16 +150,26 @@ class Drill:
         self.run_experiment("rollback", release=release, after_s=f"{after_s:g}")
 
     def run_experiment(self, name: str, **configuration: str) -> None:
-        """To its end, with its way back, under load; then the load ends."""
+        """To its end, with its way back, under load.
+
+        The load is told to end once the traffic is where it was: while it looks its writes up, the slot is cleared.
+        """
         environment = {
             FOLDER_VARIABLE: str(self.session.folder.path.resolve()),
             DRILL_VARIABLE: self.id,
             wiring.ENVIRONMENT_VARIABLE: str(self.platform.environment.file),
             **self.session.clock.as_environment(),
         }
-        result = experiment.run(
-            EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=_EXPERIMENT_DEADLINE_S
-        )
+        ended = threading.Event()
+        ending = threading.Thread(target=self._end_load_when_traffic_is_back, args=(ended,), name="end of load")
+        ending.start()
+        try:
+            result = experiment.run(
+                EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=_EXPERIMENT_DEADLINE_S
+            )
+        finally:
+            ended.set()
+            ending.join()
         self._problems = list(result.problems)
         self._end_load()
 
@@ -253,10 +264,22 @@ class Drill:
     def _prefix(self) -> str:
         return wiring.key_prefix(self.session.folder.run_id, self.id)
 
+    def _end_load_when_traffic_is_back(self, ended: threading.Event) -> None:
+        while not ended.wait(_LOOK_EVERY_S):
+            if story.of(self.seen.events, "traffic_back"):
+                self._tell_load_to_end()
+                return
+
+    def _tell_load_to_end(self) -> None:
+        if self._load is not None and self.seen.window.length_s == 0.0:
+            # Requests due at the very end may not have been sent.
+            self.seen.window = Window(self._load_began_s, self.session.clock.now())
+            self._load.ask_to_stop()
+
     def _end_load(self) -> None:
         if self._load is None:
             return
-        self.seen.window = Window(self._load_began_s, self.session.clock.now())
+        self._tell_load_to_end()
         try:
             self._load.stop()
         except LoadError as error:

@@ -29,7 +29,7 @@ from drillbook.run import journal as journals
 from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE, RunFolder
 from drillbook.run.journal import Journal
-from drillbook.run.timeline import Timeline, events
+from drillbook.run.timeline import Event, Timeline, events
 from loadtests import plan as loads
 from loadtests.workload import Reply
 from probes.slo import ServiceSeries
@@ -69,14 +69,9 @@ class Experiment:
     journal: Journal
     platform: Platform
 
-    def last_switch_s(self) -> float:
-        """When the route was last told to switch; the epoch when it never was."""
-        told = [
-            event.t_s
-            for event in events(self.timeline.path, self.timeline.drill)
-            if event.kind == "injected" and event.data.get("action") == "switch-traffic"
-        ]
-        return max(told, default=0.0)
+    def events(self) -> list[Event]:
+        """What the timeline has of this drill so far, in order."""
+        return events(self.timeline.path, self.timeline.drill)
 
 
 def read_environment(name: str) -> Environment:

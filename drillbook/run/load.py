@@ -56,14 +56,18 @@ class Load:
         """
         self._wait({"running"}, deadline_s, "have its first answer")
 
+    def ask_to_stop(self) -> None:
+        """Begin to end it in good order; returns at once."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """End the load in good order: last answers, read-back, files.
 
         Raises:
             LoadError: When it had died before, or does not end within 90 s; then it is killed.
         """
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        self.ask_to_stop()
         try:
             code = self.process.wait(_STOP_DEADLINE_S)
         except subprocess.TimeoutExpired as late:

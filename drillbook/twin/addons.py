@@ -49,10 +49,10 @@ def _cluster_dns(region: Region, image: str) -> list[dict[str, Any]]:
     kubernetes cluster.local in-addr.arpa ip6.arpa {{
         pods insecure
         fallthrough in-addr.arpa ip6.arpa
-        ttl 5
+        ttl 1
     }}
     forward {DOMAIN} {DNS_ADDRESS}
-    cache 5
+    cache 1
     loadbalance
 }}
 """

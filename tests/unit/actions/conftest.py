@@ -149,7 +149,7 @@ def drill(world, tmp_path, monkeypatch):
     (tmp_path / "load").mkdir()
     made = SimpleNamespace(
         folder=tmp_path, prefix="p", timeline=timeline, clock=world, journal=journal, platform=platform,
-        last_switch_s=lambda: 0.0, events=lambda: events(timeline.path),
+        events=lambda: events(timeline.path),
     )  # fmt: skip
     monkeypatch.setattr("drillbook.wiring.experiment", lambda: made)
     monkeypatch.setattr("drillbook.activities._halted", [])
