@@ -48,8 +48,8 @@ def verify(
         raise typer.Exit(EXIT_REFUSED)
     # A process of its own: pytest owns its signals, and this one's network stays as it is.
     command = [
-        sys.executable, "-m", "pytest", str(PROJECT / "features"), f"--rootdir={PROJECT}", f"--environment={environment}",
-        f"--lock-wait={wait}", "-s", "-p", "no:terminalreporter",
+        sys.executable, "-m", "pytest", str(PROJECT / "features"), f"--rootdir={PROJECT}", "-s", "-p",
+        "no:terminalreporter", f"--environment={environment}", f"--lock-wait={wait}",
     ]  # fmt: skip
     if only:
         command.append(f"--only={only}")
@@ -63,9 +63,8 @@ def plan(environment: EnvironmentName = "twin", only: Annotated[str, typer.Optio
     """What verify would touch, how long it takes, and whether the load can decide each objective. Touches nothing."""
     where = _environment(environment)
     chosen = planning.drills(FEATURES, _names(only))
-    typer.echo(
-        f"{len(chosen)} drills, about {planning.expected_s(chosen, RUNS) / 60:.1f} min, in {where.name} ({where.tier}):"
-    )
+    minutes = planning.expected_s(chosen, RUNS) / 60
+    typer.echo(f"{len(chosen)} drills, about {minutes:.1f} min, in {where.name} ({where.tier}):")
     for drill in chosen:
         typer.echo(f"  {drill.feature}: {drill.scenario}  [{' '.join(drill.requirements)}]")
     typer.echo("what would be touched:")
