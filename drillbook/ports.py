@@ -164,8 +164,15 @@ class Client(Protocol):
         """
         ...
 
-    def send(self, method: str, path: str, *, body: object = None, headers: Mapping[str, str] | None = None,
-             timeout_s: float = 5.0) -> Answer:
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 5.0,
+    ) -> Answer:
         """Likewise with a method and a JSON body."""
         ...
 

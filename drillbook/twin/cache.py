@@ -84,9 +84,7 @@ class Cache:
         entry = self._entry(name, inputs)
         return entry if entry.is_dir() else None
 
-    def obtain(
-        self, name: str, inputs: Inputs, build: Callable[[Path], None], *, progress: Progress = silent
-    ) -> Path:
+    def obtain(self, name: str, inputs: Inputs, build: Callable[[Path], None], *, progress: Progress = silent) -> Path:
         """The entry; built when it is not there.
 
         Args:

@@ -89,9 +89,7 @@ def _kubernetes_variables() -> tuple[tuple[str, str], ...]:
     return tuple((f"{package}.{name}", value) for package in packages for name, value in values)
 
 
-KUBERNETES = Program(
-    "kubernetes", KUBERNETES_VERSION, ".", 270, _kubernetes_variables(), links=_KUBERNETES_PROGRAMS
-)
+KUBERNETES = Program("kubernetes", KUBERNETES_VERSION, ".", 270, _kubernetes_variables(), links=_KUBERNETES_PROGRAMS)
 HELM = Program(
     "helm", HELM_VERSION, "helm.sh/helm/v3/cmd/helm", 60,
     (("helm.sh/helm/v3/internal/version.version", f"v{HELM_VERSION}"), *_kubernetes_variables()[3:]),

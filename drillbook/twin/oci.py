@@ -152,9 +152,7 @@ def architecture() -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
-def entries_of(
-    directory: Path, *, at: str = "", without: Sequence[str] = (), owner: int | None = 0
-) -> list[Entry]:
+def entries_of(directory: Path, *, at: str = "", without: Sequence[str] = (), owner: int | None = 0) -> list[Entry]:
     """Everything below a directory, with the modes it has there.
 
     Args:
