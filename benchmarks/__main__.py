@@ -1,0 +1,25 @@
+"""`python -m benchmarks`: all benchmarks one after the other; each prints a table and keeps its figures as JSON."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+KEPT = HERE.parent / "reports" / "bench"
+NAMES = ("twin", "rollback", "meter", "report")
+
+
+def main() -> int:
+    """Run them all; the exit code is that of the worst."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    worst = 0
+    for name in NAMES:
+        print(f"\n=== {name}", flush=True)
+        command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(KEPT / f"{name}.json")]
+        worst = max(worst, abs(subprocess.run(command, check=False).returncode))
+    return worst
+
+
+sys.exit(main())
