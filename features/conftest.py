@@ -18,7 +18,7 @@ from drillbook.drill import Drill, DrillFailed, DrillInconclusive
 from drillbook.evidence import junit
 from drillbook.evidence import report as html
 from drillbook.ports import LockHeld, Unreachable
-from drillbook.run import guard
+from drillbook.run import guard, planning
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
@@ -87,6 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
     except (EnvironmentFileError, guard.Refused) as error:
         raise pytest.UsageError(str(error)) from error
+    _refuse_what_cannot_be_decided(environment)
     run = config.stash[_RUN] = _Run(environment)
     if config.getoption("capture") == "no":
         run.live = Live(sys.stdout, drills=len(items))
@@ -211,6 +212,14 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """What goes wrong around a scenario is shown even where pytest's own reporter is off."""
     if report.failed and report.when != "call":
         sys.stderr.write(f"{report.longreprtext}\n")
+
+
+def _refuse_what_cannot_be_decided(environment: Environment) -> None:
+    """A load too thin to show what is promised would end INCONCLUSIVE after minutes; better before anything is touched."""
+    undecidable = [line for line in planning.feasibility(environment) if not line.decidable]
+    if undecidable:
+        lines = [f"{line.objective}: has {line.has:g} {line.unit}, needs {line.needs:g}" for line in undecidable]
+        raise pytest.UsageError(f"the load of {environment.name} cannot decide {'; '.join(lines)}; raise load.rate")
 
 
 def _refuse(state: _Run, reason: str) -> NoReturn:

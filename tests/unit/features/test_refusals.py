@@ -1,0 +1,68 @@
+"""What a run of drills refuses before it touches anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from drillbook import wiring
+from features import conftest as drills
+
+
+class Config:
+    def __init__(self, **options) -> None:
+        self.options = {
+            "--only": "",
+            "--environment": "twin",
+            "--production-allowed": False,
+            "capture": "fd",
+            **options,
+        }
+        self.option = SimpleNamespace(numprocesses=options.get("numprocesses"), collectonly=False)
+        self.stash = pytest.Stash()
+
+    def getoption(self, name):
+        return self.options[name]
+
+
+@pytest.fixture
+def items(monkeypatch):
+    monkeypatch.setattr(drills, "_scenario", lambda item: item)
+    monkeypatch.setattr(drills, "_stem", lambda item: item.stem)
+    return [SimpleNamespace(stem=stem) for stem in ("cutover", "cutover", "rollback")]
+
+
+def test_only_keeps_the_features_asked_for(items) -> None:
+    drills.pytest_collection_modifyitems(Config(**{"--only": "rollback"}), items)
+    assert [item.stem for item in items] == ["rollback"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"--only": "cutovr"}, "no feature cutovr; there are cutover, rollback"),
+        ({"--environment": "nowhere"}, "no environment 'nowhere'"),
+        ({"numprocesses": 2}, "leave out -n"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_what_would_be_right(items, options, says) -> None:
+    with pytest.raises(pytest.UsageError, match=says):
+        drills.pytest_collection_modifyitems(Config(**options), items)
+
+
+def test_a_load_too_thin_for_the_objectives_is_refused(items, monkeypatch) -> None:
+    environment = wiring.read_environment("twin")
+    thin = replace(environment, load=replace(environment.load, rate_hz=2.0))
+    monkeypatch.setattr(drills.wiring, "read_environment", lambda _name: thin)
+    with pytest.raises(pytest.UsageError, match=r"cannot decide availability of 99\.900%.*raise load\.rate"):
+        drills.pytest_collection_modifyitems(Config(), items)
+
+
+def test_production_needs_a_flag(items, monkeypatch) -> None:
+    production = replace(wiring.read_environment("twin"), tier="production")
+    monkeypatch.setattr(drills.wiring, "read_environment", lambda _name: production)
+    with pytest.raises(pytest.UsageError, match="production-allowed"):
+        drills.pytest_collection_modifyitems(Config(), items)
+    drills.pytest_collection_modifyitems(Config(**{"--production-allowed": True}), items)
