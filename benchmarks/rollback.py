@@ -1,7 +1,7 @@
 """How fast a bad release is off the traffic, by its share of errors.
 
-`python benchmarks/rollback.py [--json FILE]` drills the twin with 2 %, 10 % and 100 % of requests failing, and prints each
-stage in seconds from the first bad answer.
+`python benchmarks/rollback.py [--json FILE]` drills the twin with 2 %, 10 % and 100 % of requests failing, and prints
+each stage in seconds from the first bad answer.
 """
 
 from __future__ import annotations
