@@ -215,7 +215,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def _refuse_what_cannot_be_decided(environment: Environment) -> None:
-    """A load too thin to show what is promised would end INCONCLUSIVE after minutes; better before anything is touched."""
+    """A load too thin to show what is promised would end INCONCLUSIVE after minutes; say so before it starts."""
     undecidable = [line for line in planning.feasibility(environment) if not line.decidable]
     if undecidable:
         lines = [f"{line.objective}: has {line.has:g} {line.unit}, needs {line.needs:g}" for line in undecidable]
