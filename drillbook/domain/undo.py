@@ -76,11 +76,14 @@ class Change:
 
 
 def latest(entries: Iterable[Change]) -> list[Change]:
-    """The last state of each change, in the order in which the changes were made."""
+    """The last state of each change, in the order in which the changes were made.
+
+    Runs are ordered by their fencing tokens, which only grow; their ids carry wall times, which may jump.
+    """
     newest: dict[tuple[str, int], Change] = {}
     for entry in entries:
         newest[(entry.run_id, entry.sequence)] = entry
-    return sorted(newest.values(), key=lambda change: (change.run_id, change.sequence))
+    return sorted(newest.values(), key=lambda change: (change.fencing, change.run_id, change.sequence))
 
 
 def to_undo(entries: Iterable[Change]) -> list[Change]:
@@ -94,7 +97,7 @@ class Restoration:
 
     Attributes:
         change: What was undone.
-        restored: Whether an observation showed that the state is as it was before.
+        restored: Whether an observation showed that the state is as it was before, and that could be written down.
         text: What was observed, or why it could not be undone.
         at_s: Seconds since the epoch on the run's steady clock.
     """

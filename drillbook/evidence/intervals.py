@@ -20,6 +20,7 @@ _MIDDLE = 13.0
 _THIN = 3.0
 """Pixels that an interval takes at least, so that an exact value is seen."""
 
+_LONGEST_LABEL = 28
 _DRAWABLE = 1e300
 """Larger values count as infinite here, since room around them would be."""
 
@@ -36,7 +37,7 @@ def plot(check: Check) -> Markup:
     good = (0.0, limit) if at_most else (limit, WIDTH - limit)
     low, high = _shown(scale, interval)
     verdict = f"bar-{check.verdict.lower()}"
-    label = quantity(objective.limit, objective.unit)
+    label = quantity(objective.limit, objective.unit)[:_LONGEST_LABEL]
     half = svg.text_width(label, 10) / 2
     parts = [
         svg.box(good[0], _MIDDLE - 9, good[1], 18, "good-side"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import json
 import math
 import os
 import re
 import secrets
+import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 FOLDER_VARIABLE = "DRILLBOOK_RUN"
 DRILL_VARIABLE = "DRILLBOOK_DRILL"
+
+_ALONE_WITHIN_S = 10.0
 
 
 class FolderError(Exception):
@@ -49,6 +54,8 @@ class RunFolder:
         path = parent / f"{stamp}-{slug(environment)}-{secrets.token_hex(2)}"
         try:
             (path / "drills").mkdir(parents=True)
+            for folder in (path, parent):
+                _sync(folder)
         except OSError as error:
             raise _unwritable(path, error) from error
         return cls(path)
@@ -102,7 +109,10 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         pending.replace(path)
+        _sync(path.parent)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            pending.unlink(missing_ok=True)
         raise _unwritable(path, error) from error
 
 
@@ -126,32 +136,84 @@ def append_line(path: Path, document: Mapping[str, Any], *, durable: bool = Fals
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if durable:
                 os.fsync(descriptor)
+                if os.fstat(descriptor).st_size == len(line):
+                    _sync(path.parent)  # the file is new, and its name is to survive as well
         finally:
             os.close(descriptor)
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
+@contextlib.contextmanager
+def alone(path: Path) -> Generator[None]:
+    """Keep other threads and processes out of such a block over the same file.
+
+    Raises:
+        FolderError: When somebody stays inside for longer than 10 s, or the folder cannot be written.
+    """
+    give_up = time.monotonic() + _ALONE_WITHIN_S
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > give_up:
+                    raise FolderError(
+                        f"{path} has been locked by another process for {_ALONE_WITHIN_S:g} s: end that process, and "
+                        "run again"
+                    ) from error
+                time.sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON lines of a file; a torn last line, which a crash leaves, is passed over."""
+    """The JSON lines of a file; a torn last line, which a crash leaves, is passed over.
+
+    Raises:
+        FolderError: When another line is no JSON object; names it.
+    """
+    found, damaged = read_what_is_whole(path)
+    if damaged:
+        raise FolderError(f"{path}, line {damaged[0]}, is not a JSON object: the file was damaged after it was written")
+    return found
+
+
+def read_what_is_whole(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """The JSON lines of a file, and the numbers of those, but for a torn last one, that are none."""
     if not path.is_file():
-        return []
+        return [], []
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     found: list[dict[str, Any]] = []
+    damaged: list[int] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        document = _object(line)
+        if document is not None:
+            found.append(document)
+        elif number != len(lines):
+            damaged.append(number)
+    return found, damaged
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    """The JSON object that a line ends with: before it may stand a torn one, which it was appended to."""
+    start = line.find("{")
+    while start >= 0:
         try:
-            found.append(json.loads(line))
-        except ValueError as error:
-            if number == len(lines):
-                break
-            # A torn line in the middle is one that a later process appended to; what follows it counts.
-            tail = line.rfind('{"')
-            if tail <= 0:
-                raise FolderError(f"{path}, line {number}, is not JSON: {error}") from error
-            found.append(json.loads(line[tail:]))
-    return found
+            document: object = json.loads(line[start:])
+        except ValueError:
+            start = line.find("{", start + 1)
+            continue
+        return cast("dict[str, Any]", document)
+    return None
 
 
 def to_json(document: object, *, indent: int | None = None) -> str:
@@ -169,6 +231,15 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in cast("Iterable[object]", value)]
     return value
+
+
+def _sync(folder: Path) -> None:
+    """Bring a folder's names to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _unwritable(path: Path, error: OSError) -> FolderError:
