@@ -98,4 +98,7 @@ class Live:
         self._say(f"  {after_s:6.1f} s  {kind:<10} {printable(text)}", _STYLES.get(verdict) or _STYLES.get(kind, ""))
 
     def _say(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text, style=style))
+        # What the stream's encoding lacks is shown as an escape: an exception here would end the live output unseen.
+        encoding = self._console.encoding
+        shown = text.encode(encoding, "backslashreplace").decode(encoding)
+        self._console.print(Text(shown, style=style))
