@@ -22,43 +22,43 @@ def put_back(outcome) -> bool:
 
 def test_the_twin_without_a_defect_passes(drilled):
     outcome = drilled(CUTOVER)
-    assert outcome.code == PASS, outcome
+    assert outcome.code == PASS, str(outcome)
 
 
 def test_errors_on_2_percent_of_requests_are_found(drilled):
     outcome = drilled(CUTOVER, release={"defects.errorShare": 0.02, **HIDDEN})
-    assert outcome.code == FAIL, outcome
-    assert "FAIL" in outcome.verdict_of("release.failed_requests"), outcome
-    assert put_back(outcome), outcome
+    assert outcome.code == FAIL, str(outcome)
+    assert "FAIL" in outcome.verdict_of("release.failed_requests"), str(outcome)
+    assert put_back(outcome), str(outcome)
 
 
 def test_a_release_that_is_five_times_slower_is_found(drilled):
     outcome = drilled(CUTOVER, release={"defects.delayMs": 400, **HIDDEN})
-    assert outcome.code == FAIL, outcome
-    assert "FAIL" in outcome.verdict_of("release.latency"), outcome
-    assert put_back(outcome), outcome
+    assert outcome.code == FAIL, str(outcome)
+    assert "FAIL" in outcome.verdict_of("release.latency"), str(outcome)
+    assert put_back(outcome), str(outcome)
 
 
 def test_wrong_aggregates_are_found(drilled):
     outcome = drilled(CUTOVER, release={"defects.wrongAggregates": 0.1, **HIDDEN})
-    assert outcome.code == FAIL, outcome
-    assert "FAIL" in outcome.verdict_of("release.failed_requests"), outcome
-    assert put_back(outcome), outcome
+    assert outcome.code == FAIL, str(outcome)
+    assert "FAIL" in outcome.verdict_of("release.failed_requests"), str(outcome)
+    assert put_back(outcome), str(outcome)
 
 
 def test_lost_writes_are_found(drilled):
     outcome = drilled(CUTOVER, release={"defects.loseWrites": 0.05, **HIDDEN})
-    assert outcome.code == FAIL, outcome
-    assert "FAIL" in outcome.verdict_of("data.lost"), outcome
-    assert put_back(outcome), outcome
+    assert outcome.code == FAIL, str(outcome)
+    assert "FAIL" in outcome.verdict_of("data.lost"), str(outcome)
+    assert put_back(outcome), str(outcome)
 
 
 def test_readiness_that_lies_is_found_before_the_switch(drilled):
     outcome = drilled(CUTOVER, release={"defects.readyLies": 1, "defects.startupMs": 60000})
-    assert outcome.code == FAIL, outcome
-    assert any("validation" in reason for reason in outcome.not_passed().values()), outcome
-    assert outcome.verdict_of("release.failed_requests") == {"PASS"}, outcome
-    assert put_back(outcome), outcome
+    assert outcome.code == FAIL, str(outcome)
+    assert any("validation" in reason for reason in outcome.not_passed().values()), str(outcome)
+    assert outcome.verdict_of("release.failed_requests") == {"PASS"}, str(outcome)
+    assert put_back(outcome), str(outcome)
 
 
 def test_an_old_slot_that_is_killed_at_the_switch_is_found(drilled):
@@ -70,9 +70,9 @@ def test_an_old_slot_that_is_killed_at_the_switch_is_found(drilled):
         )
 
     outcome = drilled(CUTOVER, sabotage=kill)
-    assert outcome.code == FAIL, outcome
-    assert "FAIL" in outcome.verdict_of("release.failed_requests"), outcome
-    assert put_back(outcome), outcome
+    assert outcome.code == FAIL, str(outcome)
+    assert "FAIL" in outcome.verdict_of("release.failed_requests"), str(outcome)
+    assert put_back(outcome), str(outcome)
 
 
 def test_one_percent_left_on_the_old_version_is_found(drilled):
@@ -82,9 +82,9 @@ def test_one_percent_left_on_the_old_version_is_found(drilled):
         saboteur.kubectl("patch", "httproute", "analytics", "--namespace=analytics", "--type=json", f"--patch={patch}")
 
     outcome = drilled(CUTOVER, sabotage=leave)
-    assert outcome.code in {FAIL, INCONCLUSIVE}, outcome
-    assert any("all traffic" in reason for reason in outcome.not_passed().values()), outcome
-    assert put_back(outcome), outcome
+    assert outcome.code in {FAIL, INCONCLUSIVE}, str(outcome)
+    assert any("all traffic" in reason for reason in outcome.not_passed().values()), str(outcome)
+    assert put_back(outcome), str(outcome)
 
 
 def test_a_rollback_target_that_was_scaled_to_zero_is_found(drilled):
@@ -96,8 +96,8 @@ def test_a_rollback_target_that_was_scaled_to_zero_is_found(drilled):
         saboteur.kubectl("scale", "deployment", "analytics-blue", "--namespace=analytics", "--replicas=2")
 
     outcome = drilled(OPERATOR, sabotage=scale)
-    assert outcome.code == FAIL, outcome
-    assert "FAIL" in outcome.verdict_of("release.failed_requests"), outcome
+    assert outcome.code == FAIL, str(outcome)
+    assert "FAIL" in outcome.verdict_of("release.failed_requests"), str(outcome)
 
 
 def test_a_new_slot_that_prometheus_does_not_scrape_is_inconclusive(drilled):
@@ -106,8 +106,8 @@ def test_a_new_slot_that_prometheus_does_not_scrape_is_inconclusive(drilled):
         saboteur.kubectl("delete", "service", "analytics-green-pods", "--namespace=analytics")
 
     outcome = drilled(CUTOVER, sabotage=hide)
-    assert outcome.code == INCONCLUSIVE, outcome
-    assert put_back(outcome), outcome
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert put_back(outcome), str(outcome)
 
 
 def test_a_starved_meter_is_inconclusive(drilled):
@@ -120,9 +120,9 @@ def test_a_starved_meter_is_inconclusive(drilled):
         os.kill(pid, signal.SIGCONT)
 
     outcome = drilled(CUTOVER, sabotage=starve)
-    assert outcome.code == INCONCLUSIVE, outcome
-    assert "INCONCLUSIVE" in outcome.verdict_of("release.downtime"), outcome
-    assert put_back(outcome), outcome
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert "INCONCLUSIVE" in outcome.verdict_of("release.downtime"), str(outcome)
+    assert put_back(outcome), str(outcome)
 
 
 def test_a_killed_load_is_inconclusive(drilled):
@@ -131,5 +131,5 @@ def test_a_killed_load_is_inconclusive(drilled):
         os.kill(saboteur.load_process(), signal.SIGKILL)
 
     outcome = drilled(CUTOVER, sabotage=kill)
-    assert outcome.code == INCONCLUSIVE, outcome
-    assert put_back(outcome), outcome
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert put_back(outcome), str(outcome)
