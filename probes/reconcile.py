@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from probes.slo import ServiceSeries
 
 
-def disagreement(metrics: Metrics, series: ServiceSeries, window: Window, *, answered_writes: int) -> Measurement:
+def disagreement(
+    metrics: Metrics, series: ServiceSeries, window: Window, *, answered_writes: int, tolerance: float
+) -> Measurement:
     """By what share the servers' count of writes differs from the answers that the clients hold.
 
     Args:
@@ -23,6 +25,7 @@ def disagreement(metrics: Metrics, series: ServiceSeries, window: Window, *, ans
         series: Where it keeps the counts.
         window: From before the load's first write to two scrapes after its last.
         answered_writes: Writes that got an answer of any status, by the clients' rows.
+        tolerance: Share beyond which one of the two is wrong, and nobody knows which: a doubt, and not a broken promise.
     """
     name = "difference between the servers' count of writes and the clients'"
     counted = growth(metrics, series.writes, window)
@@ -30,6 +33,10 @@ def disagreement(metrics: Metrics, series: ServiceSeries, window: Window, *, ans
         doubts = counted.doubts or ("the clients hold no answer to a write",)
         return Measurement(name, None, "ratio", 0, window, "prometheus and ledger", doubts)
     share = abs(counted.count - answered_writes) / answered_writes
-    return Measurement(
-        name, Interval.exactly(share), "ratio", answered_writes, window, "prometheus and ledger", counted.doubts
-    )
+    doubts = counted.doubts
+    if share > tolerance:
+        doubts += (
+            f"the servers counted {counted.count:g} writes and the clients hold {answered_writes} answers to writes: "
+            f"a difference of {share:.1%}, where {tolerance:.1%} is allowed",
+        )
+    return Measurement(name, Interval.exactly(share), "ratio", answered_writes, window, "prometheus and ledger", doubts)

@@ -37,5 +37,5 @@ def _(drill: Drill, percent: float) -> None:
     most = min(percent / 100, drill.objectives.agreement)
     platform, window = drill.platform, drill.seen.window_of_servers
     writes = drill.seen.answered_writes()
-    measured = disagreement(platform.metrics, platform.series, window, answered_writes=writes)
+    measured = disagreement(platform.metrics, platform.series, window, answered_writes=writes, tolerance=most)
     drill.check("slo.agreement", f"servers and clients agree within {most:.1%}", "at_most", most, measured)

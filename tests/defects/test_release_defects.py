@@ -63,11 +63,9 @@ def test_readiness_that_lies_is_found_before_the_switch(drilled):
 
 def test_an_old_slot_that_is_killed_at_the_switch_is_found(drilled):
     def kill(saboteur):
-        # A kubelet takes about a second to kill a pod: told now, it happens around the switch.
-        saboteur.after("intent", "validate_release")
-        saboteur.kubectl(
-            "delete", "pods", "--namespace=analytics", "--selector=slot=blue", "--grace-period=0", "--force"
-        )
+        # Told to delete a pod, Kubernetes first takes it from the gateway: a slot that is really killed is not.
+        saboteur.after("observed", "validate_release")
+        saboteur.kill_pods("blue")
 
     outcome = drilled(CUTOVER, sabotage=kill)
     assert outcome.code == FAIL, str(outcome)
