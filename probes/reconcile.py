@@ -25,7 +25,7 @@ def disagreement(
         series: Where it keeps the counts.
         window: From before the load's first write to two scrapes after its last.
         answered_writes: Writes that got an answer of any status, by the clients' rows.
-        tolerance: Share beyond which one of the two is wrong, and nobody knows which: a doubt, and not a broken promise.
+        tolerance: Share beyond which one of the two is wrong and nobody knows which: a doubt, not a broken promise.
     """
     name = "difference between the servers' count of writes and the clients'"
     counted = growth(metrics, series.writes, window)
@@ -35,8 +35,6 @@ def disagreement(
     share = abs(counted.count - answered_writes) / answered_writes
     doubts = counted.doubts
     if share > tolerance:
-        doubts += (
-            f"the servers counted {counted.count:g} writes and the clients hold {answered_writes} answers to writes: "
-            f"a difference of {share:.1%}, where {tolerance:.1%} is allowed",
-        )
+        told = f"the servers counted {counted.count:g} writes and the clients hold {answered_writes} answers to writes"
+        doubts = (*doubts, f"{told}: a difference of {share:.1%}, where {tolerance:.1%} is allowed")
     return Measurement(name, Interval.exactly(share), "ratio", answered_writes, window, "prometheus and ledger", doubts)
