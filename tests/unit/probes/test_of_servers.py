@@ -138,6 +138,14 @@ def test_servers_and_clients_are_compared_by_writes(answered, share) -> None:
     assert (found.interval.low if found.interval else None) == (pytest.approx(share) if share is not None else None)
 
 
+@pytest.mark.parametrize(("tolerance", "expected"), [(0.03, Verdict.PASS), (0.02, Verdict.INCONCLUSIVE)])
+def test_more_disagreement_than_is_allowed_is_a_doubt_and_no_failure(tolerance, expected) -> None:
+    prometheus = Prometheus().counts("writes", first={"a": 0.0}, last={"a": 1000.0})
+    found = reconcile.disagreement(prometheus, SERIES, WINDOW, answered_writes=980, tolerance=tolerance)
+    objective = Objective("slo.agreement", "servers and clients agree", "at_most", tolerance, "ratio")
+    assert judge(objective, found).verdict is expected
+
+
 def test_selectors_are_narrowed_and_quoted() -> None:
     assert narrowed("up", {"slot": "blue"}) == 'up{slot="blue"}'
     assert narrowed('up{job="a"}', {"slot": 'b"}x'}) == 'up{job="a",slot="b\\"}x"}'
