@@ -147,6 +147,7 @@ def _open_vault(region: Region, built: Built) -> None:
     _kubectl(built, region).wait_pods("vault", deadline_s=_PODS_DEADLINE_S)
     url = f"http://{region.workers[0].address}:{_NODE_PORTS['vault']}/v1/sys"
     path = state_directory() / "vault" / f"{region.name}.json"
+    wait_until(lambda: _silence(f"{url}/seal-status"), deadline_s=60)
     health = requests.get(f"{url}/seal-status", timeout=10).json()
     if not health["initialized"]:
         answer = requests.put(f"{url}/init", json={"secret_shares": 1, "secret_threshold": 1}, timeout=30)
@@ -155,6 +156,15 @@ def _open_vault(region: Region, built: Built) -> None:
     if health["sealed"]:
         key = json.loads(path.read_text())["keys"][0]
         requests.put(f"{url}/unseal", json={"key": key}, timeout=30).raise_for_status()
+
+
+def _silence(url: str) -> str:
+    """Why a URL does not answer; empty when it does. A ready pod's NodePort can follow its readiness by a moment."""
+    try:
+        answer = requests.get(url, timeout=5)
+    except requests.RequestException as error:
+        return f"{url} does not answer: {error}"
+    return "" if answer.ok else f"{url} answers {answer.status_code}"
 
 
 def _credentials() -> dict[str, str]:
