@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +19,20 @@ STAGING = PROFILES["staging"]
 UP = [sys.executable, "-m", "drillbook", "twin", "up"]
 
 
+LASTING = {"containerd", "etcd", "kube-apiserver", "kube-proxy", "kube-scheduler", "kubelet"}
+
+
 def processes() -> set[int]:
-    return set(machines.processes_in([name for name in fabric.namespaces() if name != CLIENT.namespace]))
+    """The machines' lasting programs; probes and hooks come and go."""
+    found = machines.processes_in([name for name in fabric.namespaces() if name != CLIENT.namespace])
+    return {pid for pid in found if name_of(pid) in LASTING}
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @pytest.fixture(scope="module", autouse=True)
