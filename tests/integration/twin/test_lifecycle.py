@@ -14,7 +14,7 @@ import pytest
 from drillbook.twin import commands, down, fabric, machines, state
 from drillbook.twin.layout import CLIENT, PROFILES
 
-pytestmark = [pytest.mark.twin]
+pytestmark = [pytest.mark.twin, pytest.mark.slow]
 STAGING = PROFILES["staging"]
 UP = [sys.executable, "-m", "drillbook", "twin", "up"]
 
