@@ -81,23 +81,18 @@ def start(machine: Machine, programs: Sequence[Program], binds: Sequence[Bind] =
     script.write_text(_boot_script(machine, binds))
     for bind in binds:
         bind.source.mkdir(parents=True, exist_ok=True)
+    # `setsid --fork` leaves at once: the machine is no child of whoever brings the twin up, and outlives it.
     command = [
-        "nsenter", f"--net=/run/netns/{machine.namespace}", "--",
+        "setsid", "--fork", "nsenter", f"--net=/run/netns/{machine.namespace}", "--",
         "unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc",
         "--propagation", "private",
         "/bin/sh", str(script),
     ]  # fmt: skip
     with (machine.directory / "log" / "boot.log").open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-            env=_environment(),
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=_environment(), check=True
         )
-    _wait_for_supervisor(machine, process)
+    _wait_for_supervisor(machine)
 
 
 def is_running(machine: Machine) -> bool:
@@ -227,13 +222,13 @@ def _environment() -> dict[str, str]:
     return {"PATH": path, "LANG": "C.UTF-8", "HOME": "/root"}
 
 
-def _wait_for_supervisor(machine: Machine, process: subprocess.Popen[bytes]) -> None:
+def _wait_for_supervisor(machine: Machine) -> None:
     deadline = time.monotonic() + _START_DEADLINE_S
     socket = machine.directory / "supervisor.sock"
     while not (socket.exists() and _first_process(machine) is not None):
-        if process.poll() is not None or time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             log = machine.directory / "log" / "boot.log"
-            msg = f"machine {machine.name} did not start (exit {process.poll()}): {_tail(log)}\nsee {log}"
+            msg = f"machine {machine.name} did not start within {_START_DEADLINE_S:.0f} s: {_tail(log)}\nsee {log}"
             raise MachineError(msg)
         time.sleep(0.02)
 

@@ -19,20 +19,19 @@ STAGING = PROFILES["staging"]
 UP = [sys.executable, "-m", "drillbook", "twin", "up"]
 
 
-LASTING = {"containerd", "etcd", "kube-apiserver", "kube-proxy", "kube-scheduler", "kubelet"}
-
-
 def processes() -> set[int]:
-    """The machines' lasting programs; probes and hooks come and go."""
+    """The programs that the machines' supervisors started; what those start themselves comes and goes."""
     found = machines.processes_in([name for name in fabric.namespaces() if name != CLIENT.namespace])
-    return {pid for pid in found if name_of(pid) in LASTING}
+    supervisors = {pid for pid in found if status_of(pid).get("NSpid", "").endswith("\t1")}
+    return {pid for pid in found if int(status_of(pid).get("PPid", "0")) in supervisors}
 
 
-def name_of(pid: int) -> str:
+def status_of(pid: int) -> dict[str, str]:
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
-        return ""
+        return {}
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,6 +41,7 @@ def twin():
 
 def test_up_twice_is_up_once(capsys):
     before = processes()
+    assert before
     assert commands.bring_up("staging", replace=True) == 0
     assert processes() >= before, "a process was replaced by a second `twin up`"
     assert "building" not in capsys.readouterr().out
