@@ -196,17 +196,20 @@ def drain_old_slot() -> dict[str, Any]:
 def put_back() -> dict[str, Any]:
     """Undo what is still open, last change first; done also after something went wrong."""
     drill = wiring.experiment()
-    drill.timeline.record("intent", "put back what was changed", activity="put_back")
+    drill.timeline.record_on_the_way_back("intent", "put back what was changed", activity="put_back")
 
     def undo(change: Change) -> Restoration:
         found = drill.platform.undo(change)
-        kind = "recovered" if found.restored else "note"
-        drill.timeline.record(kind, found.text, at_s=found.at_s, activity="put_back", failed=not found.restored)
-        _tell_traffic_back(drill, but=change)
+        if found.restored:
+            drill.timeline.record_on_the_way_back("recovered", found.text, at_s=found.at_s, activity="put_back")
+            _tell_traffic_back(drill, but=change)
         return found
 
     _tell_traffic_back(drill)
     undone = drill.journal.undo_all(undo, drill.clock)
+    for found in undone:
+        if not found.restored:
+            drill.timeline.record_on_the_way_back("note", found.text, activity="put_back", failed=True)
     return {"restored": [found.text for found in undone], "all": all(found.restored for found in undone)}
 
 
@@ -215,7 +218,8 @@ def _tell_traffic_back(drill: wiring.Experiment, but: Change | None = None) -> N
     switched = [c for c in drill.journal.open_changes() if c.action == "switch-traffic" and c != but]
     told = any(event.data.get("activity") == "traffic_back" for event in drill.events())
     if not switched and not told:
-        drill.timeline.record("note", "the public's traffic is where it was", activity="traffic_back")
+        text = "the public's traffic is where it was"
+        drill.timeline.record_on_the_way_back("note", text, activity="traffic_back")
 
 
 def _tell(drill: wiring.Experiment, decision: Decision) -> None:
@@ -235,9 +239,15 @@ def _roll_back(drill: wiring.Experiment, how: str) -> str:
     action = drill.platform.make(change)
     weights = change.arguments["before"]["weights"]
     drill.timeline.record("intent", f"send traffic back to {weights}, {how}", activity="roll_back")
-    action.undo(change.arguments["before"])
-    drill.timeline.record("injected", "traffic is declared for the old slot", activity="roll_back")
-    restoration = drill.journal.settle(change, lambda found: restore(found, action, drill.clock), drill.clock)
+
+    def take_back(found: Change) -> Restoration:
+        action.undo(found.arguments["before"])
+        if story.moment(drill.events(), "roll_back", "injected") is None:
+            text = "traffic is declared for the old slot"
+            drill.timeline.record_on_the_way_back("injected", text, activity="roll_back")
+        return restore(found, action, drill.clock)
+
+    restoration = drill.journal.settle(change, take_back, drill.clock)
     kind = "recovered" if restoration.restored else "note"
     drill.timeline.record(kind, restoration.text, at_s=restoration.at_s, activity="roll_back",
                           failed=not restoration.restored)  # fmt: skip

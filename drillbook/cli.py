@@ -87,11 +87,14 @@ def report(run: Annotated[str, typer.Argument(help="A run's id, the path of its 
 
 
 @app.command()
-def recover(environment: EnvironmentName = "twin") -> None:
+def recover(
+    environment: EnvironmentName = "twin",
+    unattended: Annotated[bool, typer.Option(help="A run that lives is left alone, and is no fault.")] = False,
+) -> None:
     """Put back whatever an interrupted run left changed; needs nothing but the environment file."""
-    from drillbook import wiring
+    from drillbook.recovery import recover as put_back
 
-    raise typer.Exit(wiring.recover(_environment(environment), typer.echo))
+    raise typer.Exit(put_back(_environment(environment), typer.echo, unattended=unattended))
 
 
 @app.command()

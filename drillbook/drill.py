@@ -11,7 +11,7 @@ from drillbook import wiring
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.verdict import Direction, Judgement, Objective, Verdict, judge, merge
-from drillbook.ports import Observation, Unreachable
+from drillbook.ports import LockLost, Observation, Unreachable
 from drillbook.run import experiment
 from drillbook.run.action import wait_for
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
@@ -289,7 +289,16 @@ class Drill:
         """What the experiment did not put back itself; after an orderly one there is nothing."""
         for found in self.journal.undo_all(self.platform.undo, self.session.clock):
             kind = "recovered" if found.restored else "note"
-            self.timeline.record(kind, found.text, at_s=found.at_s, activity="put_back", failed=not found.restored)
+            self.timeline.record_on_the_way_back(
+                kind, found.text, at_s=found.at_s, activity="put_back", failed=not found.restored
+            )
+        try:
+            self.session.lock.check()
+        except LockLost as error:
+            self.doubts.append(str(error))
+            return
+        except Unreachable as error:
+            self.doubts.append(f"nobody can tell whether the lock is still this run's: {error}")
         left = len(self.journal.open_changes())
         statement = "every change is undone, and seen to be"
         self.check("drill.restored", statement, "at_most", 0, self.counted("changes left", left, "changes", "journal"))

@@ -15,6 +15,10 @@ class Unreachable(Exception):
     """An outside system did not answer, or refused; the text says which, where and what to do."""
 
 
+class Conflict(Exception):
+    """What is to be put back was changed by somebody else since, and is left as it is; the text says what was found."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What an independent look at the system found.
@@ -250,6 +254,14 @@ class Lock(Protocol):
         Raises:
             LockHeld: When someone else holds it for longer than `wait_s`.
         """
+        ...
+
+    def adopt(self, holder: Holder) -> None:
+        """Go on with a holding that another process of the same run has taken."""
+        ...
+
+    def check(self) -> None:
+        """See that it is still ours; raises LockLost when it is not, and Unreachable when that cannot be seen."""
         ...
 
     def renew(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.promql import narrowed
-from drillbook.domain.verdict import Verdict
 from drillbook.drivers.gateway_api import GatewayApiRouter
 from drillbook.drivers.helm import HelmReleaser
 from drillbook.drivers.http_client import HttpClient
@@ -23,13 +23,14 @@ from drillbook.drivers.prometheus import Prometheus
 from drillbook.drivers.reach import Names, enter_network
 from drillbook.drivers.smoke import GatewaySmoke
 from drillbook.platform import Platform
-from drillbook.ports import LockHeld, Unreachable
+from drillbook.ports import Holder
 from drillbook.run import environment as environments
 from drillbook.run import journal as journals
 from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE, RunFolder
 from drillbook.run.journal import Journal
 from drillbook.run.timeline import Event, Timeline, events
+from drillbook.run.watchdog import Watchdog
 from loadtests import plan as loads
 from loadtests.workload import Reply
 from probes.slo import ServiceSeries
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from drillbook.domain.traffic import Origin
     from drillbook.ports import Clock
     from loadtests.workload import Workload
-
-_RECOVERY_WAITS_S = 30.0
-"""Longer than a dead run's lock lasts."""
 
 ENVIRONMENT_VARIABLE = "DRILLBOOK_ENVIRONMENT"
 """Environment variable that tells an experiment's process which environment file is meant."""
@@ -143,9 +141,27 @@ def experiment() -> Experiment:
     clock = SteadyClock.from_environment()
     folder = run.drill(drill)
     ports = platform(read_environment(os.environ[ENVIRONMENT_VARIABLE]), clock, queries=folder / "queries")
-    journal = Journal(run.path / "undo.jsonl", ports.store, run.run_id, int(run.read_run()["fencing"]))
     timeline = Timeline(run.path / "timeline.jsonl", drill, clock)
-    return Experiment(folder, key_prefix(run.run_id, drill), timeline, clock, journal, ports)
+    return Experiment(folder, key_prefix(run.run_id, drill), timeline, clock, adopted(run, ports), ports)
+
+
+def journal(run: RunFolder, ports: Platform, fencing: int) -> Journal:
+    """A run's undo journal, which lets nothing be changed without the environment's lock."""
+    return Journal(run.path / "undo.jsonl", ports.store, run.run_id, fencing, ports.lock.check)
+
+
+def adopted(run: RunFolder, ports: Platform) -> Journal:
+    """The same for another process of a run that is going on: it goes on with the run's own lock."""
+    document = run.read_run()
+    fencing = int(document["fencing"])
+    ports.lock.adopt(Holder(str(document["lock"]["identity"]), float(document["started_s"]), fencing))
+    return journal(run, ports, fencing)
+
+
+def watchdog(environment: Environment, run: RunFolder, clock: SteadyClock) -> Watchdog:
+    """The watchdog of a run that this process is the runner of; not started yet."""
+    arguments = (str(environment.file), str(run.path), str(clock), str(os.getpid()))
+    return Watchdog((sys.executable, "-m", "drillbook.watchdog", *arguments), run.path / "watchdog.log")
 
 
 def key_prefix(run_id: str, drill: str) -> str:
@@ -187,28 +203,6 @@ def put_back_what_others_left(ports: Platform) -> list[str]:
     """Undo what runs that died have left open; answers a sentence for each change that could not be undone."""
     found = journals.recover(ports.store, ports.undo, ports.clock)
     return [f"{undone.change.action} is not undone: {undone.text}" for undone in found if not undone.restored]
-
-
-def recover(environment: Environment, say: Callable[[str], None]) -> int:
-    """`drillbook recover`: 0 when nothing is left changed, 1 when something could not be undone, 75 when unknown."""
-    clock = SteadyClock.starting_now()
-    try:
-        ports = platform(environment, clock)
-        ports.lock.acquire(f"recovery by process {os.getpid()}", wait_s=_RECOVERY_WAITS_S)
-        try:
-            found = journals.recover(ports.store, ports.undo, clock)
-        finally:
-            ports.lock.release()
-    except (Unreachable, LockHeld) as error:
-        say(f"recover: {error}")
-        return Verdict.INCONCLUSIVE.exit_code
-    for undone in found:
-        said = "put back" if undone.restored else "NOT put back"
-        change = undone.change
-        say(f"recover: {said}: {change.action} of {change.drill} in {change.run_id}: {undone.text}")
-    if not found:
-        say("recover: no run has left anything changed")
-    return Verdict.PASS.exit_code if all(undone.restored for undone in found) else Verdict.FAIL.exit_code
 
 
 def _series(metrics: MetricsSettings, latency_s: float) -> ServiceSeries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import functools
 import signal
 import sys
 from pathlib import Path
@@ -22,7 +23,6 @@ from drillbook.run import guard, planning
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
-from drillbook.run.journal import Journal
 from drillbook.run.session import Session
 from drillbook.run.timeline import Timeline
 from drillbook.terminal import Live
@@ -111,8 +111,9 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
             requested=drills,
             versions=wiring.versions(),
             lost=_lost,
+            watchdog=functools.partial(wiring.watchdog, environment),
         )
-    except (Unreachable, LockHeld, FolderError) as error:
+    except (Unreachable, LockHeld, FolderError, OSError) as error:
         _refuse(state, str(error))
     if state.live is not None:
         state.live.follow(session.folder.path / "timeline.jsonl")
@@ -122,7 +123,11 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
         session.close(interrupted=True)
         _refuse(state, "; ".join(left))
     yield session, ports
-    session.close(interrupted=state.interrupted)
+    # Nothing is expected here: each drill has put back what it did. What stays in spite of all is somebody's to mend.
+    left = wiring.put_back_what_others_left(ports)
+    state.verdicts += [Verdict.FAIL] if left else []
+    sys.stderr.write("".join(f"left changed: {sentence}\n" for sentence in left))
+    session.close(interrupted=state.interrupted, left_changed=bool(left))
 
 
 @pytest.fixture
@@ -144,7 +149,7 @@ def drill(request: pytest.FixtureRequest, run: tuple[Session, wiring.Platform]) 
         description=scenario.feature.description,
         tags=sorted(scenario.tags | scenario.feature.tags),
         timeline=Timeline(session.folder.path / "timeline.jsonl", id_, clock),
-        journal=Journal(session.folder.path / "undo.jsonl", ports.store, session.folder.run_id, session.holder.fencing),
+        journal=wiring.journal(session.folder, ports, session.holder.fencing),
         started_s=clock.now(),
     )
     state.drill = made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drillbook.ports import Observation
+from drillbook.ports import Conflict, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,11 @@ class Deploy:
         """What it was made with."""
         return {"slot": self.slot, "release": self.release}
 
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The slot."""
+        return (f"slot/{self.slot}",)
+
     def describe(self) -> str:
         """In words."""
         flaw = f", which {self.release}" if self.release != self.version else ""
@@ -82,7 +87,17 @@ class Deploy:
         return Observation(reached, text, self.clock.now(), {"pods": list(seen.pods), "version": seen.version})
 
     def undo(self, before: Mapping[str, Any]) -> None:
-        """Back to the revision before."""
+        """Back to the revision before.
+
+        Raises:
+            Conflict: When the slot runs a version that neither was there nor was put there by this change.
+        """
+        found = self.cluster.slot(self.slot).version
+        if found not in ("", before["version"], self.version):
+            raise Conflict(
+                f"slot {self.slot} runs {found}, which this change did not put there: somebody else has deployed "
+                "since, so it is left; clear it by hand"
+            )
         self.releaser.restore(self.slot, int(before["revision"]), deadline_s=self.deadline_s)
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:

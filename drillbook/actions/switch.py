@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drillbook.ports import Observation
+from drillbook.ports import Conflict, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,11 @@ class Switch:
         """What it was made with."""
         return {"slot": self.slot}
 
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The route, and every slot that it may lead to."""
+        return ("route", *(f"slot/{slot}" for slot in sorted(self.router.backends())))
+
     def describe(self) -> str:
         """In words."""
         return f"switch all traffic to slot {self.slot}"
@@ -57,15 +62,27 @@ class Switch:
 
     def do(self) -> None:
         """Declare the new weights."""
-        self.router.set_weights({slot: _WHOLE if slot == self.slot else 0 for slot in self.router.backends()})
+        self.router.set_weights(self._wanted())
 
     def observe(self) -> Observation:
         """Who answers a number of new connections."""
         return self._answered_by({self.slot})
 
     def undo(self, before: Mapping[str, Any]) -> None:
-        """Declare the weights of before."""
-        self.router.set_weights({str(slot): int(weight) for slot, weight in before["weights"].items()})
+        """Declare the weights of before.
+
+        Raises:
+            Conflict: When the weights are neither those of before nor those of the change.
+        """
+        former = {str(slot): int(weight) for slot, weight in before["weights"].items()}
+        now = self.router.weights()
+        if now not in (former, self._wanted()):
+            raise Conflict(
+                f"the weights are {now}, which is neither what they were ({former}) nor what this change made of them: "
+                "somebody else has changed them since, so they are left; set them by hand"
+            )
+        if now != former:
+            self.router.set_weights(former)
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
         """Whether the slots that had weight answer again, and no other, and the weights are those of before."""
@@ -73,6 +90,9 @@ class Switch:
         if weights != dict(before["weights"]):
             return Observation(False, f"the weights are {weights}", self.clock.now(), {"weights": weights})
         return self._answered_by({str(slot) for slot, weight in weights.items() if weight > 0})
+
+    def _wanted(self) -> dict[str, int]:
+        return {slot: _WHOLE if slot == self.slot else 0 for slot in self.router.backends()}
 
     def _answered_by(self, slots: set[str]) -> Observation:
         wanted = " or ".join(sorted(slots))

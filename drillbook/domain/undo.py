@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+EVERYTHING = "*"
+"""What a change touches that does not say."""
+
+
 class Stage(StrEnum):
     """How far a change and its undo got."""
 
@@ -37,6 +41,10 @@ class Change:
         fencing: Token of the lock under which it is made.
         stage: How far it got.
         note: Why it is stuck; empty otherwise.
+        touches: Names of what the change and its undo concern, for example `slot/green`; `*` is everything. While a
+            later change is not undone, an earlier one that touches the same is left as it is.
+        generation: Grows with each state that was written down, so that of two records the later one is known,
+            whichever of them a crash left on the disk and which in the target environment.
     """
 
     sequence: int
@@ -47,6 +55,8 @@ class Change:
     fencing: int
     stage: Stage = Stage.INTENDED
     note: str = ""
+    touches: tuple[str, ...] = (EVERYTHING,)
+    generation: int = 1
 
     @property
     def name(self) -> str:
@@ -55,11 +65,16 @@ class Change:
 
     def at(self, stage: Stage, note: str = "") -> Change:
         """The same change further on."""
-        return replace(self, stage=stage, note=note)
+        return replace(self, stage=stage, note=note, generation=self.generation + 1)
+
+    def concerns(self, other: Change) -> bool:
+        """Whether both touch the same."""
+        both = {*self.touches, *other.touches}
+        return EVERYTHING in both or bool(set(self.touches) & set(other.touches))
 
     def as_document(self) -> dict[str, Any]:
         """JSON-compatible."""
-        return {**asdict(self), "stage": str(self.stage)}
+        return {**asdict(self), "stage": str(self.stage), "touches": list(self.touches)}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Change:
@@ -69,7 +84,8 @@ class Change:
             ValueError: When the document is not one of ours.
         """
         try:
-            fields: dict[str, Any] = {**document, "stage": Stage(document["stage"])}
+            touches = tuple(str(name) for name in document.get("touches", (EVERYTHING,)))
+            fields: dict[str, Any] = {**document, "stage": Stage(document["stage"]), "touches": touches}
             return cls(**fields)
         except (KeyError, TypeError) as error:
             raise ValueError(f"an entry of the undo journal lacks or has too many fields: {error}") from error
@@ -82,7 +98,9 @@ def latest(entries: Iterable[Change]) -> list[Change]:
     """
     newest: dict[tuple[str, int], Change] = {}
     for entry in entries:
-        newest[(entry.run_id, entry.sequence)] = entry
+        key = (entry.run_id, entry.sequence)
+        if key not in newest or entry.generation >= newest[key].generation:
+            newest[key] = entry
     return sorted(newest.values(), key=lambda change: (change.fencing, change.run_id, change.sequence))
 
 

@@ -1,8 +1,8 @@
 """The environment's lock: a Kubernetes Lease, with a fencing number that grows with each taking.
 
 Every write carries the resource version that was read, so of two that take it at once the API server lets one through.
-A holder that does not renew is stale once its Lease was seen unchanged for its duration; as in Kubernetes' own leader
-election no clock is compared with another machine's, except where it has been silent for ten durations.
+A holder that does not renew is stale once its Lease was seen unchanged for its duration, by the looker's own monotonic
+clock: as in Kubernetes' own leader election no clock is compared with another machine's, so none that jumps does harm.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DURATION_S = 15
-_SILENT_DURATIONS = 10
+"""Without a renewal for this long, a holder is taken for dead."""
+
 _PACE_S = 0.5
 
 
@@ -49,31 +50,48 @@ class KubernetesLease:
     def acquire(self, identity: str, *, wait_s: float) -> Holder:
         """Take it; answers our own holding.
 
+        A lock that is held is looked at until its holder is seen to renew it, which one that lives does every few
+        seconds, or until it has lapsed.
+
         Raises:
-            LockHeld: When someone else holds it for longer than `wait_s`.
+            LockHeld: When someone else is seen to live in it for longer than `wait_s`.
             Unreachable: When the cluster does not answer.
         """
-        give_up = self._monotonic() + wait_s
-        seen: tuple[str, float] = ("", self._monotonic())
+        began = self._monotonic()
+        seen: tuple[str, float] | None = None
+        alive = False
         while True:
             lease = self._read()
             version = lease.metadata.resource_version if lease is not None else ""
-            if version != seen[0]:
-                seen = (version, self._monotonic())
-            if lease is None or self._is_free(lease, unchanged_s=self._monotonic() - seen[1]):
+            if seen is None or version != seen[0]:
+                alive, seen = seen is not None, (version, self._monotonic())
+            if lease is None or _is_free(lease, unchanged_s=self._monotonic() - seen[1]):
                 taken = self._take(lease, identity)
                 if taken is not None:
                     self._ours = taken
                     return taken
                 continue
-            if self._monotonic() >= give_up:
+            if alive and self._monotonic() - began >= wait_s:
                 held = _holder(lease)
                 since = datetime.fromtimestamp(held.since_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
                 raise LockHeld(
-                    f"the environment is in use by {held.identity} since {since}; wait for it to end, or wait "
-                    f"{DURATION_S} s with --wait for its lock to lapse when it is dead"
+                    f"the environment is in use by {held.identity} since {since}; wait for that run to end, or say "
+                    "with --wait how many seconds to wait for it"
                 )
             self._sleep(_PACE_S)
+
+    def adopt(self, holder: Holder) -> None:
+        """Go on with a holding that another process of the same run has taken; nothing is asked yet."""
+        self._ours = holder
+
+    def check(self) -> None:
+        """See that the lock is still ours.
+
+        Raises:
+            LockLost: When it is not.
+            Unreachable: When the cluster does not answer.
+        """
+        self._own()
 
     def renew(self) -> None:
         """Extend it.
@@ -82,14 +100,10 @@ class KubernetesLease:
             LockLost: When it is someone else's.
             Unreachable: When the cluster does not answer.
         """
-        lease = self._read()
-        ours = self._ours
-        if ours is None or lease is None or not _is(lease, ours):
-            held = _holder(lease).identity if lease is not None else "nobody"
-            raise LockLost(f"the environment's lock is held by {held} now; everything is to be undone")
+        lease = self._own()
         lease.spec.renew_time = datetime.now(UTC)
         if not self._replace(lease):
-            raise LockLost("the environment's lock was changed by someone else; everything is to be undone")
+            raise LockLost("the environment's lock was changed by someone else, who undoes what this run has changed")
 
     def release(self) -> None:
         """Give it back; idempotent."""
@@ -115,12 +129,15 @@ class KubernetesLease:
                     return None
                 raise
 
-    def _is_free(self, lease: Any, *, unchanged_s: float) -> bool:
-        if not lease.spec.holder_identity:
-            return True
-        duration_s = lease.spec.lease_duration_seconds or DURATION_S
-        silent_s = (datetime.now(UTC) - lease.spec.renew_time).total_seconds() if lease.spec.renew_time else 0.0
-        return unchanged_s > duration_s or silent_s > _SILENT_DURATIONS * duration_s
+    def _own(self) -> Any:
+        """The Lease, which is ours."""
+        lease, ours = self._read(), self._ours
+        if ours is None or lease is None or not _is(lease, ours):
+            held = _holder(lease).identity if lease is not None else ""
+            raise LockLost(
+                f"the environment's lock is held by {held or 'nobody'} now, who undoes what this run has changed"
+            )
+        return lease
 
     def _take(self, lease: Any, identity: str) -> Holder | None:
         """Our holding, or None when someone else was faster."""
@@ -156,6 +173,10 @@ class KubernetesLease:
                     return False
                 raise
         return True
+
+
+def _is_free(lease: Any, *, unchanged_s: float) -> bool:
+    return not lease.spec.holder_identity or unchanged_s > (lease.spec.lease_duration_seconds or DURATION_S)
 
 
 def _holder(lease: Any) -> Holder:

@@ -38,6 +38,11 @@ class Action(Protocol):
         """What it was made with."""
         ...
 
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """Names of what the change and its undo concern, for example `slot/green`; see `Change.touches`."""
+        ...
+
     def describe(self) -> str:
         """What it will do, in a sentence without a full stop."""
         ...
@@ -95,7 +100,8 @@ def perform(action: Action, journal: Journal, timeline: Timeline, clock: Clock) 
     """
     before = action.capture()
     intended = timeline.record("intent", action.describe(), action=action.name)
-    change = journal.intend(action.name, {"arguments": dict(action.arguments), "before": dict(before)}, timeline.drill)
+    arguments = {"arguments": dict(action.arguments), "before": dict(before)}
+    change = journal.intend(action.name, arguments, timeline.drill, action.touches)
     action.do()
     accepted = timeline.record("injected", action.describe(), action=action.name)
     journal.done(change)

@@ -31,14 +31,21 @@ class SteadyClock:
     def from_environment(cls) -> SteadyClock:
         """The run's clock, as its parent process handed it down; a new one when there is no run."""
         text = os.environ.get(VARIABLE)
-        if text is None:
-            return cls.starting_now()
+        return cls.parse(text) if text is not None else cls.starting_now()
+
+    @classmethod
+    def parse(cls, text: str) -> SteadyClock:
+        """From what `str` made of a clock."""
         wall, _, monotonic = text.partition(":")
         return cls(float(wall), float(monotonic))
 
+    def __str__(self) -> str:
+        """Both readings of the anchor, exactly."""
+        return f"{self.wall_s!r}:{self.monotonic_s!r}"
+
     def as_environment(self) -> dict[str, str]:
         """What a child process needs to share this clock."""
-        return {VARIABLE: f"{self.wall_s!r}:{self.monotonic_s!r}"}
+        return {VARIABLE: str(self)}
 
     def now(self) -> float:
         """Seconds since the epoch."""

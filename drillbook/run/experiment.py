@@ -9,12 +9,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ruamel.yaml import YAML
 
+from drillbook.run import leash, processes
 from drillbook.run.folder import write_json
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ def run(
         definition: Its YAML file.
         configuration: Values for its `configuration` block, by name; no secrets.
         drill_dir: Where `experiment.json`, `journal.json` and `experiment.log` are written.
-        environment: Further environment variables for its process.
+        environment: Further environment variables for its process; whatever carries all of them ends with it.
         deadline_s: Then it gets SIGTERM, and SIGKILL 30 s later.
     """
     rendered = drill_dir / "experiment.json"
     write_json(rendered, _render(definition, configuration))
     journal = drill_dir / "journal.json"
-    command = [sys.executable, "-m", "drillbook.run.experiment_process", str(rendered), str(journal)]
+    command = leash.command(os.getpid(), "drillbook.run.experiment_process", str(rendered), str(journal))
     late = False
     with (drill_dir / "experiment.log").open("ab") as log:
         process = subprocess.Popen(
@@ -97,6 +97,8 @@ def run(
             late = True
         finally:
             _end(process)
+            # What it had started, such as a helm that is still installing, acts no further.
+            processes.end(environment)
     problems = [f"the experiment did not end within {deadline_s:g} s"] if late else []
     if process.returncode != 0:
         problems.append(f"the experiment's process ended with {process.returncode}; see {drill_dir / 'experiment.log'}")

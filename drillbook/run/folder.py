@@ -51,7 +51,7 @@ class RunFolder:
             FolderError: When it cannot be made.
         """
         stamp = datetime.fromtimestamp(started_s, UTC).strftime("%Y%m%dT%H%M%SZ")
-        path = parent / f"{stamp}-{slug(environment)}-{secrets.token_hex(2)}"
+        path = parent.resolve() / f"{stamp}-{slug(environment)}-{secrets.token_hex(2)}"
         try:
             (path / "drills").mkdir(parents=True)
             for folder in (path, parent):

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from drillbook.domain.undo import Change, Restoration, Stage, latest, to_undo
-from drillbook.run.folder import append_line, read_lines
+from drillbook.domain.undo import EVERYTHING, Change, Restoration, Stage, latest, to_undo
+from drillbook.ports import LockLost, Unreachable
+from drillbook.run.folder import FolderError, append_line, read_what_is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from drillbook.ports import Clock, StateStore
 
+UNDO_WITHIN_S = 180.0
+"""How long the undoing of a run is tried again: longer than an API server or a token is away in practice."""
+
 _PREFIX = "undo-"
+_PACE_S = 1.0
 
 
 class Journal:
@@ -23,7 +29,9 @@ class Journal:
     target environment; a change that was undone and verified is deleted there and kept on disk, as evidence.
     """
 
-    def __init__(self, path: Path, store: StateStore, run_id: str, fencing: int) -> None:
+    def __init__(
+        self, path: Path, store: StateStore, run_id: str, fencing: int, own: Callable[[], None] = lambda: None
+    ) -> None:
         """Open or continue the journal.
 
         Args:
@@ -31,22 +39,34 @@ class Journal:
             store: Documents in the target environment.
             run_id: Whose journal.
             fencing: Token of the lock that the run holds.
+            own: Looks whether the lock is still the run's; raises LockLost or Unreachable when that is not certain.
         """
         self._path = path
         self._store = store
         self._run_id = run_id
         self._fencing = fencing
+        self._own = own
 
-    def intend(self, action: str, arguments: Mapping[str, Any], drill: str) -> Change:
-        """Write a change down; returns once it is on the disk and in the target environment.
+    def intend(
+        self, action: str, arguments: Mapping[str, Any], drill: str, touches: Sequence[str] = (EVERYTHING,)
+    ) -> Change:
+        """Write a change down; returns once it is on the disk and in the target environment, and the lock is ours.
+
+        The lock is looked at last: whoever takes it afterwards finds the change when he looks what there is to undo.
 
         Raises:
             FolderError: When the disk does not take it; then nothing may be changed.
             Unreachable: When the target environment does not take it; likewise.
+            LockLost: When the environment is someone else's by now; likewise.
         """
         sequence = max((change.sequence for change in self.changes()), default=0) + 1
-        change = Change(sequence, self._run_id, drill, action, arguments, self._fencing)
+        change = Change(sequence, self._run_id, drill, action, arguments, self._fencing, touches=tuple(touches))
         self._write(change)
+        try:
+            self._own()
+        except LockLost:
+            self._write_off(change, "never made: the lock was lost before")
+            raise
         return change
 
     def done(self, change: Change) -> None:
@@ -54,55 +74,139 @@ class Journal:
         self._write(change.at(Stage.DONE))
 
     def changes(self) -> list[Change]:
-        """The last state of every change of this run."""
-        return latest(Change.from_document(line) for line in read_lines(self._path))
+        """The last state of every change of this run that the disk has; a line that a crash tore is passed over."""
+        lines, _ = read_what_is_whole(self._path)
+        return latest(Change.from_document(line) for line in lines)
 
     def open_changes(self) -> list[Change]:
-        """Those that may still be in the system, last one first."""
-        return to_undo(self.changes())
+        """Those that may still be in the system, last one first.
+
+        What the target environment holds counts beside the disk, which may have been full; when it cannot be asked, the
+        disk alone counts.
+        """
+        try:
+            remote = [change for change in left_behind(self._store) if change.run_id == self._run_id]
+        except Unreachable:
+            remote = []
+        return to_undo([*remote, *self.changes()])
 
     def undo_all(self, undo: Callable[[Change], Restoration], clock: Clock) -> list[Restoration]:
-        """Undo every open change, last one first, and go on after an error."""
-        return [self.settle(change, undo, clock) for change in self.open_changes()]
+        """Undo every open change, last one first.
 
-    def settle(self, change: Change, undo: Callable[[Change], Restoration], clock: Clock) -> Restoration:
-        """Undo one change and write down how that went."""
-        restoration = attempt(change, undo, clock)
-        settled = change.at(Stage.UNDONE if restoration.restored else Stage.STUCK, restoration.text)
-        append_line(self._path, settled.as_document(), durable=True)
-        if restoration.restored:
-            self._store.delete(change.name)
-        else:
-            self._store.put(change.name, settled.as_document())
-        return restoration
+        One that fails is tried again until `UNDO_WITHIN_S` have passed for all of them together, and holds back only
+        those made before it that touch the same.
+        """
+        give_up_s = clock.now() + UNDO_WITHIN_S
+        return in_order(
+            self.open_changes(), lambda change: self.settle(change, undo, clock, give_up_s=give_up_s), clock
+        )
+
+    def settle(
+        self, change: Change, undo: Callable[[Change], Restoration], clock: Clock, *, give_up_s: float | None = None
+    ) -> Restoration:
+        """Undo one change and write down how that went; raises nothing that would keep others from being undone."""
+        until_s = clock.now() + UNDO_WITHIN_S if give_up_s is None else give_up_s
+        try:
+            persistently(self._own, clock, until_s)
+        except (LockLost, Unreachable) as error:
+            return Restoration(change, restored=False, text=str(error), at_s=clock.now())
+        found = attempt(change, undo, clock, give_up_s=until_s)
+        return self._settled(found, clock, until_s)
+
+    def _settled(self, found: Restoration, clock: Clock, give_up_s: float) -> Restoration:
+        """Write an attempt down; it counts as restored once the target environment no longer asks for it."""
+        change = found.change.at(Stage.UNDONE if found.restored else Stage.STUCK, "" if found.restored else found.text)
+        text = found.text
+        try:
+            append_line(self._path, change.as_document(), durable=True)
+        except FolderError as error:
+            text = f"{text}; the run's own journal could not be written: {error}"
+        try:
+            if found.restored:
+                persistently(lambda: self._store.delete(change.name), clock, give_up_s)
+            else:
+                self._store.put(change.name, change.as_document())
+        except Unreachable as error:
+            return replace(found, restored=False, text=f"{text}; and that could not be written down: {error}")
+        return replace(found, text=text)
 
     def _write(self, change: Change) -> None:
         append_line(self._path, change.as_document(), durable=True)
         self._store.put(change.name, change.as_document())
 
+    def _write_off(self, change: Change, why: str) -> None:
+        append_line(self._path, change.at(Stage.UNDONE, why).as_document(), durable=True)
+        self._store.delete(change.name)
+
 
 def recover(store: StateStore, undo: Callable[[Change], Restoration], clock: Clock) -> list[Restoration]:
-    """Undo what any run has left open in a target environment, from its own documents alone."""
-    restorations: list[Restoration] = []
-    for change in to_undo(left_behind(store)):
-        restoration = attempt(change, undo, clock)
-        if restoration.restored:
-            store.delete(change.name)
+    """Undo what any run has left open in a target environment, from its own documents alone.
+
+    Raises:
+        Unreachable: When it cannot be asked what there is.
+    """
+    give_up_s = clock.now() + UNDO_WITHIN_S
+
+    def settle(change: Change) -> Restoration:
+        found = attempt(change, undo, clock, give_up_s=give_up_s)
+        if found.restored:
+            persistently(lambda: store.delete(change.name), clock, give_up_s)
         else:
-            store.put(change.name, change.at(Stage.STUCK, restoration.text).as_document())
-        restorations.append(restoration)
+            store.put(change.name, change.at(Stage.STUCK, found.text).as_document())
+        return found
+
+    return in_order(to_undo(left_behind(store)), settle, clock)
+
+
+def in_order(changes: Sequence[Change], settle: Callable[[Change], Restoration], clock: Clock) -> list[Restoration]:
+    """Undo changes, last one first; one that touches what a later one still has changed is left as it is.
+
+    A slot is not cleared while the traffic that was sent there could not be taken back.
+    """
+    restorations: list[Restoration] = []
+    for change in changes:
+        held = next((r.change for r in restorations if not r.restored and r.change.concerns(change)), None)
+        if held is None:
+            restorations.append(settle(change))
+        else:
+            text = f"left as it is, since {held.action}, which was done after it, is not undone"
+            restorations.append(Restoration(change, restored=False, text=text, at_s=clock.now()))
     return restorations
 
 
 def left_behind(store: StateStore) -> list[Change]:
     """The open changes of all runs, as the target environment knows them."""
-    documents = [store.get(name) for name in store.names(_PREFIX)]
+    documents: Iterable[Mapping[str, Any] | None] = (store.get(name) for name in store.names(_PREFIX))
     return [Change.from_document(document) for document in documents if document is not None]
 
 
-def attempt(change: Change, undo: Callable[[Change], Restoration], clock: Clock) -> Restoration:
-    """Undo one change; whatever goes wrong becomes a restoration that failed, so that the others are still undone."""
-    try:
-        return undo(change)
-    except Exception as error:  # noqa: BLE001 -- one undo that raises must not keep the others from being done
-        return Restoration(change, restored=False, text=f"{type(error).__name__}: {error}", at_s=clock.now())
+def attempt(change: Change, undo: Callable[[Change], Restoration], clock: Clock, *, give_up_s: float) -> Restoration:
+    """Undo one change, again and again while the system does not answer or does not show it.
+
+    Whatever else goes wrong becomes a restoration that failed, so that the others are still undone.
+    """
+    while True:
+        try:
+            found = undo(change)
+        except Unreachable as error:
+            found = Restoration(change, restored=False, text=str(error), at_s=clock.now())
+        except Exception as error:  # noqa: BLE001 -- one undo that raises must not keep the others from being done
+            return Restoration(change, restored=False, text=f"{type(error).__name__}: {error}", at_s=clock.now())
+        if found.restored or clock.now() >= give_up_s:
+            return found
+        clock.sleep(_PACE_S)
+
+
+def persistently(ask: Callable[[], None], clock: Clock, give_up_s: float) -> None:
+    """Ask until it is answered.
+
+    Raises:
+        Unreachable: When it is not, by then.
+    """
+    while True:
+        try:
+            return ask()
+        except Unreachable:
+            if clock.now() >= give_up_s:
+                raise
+        clock.sleep(_PACE_S)

@@ -6,11 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from drillbook.run import leash
 from drillbook.run.folder import write_json
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Load:
         write_json(output / "plan.json", plan)
         with (output / "load.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "loadtests", "--plan", str(output / "plan.json")],
+                leash.command(os.getpid(), "loadtests", "--plan", str(output / "plan.json")),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=_environment(),
             )  # fmt: skip
         return cls(process, output)

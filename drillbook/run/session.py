@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from drillbook import __version__
 from drillbook.domain.verdict import Verdict, merge
 from drillbook.ports import LockLost, Unreachable
 from drillbook.run.clock import SteadyClock
-from drillbook.run.folder import RunFolder, write_json
+from drillbook.run.folder import FOLDER_VARIABLE, RunFolder, write_json
+from drillbook.run.renewal import RENEW_EVERY_S
+from drillbook.run.watchdog import BEAT_EVERY_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +26,10 @@ if TYPE_CHECKING:
 
     from drillbook.domain.environment import Environment
     from drillbook.ports import Holder, Lock
+    from drillbook.run.watchdog import Watchdog
 
-RENEW_EVERY_S = 3.0
+STOPS_UNRENEWED_AFTER_S = 10.0
+"""Less than a lock lasts without renewal."""
 
 
 @dataclass(slots=True)
@@ -36,16 +41,18 @@ class Session:
         clock: Its clock.
         holder: Our holding of the environment's lock.
         lock: The lock, renewed by a thread of its own.
+        watchdog: Undoes what the run has changed when this process dies or hangs.
     """
 
     folder: RunFolder
     clock: SteadyClock
     holder: Holder
     lock: Lock
+    watchdog: Watchdog
     _document: dict[str, Any]
     _ended: threading.Event = field(default_factory=threading.Event)
     _verdicts: list[Verdict] = field(default_factory=list[Verdict])
-    _renewer: threading.Thread | None = None
+    _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
     @classmethod
     def open(
@@ -58,6 +65,7 @@ class Session:
         requested: Sequence[str],
         versions: Mapping[str, str],
         lost: Callable[[str], None],
+        watchdog: Callable[[RunFolder, SteadyClock], Watchdog],
     ) -> Session:
         """Take the lock and make the folder.
 
@@ -68,7 +76,9 @@ class Session:
             wait_s: How long to wait for somebody else's run, in seconds.
             requested: Names of the drills.
             versions: Of everything involved, for the record.
-            lost: Called from the renewing thread when the lock is lost, with the reason; has to stop the run.
+            lost: Called from the renewing thread when the lock is lost or cannot be renewed, with the reason; has to
+                stop the run.
+            watchdog: Makes the run's watchdog, which is started before anything can be changed.
 
         Raises:
             LockHeld: When somebody else is inside for longer than `wait_s`.
@@ -89,18 +99,26 @@ class Session:
                 },
                 "who": {"user": getpass.getuser(), "host": socket.gethostname()},
                 "clock": {"wall_s": clock.wall_s, "monotonic_s": clock.monotonic_s},
-                "fencing": holder.fencing,
+                "fencing": holder.fencing, "lock": {"identity": holder.identity},
                 "started_s": clock.now(), "finished_s": None, "verdict": None, "exit_code": None,
                 "requested": list(requested),
                 "versions": {"python": sys.version.split()[0], **versions},
             }  # fmt: skip
             folder.write_run(document)
+            # Whatever this run starts inherits its mark, by which the watchdog finds it.
+            os.environ[FOLDER_VARIABLE] = str(folder.path)
+            guarding = watchdog(folder, clock)
+            guarding.start()
         except BaseException:
             lock.release()
             raise
-        session = cls(folder, clock, holder, lock, document)
-        session._renewer = threading.Thread(target=session._renew, args=(lost,), name="lock renewal", daemon=True)
-        session._renewer.start()
+        session = cls(folder, clock, holder, lock, guarding, document)
+        session._threads = [
+            threading.Thread(target=session._renew, args=(lost,), name="lock renewal", daemon=True),
+            threading.Thread(target=session._beat, args=(lost,), name="heartbeat", daemon=True),
+        ]
+        for thread in session._threads:
+            thread.start()
         return session
 
     def finish_drill(self, drill_id: str, document: Mapping[str, Any], verdict: Verdict) -> None:
@@ -108,31 +126,56 @@ class Session:
         self._verdicts.append(verdict)
         write_json(self.folder.drill(drill_id) / "drill.json", {**document, "id": drill_id, "verdict": str(verdict)})
 
-    def close(self, *, interrupted: bool = False) -> Verdict:
-        """Give the lock back and write the run's verdict down; an interrupted run never passes."""
-        verdict = merge(self._verdicts)
+    def close(self, *, interrupted: bool = False, left_changed: bool = False) -> Verdict:
+        """Give the lock back and write the run's verdict down.
+
+        Args:
+            interrupted: Whether it was ended before its time; then it never passes.
+            left_changed: Whether something could not be put back; then it fails.
+        """
+        verdict = merge([*self._verdicts, *([Verdict.FAIL] if left_changed else [])])
         if interrupted and verdict is Verdict.PASS:
             verdict = Verdict.INCONCLUSIVE
         self._ended.set()
-        if self._renewer is not None:
-            self._renewer.join(RENEW_EVERY_S * 2)
+        for thread in self._threads:
+            thread.join(RENEW_EVERY_S * 2)
         try:
             self._document |= {
                 "finished_s": self.clock.now(), "verdict": str(verdict), "exit_code": verdict.exit_code,
-                "interrupted": interrupted,
+                "interrupted": interrupted, "watchdog_restarts": self.watchdog.restarts,
             }  # fmt: skip
             self.folder.write_run(self._document)
         finally:
+            os.environ.pop(FOLDER_VARIABLE, None)
+            self.watchdog.dismiss()
             self.lock.release()
         return verdict
 
     def _renew(self, lost: Callable[[str], None]) -> None:
-        """Renew until the run ends; an API server that is away for a moment is asked again, a lost lock is final."""
+        """Renew until the run ends; an API server that is away for a moment is asked again, a lost lock is final.
+
+        A lock that cannot be renewed lapses, and somebody else may then come in: before that the run has to stop.
+        """
+        renewed_s = time.monotonic()
+        told = False
         while not self._ended.wait(RENEW_EVERY_S):
             try:
                 self.lock.renew()
+                renewed_s, told = time.monotonic(), False
             except LockLost as error:
                 lost(str(error))
                 return
-            except Unreachable:
-                continue
+            except Unreachable as error:
+                silent_s = time.monotonic() - renewed_s
+                if silent_s > STOPS_UNRENEWED_AFTER_S and not told:
+                    told = True
+                    lost(f"the environment's lock could not be renewed for {silent_s:.0f} s: {error}")
+
+    def _beat(self, lost: Callable[[str], None]) -> None:
+        """Tell the watchdog that the runner lives; without one nothing more is changed."""
+        while not self._ended.wait(BEAT_EVERY_S):
+            try:
+                self.watchdog.beat()
+            except OSError as error:
+                lost(f"the watchdog is gone and cannot be started again: {error.strerror}")
+                return

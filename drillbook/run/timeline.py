@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from drillbook.run.folder import append_line, read_lines
+from drillbook.run.folder import FolderError, append_line, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from drillbook.ports import Clock
+
+_log = logging.getLogger(__name__)
 
 Kind = Literal["intent", "injected", "observed", "detected", "decided", "recovered", "note"]
 
@@ -59,6 +62,13 @@ class Timeline:
         if self.listener is not None:
             self.listener(event)
         return event
+
+    def record_on_the_way_back(self, kind: Kind, text: str, *, at_s: float | None = None, **data: Any) -> None:
+        """Append an event if that can be done: a full disk must not keep anything from being undone."""
+        try:
+            self.record(kind, text, at_s=at_s, **data)
+        except FolderError as error:
+            _log.warning("%s: %s; not on the timeline: %s", kind, text, error)
 
 
 def events(path: Path, drill: str | None = None) -> list[Event]:

@@ -108,6 +108,12 @@ class World:
     def delete(self, name):
         self.documents.pop(name, None)
 
+    def names(self, prefix=""):
+        return sorted(name for name in self.documents if name.startswith(prefix))
+
+    def document(self, name):
+        return self.documents.get(name)
+
 
 @pytest.fixture
 def world() -> World:
@@ -120,7 +126,8 @@ def drill(world, tmp_path, monkeypatch):
     router = SimpleNamespace(
         weights=world.router_weights, set_weights=world.set_weights, backends=lambda: {"blue": "b", "green": "g"}
     )
-    journal = Journal(tmp_path / "undo.jsonl", world, "run-1", 7)
+    store = SimpleNamespace(put=world.put, get=world.document, names=world.names, delete=world.delete)
+    journal = Journal(tmp_path / "undo.jsonl", store, "run-1", 7)
     timeline = Timeline(tmp_path / "timeline.jsonl", "drill", world)
     platform = SimpleNamespace(
         router=router, cluster=world, releaser=world, client=world, metrics=world,

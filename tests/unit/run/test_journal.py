@@ -10,14 +10,29 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from drillbook.domain.undo import Restoration, Stage
+from drillbook.ports import Conflict, LockLost, Unreachable
 from drillbook.run.clock import SteadyClock
-from drillbook.run.journal import Journal, left_behind, recover
+from drillbook.run.folder import FolderError
+from drillbook.run.journal import UNDO_WITHIN_S, Journal, left_behind, recover
 
 CLOCK = SteadyClock.starting_now()
 
 
 class Crash(BaseException):
     """The process dies here: nothing in it gets to react."""
+
+
+class Ticking:
+    """A clock that moves when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def now(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
 
 
 class Memory:
@@ -67,7 +82,7 @@ def journal(tmp_path: Path, store: Memory, run_id: str = "run-1") -> Journal:
 
 
 def change(platform: Platform, kept: Journal, what: str, to: int) -> None:
-    entry = kept.intend("set", {"what": what, "before": platform.state[what]}, "drill")
+    entry = kept.intend("set", {"what": what, "before": platform.state[what]}, "drill", (what,))
     platform.state[what] = to
     kept.done(entry)
 
@@ -110,6 +125,93 @@ def test_an_undo_that_raises_does_not_keep_the_others_from_being_done(tmp_path):
     assert [found.stage for found in left_behind(store)] == [Stage.STUCK]
     assert kept.undo_all(platform.undo, CLOCK)[0].restored
     assert platform.state == Platform().state
+
+
+def test_what_a_stuck_change_rests_on_is_left_until_that_is_undone(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    kept.done(kept.intend("deploy", {"what": "replicas", "before": 2}, "drill", ("slot/green",)))
+    kept.done(kept.intend("switch", {"what": "route", "before": 0}, "drill", ("route", "slot/green")))
+    platform.state |= {"replicas": 4, "route": 1}
+
+    def undo(entry):
+        if entry.action == "switch":
+            raise Conflict("somebody else has set the weights since")
+        return platform.undo(entry)
+
+    done = kept.undo_all(undo, CLOCK)
+    assert [restoration.restored for restoration in done] == [False, False]
+    assert "left as it is, since switch" in done[1].text
+    assert platform.state["replicas"] == 4, "the slot was cleared under the traffic"
+    assert [r.restored for r in kept.undo_all(platform.undo, CLOCK)] == [True, True]
+
+
+def test_nothing_is_changed_once_the_lock_is_somebody_elses(tmp_path):
+    store = Memory()
+
+    def lost():
+        raise LockLost("held by another run")
+
+    kept = Journal(tmp_path / "undo.jsonl", store, "run-1", 7, lost)
+    with pytest.raises(LockLost):
+        kept.intend("set", {"what": "route", "before": 0}, "drill")
+    assert kept.open_changes() == []
+    assert store.documents == {}
+
+
+def test_an_undo_is_tried_again_while_the_system_does_not_answer(tmp_path):
+    store, platform, clock = Memory(), Platform(), Ticking()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    away_until_s = clock.now() + 60
+
+    def undo(entry):
+        if clock.now() < away_until_s:
+            raise Unreachable("the API server does not answer")
+        return platform.undo(entry)
+
+    assert kept.undo_all(undo, clock)[0].restored
+    assert platform.state == Platform().state
+    assert 60 <= clock.now() - (away_until_s - 60) < 65
+
+
+def test_a_system_that_stays_away_is_given_up_and_the_change_stays_open(tmp_path):
+    store, platform, clock = Memory(), Platform(), Ticking()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    change(platform, kept, "policy", 1)
+
+    def undo(_):
+        raise Unreachable("the API server does not answer")
+
+    began_s = clock.now()
+    assert [r.restored for r in kept.undo_all(undo, clock)] == [False, False]
+    assert clock.now() - began_s < UNDO_WITHIN_S + 5
+    assert [found.action for found in left_behind(store)] == ["set", "set"]
+
+
+def test_a_full_disk_does_not_keep_anything_from_being_undone(tmp_path, monkeypatch):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+
+    def full(*_, **__):
+        raise FolderError("the disk is full")
+
+    monkeypatch.setattr("drillbook.run.journal.append_line", full)
+    done = kept.undo_all(platform.undo, CLOCK)
+    assert done[0].restored
+    assert "the disk is full" in done[0].text
+    assert (platform.state, store.documents) == (Platform().state, {})
+
+
+def test_of_two_records_of_a_change_the_later_generation_counts(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    entry = kept.intend("set", {"what": "route", "before": 0}, "drill")
+    kept.undo_all(platform.undo, CLOCK)
+    store.documents[entry.name] = entry.as_document()
+    assert kept.open_changes() == []
 
 
 def test_a_torn_last_line_is_passed_over(tmp_path):

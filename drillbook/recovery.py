@@ -1,0 +1,67 @@
+"""`drillbook recover`: put back what an interrupted run has left, with nothing but the environment file."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from drillbook import wiring
+from drillbook.domain.verdict import Verdict
+from drillbook.ports import LockHeld, Unreachable
+from drillbook.run import journal as journals
+from drillbook.run.clock import SteadyClock
+from drillbook.run.renewal import renewed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drillbook.domain.environment import Environment
+    from drillbook.domain.undo import Restoration
+
+_WAITS_S = 30.0
+"""Longer than a dead run's lock lasts."""
+
+
+def recover(environment: Environment, say: Callable[[str], None], *, unattended: bool = False) -> int:
+    """Undo what any run has left open, under the environment's lock, and see each change undone.
+
+    Args:
+        environment: Where.
+        say: Told a sentence for each change.
+        unattended: Whether a run that lives is nothing to complain about: it puts back itself what it changes.
+
+    Returns:
+        0 when nothing is left changed, 1 when something could not be undone, 75 when that is unknown.
+    """
+    clock = SteadyClock.starting_now()
+    identity = f"recovery by {getpass.getuser()}@{socket.gethostname()} process {os.getpid()}"
+    try:
+        ports = wiring.platform(environment, clock)
+        if unattended and not journals.left_behind(ports.store):
+            say("recover: no run has left anything changed")
+            return Verdict.PASS.exit_code
+        ports.lock.acquire(identity, wait_s=0.0 if unattended else _WAITS_S)
+        try:
+            with renewed(ports.lock):
+                found = journals.recover(ports.store, ports.undo, clock)
+        finally:
+            ports.lock.release()
+    except LockHeld as error:
+        say(f"recover: {error}")
+        return Verdict.PASS.exit_code if unattended else Verdict.INCONCLUSIVE.exit_code
+    except Unreachable as error:
+        say(f"recover: {error}")
+        return Verdict.INCONCLUSIVE.exit_code
+    for undone in found:
+        say(_sentence(undone))
+    if not found:
+        say("recover: no run has left anything changed")
+    return Verdict.PASS.exit_code if all(undone.restored for undone in found) else Verdict.FAIL.exit_code
+
+
+def _sentence(undone: Restoration) -> str:
+    said = "put back" if undone.restored else "NOT put back"
+    change = undone.change
+    return f"recover: {said}: {change.action} of {change.drill} in {change.run_id}: {undone.text}"
