@@ -1,0 +1,187 @@
+"""Killing parts of a run at a boundary of its undo journal, and looking whether the platform is as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from drillbook.run import processes
+from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
+from drillbook.twin.layout import CLIENT, PROFILES, state_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+PROJECT = Path(__file__).resolve().parents[2]
+RUN_WITHIN_S = 400.0
+BOUNDARY_WITHIN_S = 120.0
+RESTORED_WITHIN_S = 90.0
+_CLEAN = "everything is as it was"
+
+
+@dataclass
+class Run:
+    """A run of one scenario.
+
+    Attributes:
+        process: Its runner.
+        runs: Where its folder is.
+        output: What it printed.
+    """
+
+    process: subprocess.Popen[bytes]
+    runs: Path
+    output: Path
+
+    @property
+    def folder(self) -> Path | None:
+        return next(iter(self.runs.glob("*/")), None)
+
+    @property
+    def boundary(self) -> int:
+        """How many states of changes the undo journal has; -1 before there is load."""
+        if self.folder is None:
+            return -1
+        timeline, journal = self.folder / "timeline.jsonl", self.folder / "undo.jsonl"
+        if not timeline.is_file() or b"users and meter are on the platform" not in timeline.read_bytes():
+            return -1
+        return journal.read_bytes().count(b"\n") if journal.is_file() else 0
+
+    def wait_for_boundary(self, boundary: int) -> None:
+        """Return within a millisecond or so of the journal's having this many lines."""
+        give_up = time.monotonic() + BOUNDARY_WITHIN_S
+        while self.boundary < boundary:
+            assert self.process.poll() is None, f"the run ended before boundary {boundary}: {self.output.read_text()}"
+            assert time.monotonic() < give_up, f"the run did not come to boundary {boundary}"
+            time.sleep(0.001)
+
+    def pids(self, part: str) -> list[int]:
+        """Processes of a part of the run: `runner`, `experiment`, `load` or `watchdog`."""
+        if part == "runner":
+            return [self.process.pid]
+        assert self.folder is not None
+        marked = processes.carrying({FOLDER_VARIABLE: str(self.folder)})
+        if part == "experiment":
+            return processes.carrying({FOLDER_VARIABLE: str(self.folder), DRILL_VARIABLE: self.drill})
+        word = {"load": b"loadtests", "watchdog": b"drillbook.watchdog"}[part]
+        return [pid for pid in marked if word in words_of(pid)]
+
+    @property
+    def drill(self) -> str:
+        assert self.folder is not None
+        return next((self.folder / "drills").iterdir()).name
+
+    def kill(self, parts: Sequence[str], number: int = signal.SIGKILL) -> list[int]:
+        """All at once, so that none can react to another's end."""
+        pids = [pid for part in parts for pid in self.pids(part)]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return pids
+
+    def end(self) -> int:
+        """Wait for its own end; answers its exit code."""
+        return self.process.wait(RUN_WITHIN_S)
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        assert self.folder is not None
+        return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
+
+
+def words_of(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+class Twin:
+    """The platform, asked without any of the harness' own code for it."""
+
+    def kubectl(self, *arguments: str) -> str:
+        command = [
+            "nsenter", f"--net=/run/netns/{CLIENT.namespace}", str(state_directory() / "bin" / "kubectl"),
+            f"--kubeconfig={PROFILES['staging'].regions[0].kubeconfig}", *arguments,
+        ]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    def left(self) -> str:
+        """What differs from the starting state; a fixed sentence when nothing does."""
+        differences: list[str] = []
+        route = json.loads(self.kubectl("get", "httproute", "analytics", "-n", "analytics", "-o", "json"))
+        weights = {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][-1]["backendRefs"]}
+        if weights != {"analytics-blue": 100, "analytics-green": 0}:
+            differences.append(f"weights {weights}")
+        everything = json.loads(
+            self.kubectl("get", "deployments,pods,services,pdb,secrets", "-n", "analytics", "-o", "json")
+        )
+        names = [f"{item['kind']} {item['metadata']['name']}" for item in everything["items"]]
+        differences += [name for name in names if "green" in name and name != "Service analytics-green"]
+        blue = next(
+            i for i in everything["items"] if i["kind"] == "Deployment" and i["metadata"]["name"].endswith("blue")
+        )
+        if not blue["status"].get("readyReplicas") == blue["spec"]["replicas"] == 2:
+            differences.append(f"blue has {blue['status'].get('readyReplicas')} of {blue['spec']['replicas']} pods")
+        documents = self.kubectl("get", "configmaps", "-n", "drillbook", "-o", "name").split()
+        differences += [name for name in documents if "undo-" in name]
+        return "; ".join(differences) or _CLEAN
+
+    @property
+    def clean(self) -> bool:
+        return self.left() == _CLEAN
+
+    def wait_until_clean(self, deadline_s: float = RESTORED_WITHIN_S) -> None:
+        give_up = time.monotonic() + deadline_s
+        while (left := self.left()) != _CLEAN:
+            assert time.monotonic() < give_up, f"after {deadline_s:g} s there is still: {left}"
+            time.sleep(0.25)
+
+
+@pytest.fixture(scope="session")
+def twin() -> Twin:
+    found = Twin()
+    assert found.clean, found.left()
+    return found
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Generator[Callable[..., Run]]:
+    """Start a run of one scenario; none of it outlives the test."""
+    made: list[Run] = []
+
+    def begin(scenario: str, *arguments: str, environment: Path | str = "twin", wait: float = 60) -> Run:
+        number = len(made)
+        runs, output = tmp_path / f"runs-{number}", tmp_path / f"output-{number}"
+        runs.mkdir()
+        command = [
+            sys.executable, "-m", "pytest", "features", "-q", f"--environment={environment}", f"--runs={runs}",
+            "-k", scenario, f"--lock-wait={wait}", *arguments,
+        ]  # fmt: skip
+        with output.open("wb") as file:
+            process = subprocess.Popen(command, cwd=PROJECT, stdout=file, stderr=file, start_new_session=True)
+        made.append(Run(process, runs, output))
+        return made[-1]
+
+    yield begin
+    for run in made:
+        if run.process.poll() is None:
+            run.process.terminate()
+            run.process.wait(RUN_WITHIN_S)
+
+
+def recover() -> subprocess.CompletedProcess[str]:
+    """From what might be another machine: nothing but the environment file."""
+    return subprocess.run(
+        [sys.executable, "-m", "drillbook", "recover", "--environment", "twin"],
+        cwd=PROJECT, capture_output=True, text=True, timeout=RUN_WITHIN_S, check=False,
+    )  # fmt: skip

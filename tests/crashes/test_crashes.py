@@ -1,0 +1,102 @@
+"""Whatever is killed, whenever: the platform is put back. The boundaries come from the undo journal of a clean run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.crashes.conftest import recover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.crashes.conftest import Run, Twin
+
+pytestmark = pytest.mark.twin
+
+SCENARIOS = (
+    "a_good_release_replaces_the_live_one",
+    "a_release_that_fails_its_validation_never_takes_traffic",
+    "takes_back",
+)
+PARTS: tuple[tuple[str, ...], ...] = (
+    ("runner",),
+    ("experiment",),
+    ("load",),
+    ("watchdog",),
+    ("runner", "watchdog"),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kill and what came of it."""
+
+    scenario: str
+    parts: tuple[str, ...]
+    boundary: int
+    restored_s: float
+    by: str
+    wrong: str
+
+    def __str__(self) -> str:
+        what = f"{self.scenario[:38]:<38} {'+'.join(self.parts):<16} boundary {self.boundary}"
+        return f"{what}  {self.wrong or f'restored after {self.restored_s:5.1f} s by {self.by}'}"
+
+
+def kill(start: Callable[..., Run], twin: Twin, scenario: str, parts: tuple[str, ...], boundary: int) -> Case:
+    """Start, kill at the boundary, wait until the platform is as it was; an end of its own is waited for."""
+    run = start(scenario)
+    run.wait_for_boundary(boundary)
+    killed = run.kill(parts)
+    killed_s = time.monotonic()
+    by, wrong = "the run", ""
+    try:
+        assert killed, f"there was no {' or '.join(parts)} to kill"
+        code = run.end()
+        if parts == ("runner",):
+            by = "the watchdog"
+        if parts == ("runner", "watchdog"):
+            by = "recover"
+            done = recover()
+            assert done.returncode == 0, done.stdout + done.stderr
+        twin.wait_until_clean()
+        if "watchdog" not in parts or "runner" in parts:
+            assert code != 0, "a run that lost a part of itself passed"
+        for part in ("experiment", "load"):
+            assert run.pids(part) == [], f"{part} is still there"
+    except AssertionError as error:
+        wrong = str(error).splitlines()[0]
+    return Case(scenario, parts, boundary, time.monotonic() - killed_s, by, wrong)
+
+
+@pytest.mark.parametrize(
+    ("parts", "boundary"),
+    [(("runner",), 4), (("runner",), 1), (("experiment",), 3), (("watchdog",), 2), (("runner", "watchdog"), 4)],
+    ids=lambda value: "+".join(value) if isinstance(value, tuple) else f"at-{value}",
+)
+def test_what_is_killed_is_put_back(start, twin, parts, boundary):
+    case = kill(start, twin, SCENARIOS[0], parts, boundary)
+    print(case)
+    assert not case.wrong, case
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_part_at_every_boundary(start, twin, scenario):
+    clean = start(scenario)
+    assert clean.end() == 0, clean.output.read_text()
+    boundaries = range(len(clean.lines("undo.jsonl")))
+    cases: list[Case] = []
+    for boundary in boundaries:
+        for parts in PARTS:
+            cases.append(kill(start, twin, scenario, parts, boundary))
+            print(cases[-1], flush=True)
+            if cases[-1].wrong:
+                recover()
+    wrong = [str(case) for case in cases if case.wrong]
+    assert len(cases) == len(boundaries) * len(PARTS)
+    assert not wrong, "\n".join(wrong)
