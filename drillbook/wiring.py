@@ -26,6 +26,7 @@ from drillbook.platform import Platform
 from drillbook.ports import Holder
 from drillbook.run import environment as environments
 from drillbook.run import journal as journals
+from drillbook.run import leash
 from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE, RunFolder
 from drillbook.run.journal import Journal
@@ -115,6 +116,7 @@ def platform(environment: Environment, clock: Clock, *, queries: Path | None = N
             settings=releases.settings,
             overrides=releases.overrides,
             program=releases.helm,
+            leash=leash.before_a_program(os.getpid()),
         ),
         cluster=KubernetesCluster(api, releases.namespace, releases.deployment),
         metrics=Prometheus(environment.metrics.url, now=clock.now, queries=queries),

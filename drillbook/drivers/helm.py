@@ -41,6 +41,7 @@ class HelmReleaser:
         settings: Values by name, with `{slot}` and `{version}` in them; a number stays a number.
         overrides: Release to further settings; `version` among them is the release's real version.
         program: Name or path of helm.
+        leash: Put before the program, so that no helm works on after the process that called it has died.
     """
 
     chart: Path
@@ -52,6 +53,7 @@ class HelmReleaser:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, dict[str, str]])
     program: str = "helm"
+    leash: tuple[str, ...] = ()
 
     def revision(self, slot: str) -> int:
         """The slot's current revision; 0 when nothing was ever deployed there.
@@ -134,7 +136,7 @@ class HelmReleaser:
         where += [f"--kube-context={self.context}"] if self.context else []
         # A session of its own: a Ctrl-C at the terminal is the harness' to handle, and helm's children end with it.
         with subprocess.Popen(
-            [program, *arguments, *where],
+            [*self.leash, program, *arguments, *where],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         ) as process:  # fmt: skip
             try:

@@ -103,6 +103,25 @@ def test_a_child_on_a_leash_ends_with_its_parent():
     wait_for(lambda: state_of(child) in {"Z", ""})
 
 
+def test_a_program_on_a_leash_ends_with_its_parent():
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent("""
+            import os, signal, subprocess
+            from drillbook.run import leash
+            child = subprocess.Popen([*leash.before_a_program(os.getpid()), "sleep", "60"], start_new_session=True)
+            print(child.pid, flush=True)
+            signal.pause()
+        """)],
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    with parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        wait_for(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n")
+        parent.kill()
+    wait_for(lambda: state_of(child) in {"Z", ""})
+
+
 def state_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
