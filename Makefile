@@ -2,6 +2,7 @@
 #   make verify     install all that is needed, bring up the twin, drill it, end with a report
 #   make test       install, lint, unit tests, the twin's tests, the drills and the quick defects
 #   make nightly    everything: the whole defect matrix, ten clean runs, benchmarks
+#   make soak       kill every part of a run at every boundary of its undo journal
 #   make unit       unit tests only (seconds)
 #   make lint       ruff, basedpyright, import-linter
 #   make setup      install system packages, Python environment and Go when needed
@@ -17,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup verify test nightly unit lint bench down lock clean
+.PHONY: help setup verify test nightly soak unit lint bench down lock clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -46,6 +47,10 @@ test: setup
 
 nightly: setup
 	@scripts/nightly
+
+soak: setup
+	@$(BIN)/drillbook twin up
+	$(BIN)/python -m pytest tests/crashes -s
 
 bench: setup
 	$(BIN)/python -m benchmarks

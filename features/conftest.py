@@ -195,7 +195,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """0 pass, 1 fail, 75 inconclusive; what pytest itself finds wrong keeps its own code."""
+    """0 pass, 1 fail, 75 inconclusive, also when a drill was stopped; what pytest finds wrong keeps its own code."""
     state = session.config.stash.get(_RUN, None)
     if state is None:
         return
@@ -205,7 +205,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         state.live.say(f"\nverdict: {verdict} ({len(state.verdicts)} of {session.testscollected} drills ran)")
     if state.folder is not None:
         _report(state.folder)
-    if exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+    own = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+    if exitstatus not in own and not (state.interrupted and exitstatus == pytest.ExitCode.INTERRUPTED):
         return
     if Verdict.FAIL in state.verdicts:
         session.exitstatus = Verdict.FAIL.exit_code

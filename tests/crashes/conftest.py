@@ -162,7 +162,7 @@ def start(tmp_path: Path) -> Generator[Callable[..., Run]]:
     def begin(scenario: str, *arguments: str, environment: Path | str = "twin", wait: float = 60) -> Run:
         number = len(made)
         runs, output = tmp_path / f"runs-{number}", tmp_path / f"output-{number}"
-        runs.mkdir()
+        runs.mkdir(exist_ok=True)
         command = [
             sys.executable, "-m", "pytest", "features", "-q", f"--environment={environment}", f"--runs={runs}",
             "-k", scenario, f"--lock-wait={wait}", *arguments,

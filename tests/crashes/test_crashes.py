@@ -85,6 +85,7 @@ def test_what_is_killed_is_put_back(start, twin, parts, boundary):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_part_at_every_boundary(start, twin, scenario):
     clean = start(scenario)
