@@ -94,7 +94,7 @@ def recover(
     """Put back whatever an interrupted run left changed; needs nothing but the environment file."""
     from drillbook.recovery import recover as put_back
 
-    raise typer.Exit(put_back(_environment(environment), typer.echo, unattended=unattended))
+    raise typer.Exit(put_back(_environment(environment, releases=False), typer.echo, unattended=unattended))
 
 
 @app.command()
@@ -188,9 +188,9 @@ def main() -> None:
     app()
 
 
-def _environment(name: str) -> Environment:
+def _environment(name: str, *, releases: bool = True) -> Environment:
     try:
-        return load(find(name))
+        return load(find(name), releases=releases)
     except EnvironmentFileError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error

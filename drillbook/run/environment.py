@@ -64,8 +64,12 @@ def find(name: str) -> Path:
     )
 
 
-def load(path: Path) -> Environment:
+def load(path: Path, *, releases: bool = True) -> Environment:
     """The environment in a file.
+
+    Args:
+        path: The file.
+        releases: Whether what releases are made from has to be there: what was done is undone without it.
 
     Raises:
         EnvironmentFileError: With every fault that was found.
@@ -79,7 +83,7 @@ def load(path: Path) -> Environment:
     )
     faults = [fault for error in errors for fault in _faults(path, document, error)]
     if not faults:
-        faults = _contradictions(path, document)
+        faults = [*_contradictions(path, document), *(_missing_files(path, document) if releases else [])]
     if faults:
         raise EnvironmentFileError("\n".join(faults))
     return _build(path, hashlib.sha256(raw).hexdigest(), cast("dict[str, Any]", _plain(document)))
@@ -176,10 +180,17 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
         faults.append(
             f"{_where(path, document, ['router', 'backends'])}: both slots have the backend {backends['blue']!r}"
         )
-    chart = _beside(path, document["releases"]["chart"])
+    return faults
+
+
+def _missing_files(path: Path, document: CommentedMap) -> list[str]:
+    """What releases are made from, and is not there."""
+    faults: list[str] = []
+    wanted = cast("dict[str, Any]", _plain(cast("Any", document["releases"])))
+    chart = _beside(path, wanted["chart"])
     if not (chart / "Chart.yaml").is_file():
         faults.append(f"{_where(path, document, ['releases', 'chart'])}: {chart} holds no Chart.yaml")
-    for number, name in enumerate(document["releases"].get("values", [])):
+    for number, name in enumerate(cast("list[str]", wanted.get("values", []))):
         if not _beside(path, name).is_file():
             faults.append(
                 f"{_where(path, document, ['releases', 'values', number])}: there is no file {_beside(path, name)}"

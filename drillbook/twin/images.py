@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from drillbook import __version__
 from drillbook.twin import golang, layers, oci
 from drillbook.twin.cache import Cache, Progress, silent
 from drillbook.twin.layers import Debian, DebianProgram, GoProgram, Part, Sources, WheelProgram, Wheels, Workshop
@@ -100,6 +101,20 @@ def analytics(version: str, environment: Mapping[str, str] | None = None) -> Ima
     )  # fmt: skip
 
 
+def reaper() -> Image:
+    """Drillbook itself, as far as it puts back what a run has left."""
+    return Image(
+        "drillbook", __version__,
+        (*_PYTHON, Wheels("reaper-wheels", "reaper"), GoProgram("helm"), Sources("drillbook", (
+            *((name, f"{layers.SITE_PACKAGES}/{name}") for name in ("drillbook", "loadtests", "probes")),
+            ("environments/schema.json", f"{layers.SITE_PACKAGES}/environments/schema.json"),
+        ))),
+        Command(("/usr/bin/python3", "-m", "drillbook"), environment={
+            "USER": "drillbook", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",
+        }),
+    )  # fmt: skip
+
+
 def all_images() -> tuple[Image, ...]:
     """Everything that the twin runs in pods.
 
@@ -143,6 +158,7 @@ def all_images() -> tuple[Image, ...]:
             Command(("/usr/bin/python3", "-m", "scoring"), environment={"PYTHONUNBUFFERED": "1"}, ports=(8080,)),
         ),
         *(analytics(version) for version in RELEASES),
+        reaper(),
     )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ class Debian:
 
 @dataclass(frozen=True, slots=True)
 class GoProgram:
-    """One of the programs that `golang` builds: `coredns` or `pause`."""
+    """One of the programs that `golang` builds: `coredns`, `helm` or `pause`."""
 
     name: str
 
@@ -126,7 +126,8 @@ class GoProgram:
         return _program(self.name, self._source(workshop))
 
     def _source(self, workshop: Workshop) -> Path:
-        return {"coredns": workshop.binaries.coredns, "pause": workshop.binaries.pause}[self.name]
+        built = workshop.binaries
+        return {"coredns": built.coredns, "helm": built.helm, "pause": built.pause}[self.name]
 
 
 @dataclass(frozen=True, slots=True)
