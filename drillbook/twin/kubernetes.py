@@ -254,5 +254,8 @@ def _mount_point(path: Path) -> Path:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    """Replace a file when its content differs: kube-proxy ends itself when its configuration is written again."""
+    text = json.dumps(content, indent=2) + "\n"
+    if not path.is_file() or path.read_text() != text:
+        path.write_text(text)
     path.chmod(0o600)
