@@ -39,6 +39,7 @@ def verify(
     only: Annotated[str, typer.Option(help="Drills to run, separated by commas: cutover, rollback.")] = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for somebody else's run.")] = 0.0,
     production_allowed: Annotated[bool, typer.Option(help="Allow drills in a production environment.")] = False,
+    runs: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = RUNS,
 ) -> None:
     """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
     where = _environment(environment)
@@ -50,6 +51,7 @@ def verify(
     command = [
         sys.executable, "-m", "pytest", str(PROJECT / "features"), f"--rootdir={PROJECT}", "-s", "-p",
         "no:terminalreporter", f"--environment={environment}", f"--lock-wait={wait}",
+        f"--runs={runs}",
     ]  # fmt: skip
     if only:
         command.append(f"--only={only}")

@@ -28,6 +28,7 @@ from drillbook.run import environment as environments
 from drillbook.run import journal as journals
 from drillbook.run import leash
 from drillbook.run.clock import SteadyClock
+from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE, RunFolder
 from drillbook.run.journal import Journal
 from drillbook.run.timeline import Event, Timeline, events
@@ -80,6 +81,18 @@ def read_environment(name: str) -> Environment:
         EnvironmentFileError: When there is none, or it has faults; names them all.
     """
     return environments.load(environments.find(name))
+
+
+def check_workload(environment: Environment) -> None:
+    """See that the environment's adapter can be made, before anything is touched.
+
+    Raises:
+        EnvironmentFileError: When it cannot.
+    """
+    try:
+        _workload(environment)("check")
+    except loads.PlanError as error:
+        raise EnvironmentFileError(f"{environment.file}: workload: {error}") from error
 
 
 def platform(environment: Environment, clock: Clock, *, queries: Path | None = None) -> Platform:

@@ -80,6 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
+        wiring.check_workload(environment)
         guard.check(
             environment,
             expected_s=EXPECTED_S * sum(_scenario(item) is not None for item in items),
@@ -175,6 +176,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     drill = state.drill
     if drill is None:
         state.verdicts.append(Verdict.INCONCLUSIVE)
+        if error is not None and state.live is not None:
+            state.live.say(f"no drill: {type(error).__name__}: {error}")
         if error is not None:
             raise error
         return result

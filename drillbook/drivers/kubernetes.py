@@ -10,6 +10,7 @@ import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
+from yaml import YAMLError
 
 from drillbook.ports import SlotStatus, Unreachable
 
@@ -33,7 +34,7 @@ def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
         raise Unreachable(f"the kubeconfig {kubeconfig} does not exist; name the right one in the environment file")
     try:
         api = config.new_client_from_config(str(kubeconfig), context=context, persist_config=False)
-    except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+    except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         chosen = f" with the context {context!r}" if context else ""
         raise Unreachable(f"the kubeconfig {kubeconfig} cannot be used{chosen}: {error}") from error
     # One more try is for a connection that the server closed while it was idle; longer waits are the callers'.
@@ -62,6 +63,11 @@ def asking(api: client.ApiClient, what: str) -> Generator[None]:
         raise Unreachable(f"the cluster {host} refused to {what} ({status}): {hint}") from refused
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unreachable(f"the cluster {host} did not answer when asked to {what}: {_short(error)}") from error
+    except ValueError as error:
+        raise Unreachable(
+            f"what is at {host} is no Kubernetes API: its answer, when asked to {what}, could not be read "
+            f"({type(error).__name__})"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

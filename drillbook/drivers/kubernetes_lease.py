@@ -123,11 +123,14 @@ class KubernetesLease:
     def _read(self) -> Any:
         with asking(self._api, f"read the Lease {self._namespace}/{self._name}"):
             try:
-                return self._leases.read_namespaced_lease(self._name, self._namespace, _request_timeout=TIMEOUT_S)
+                lease: Any = self._leases.read_namespaced_lease(self._name, self._namespace, _request_timeout=TIMEOUT_S)
             except ApiException as error:
                 if error.status == 404:  # noqa: PLR2004 - HTTP's own number
                     return None
                 raise
+            if lease is None or lease.metadata is None or lease.spec is None:
+                raise ValueError("it is no Lease")
+            return lease
 
     def _own(self) -> Any:
         """The Lease, which is ours."""

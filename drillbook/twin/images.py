@@ -25,7 +25,9 @@ RELEASES = ("1.0.0", "1.1.0", "1.2.0-bad")
 """Versions of the reference application that there is an image of."""
 
 _BASE = Debian(BASE)
-_PYTHON = (_BASE, Debian(PYTHON_ROOT, below=BASE))
+PYTHON = (_BASE, Debian(PYTHON_ROOT, below=BASE))
+"""The layers below a Python program's own."""
+
 _POSTGRES_BIN = "/usr/lib/postgresql/15/bin"
 
 
@@ -91,7 +93,7 @@ def analytics(version: str, environment: Mapping[str, str] | None = None) -> Ima
     """
     return Image(
         "analytics", version,
-        (*_PYTHON, Wheels("analytics-wheels", "system"), Sources("analytics", (
+        (*PYTHON, Wheels("analytics-wheels", "system"), Sources("analytics", (
             ("system/app/analytics", f"{layers.SITE_PACKAGES}/analytics"),
             ("system/migrations", "usr/share/analytics/migrations"),
         ))),
@@ -105,7 +107,7 @@ def reaper() -> Image:
     """Drillbook itself, as far as it puts back what a run has left."""
     return Image(
         "drillbook", __version__,
-        (*_PYTHON, Wheels("reaper-wheels", "reaper"), GoProgram("helm"), Sources("drillbook", (
+        (*PYTHON, Wheels("reaper-wheels", "reaper"), GoProgram("helm"), Sources("drillbook", (
             *((name, f"{layers.SITE_PACKAGES}/{name}") for name in ("drillbook", "loadtests", "probes")),
             ("environments/schema.json", f"{layers.SITE_PACKAGES}/environments/schema.json"),
         ))),
@@ -154,7 +156,7 @@ def all_images() -> tuple[Image, ...]:
         ),
         Image(
             "scoring", "1.0.0",
-            (*_PYTHON, Sources("scoring", (("system/scoring/scoring.py", f"{layers.SITE_PACKAGES}/scoring.py"),))),
+            (*PYTHON, Sources("scoring", (("system/scoring/scoring.py", f"{layers.SITE_PACKAGES}/scoring.py"),))),
             Command(("/usr/bin/python3", "-m", "scoring"), environment={"PYTHONUNBUFFERED": "1"}, ports=(8080,)),
         ),
         *(analytics(version) for version in RELEASES),

@@ -1,0 +1,1 @@
+"""Other people's applications, to show what it takes to drill one."""

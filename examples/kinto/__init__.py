@@ -1,0 +1,1 @@
+"""Kinto, a document store with an HTTP API, as somebody else's application."""

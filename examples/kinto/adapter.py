@@ -1,0 +1,102 @@
+"""The workload adapter of Kinto: records are put, and a collection is listed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from drillbook.domain.traffic import Origin
+from loadtests.workload import ReadBack, Reply, Request, WriteState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_BUCKET = "/v1/buckets/drills"
+_SEEDED = 20
+_OK, _CREATED, _NOT_FOUND = 200, 201, 404
+
+
+class KintoWorkload:
+    """A record's id is the client's key, so a PUT that is sent again stores nothing twice."""
+
+    def __init__(self, namespace: str, options: Mapping[str, Any]) -> None:
+        """Options: `user`, by whose name the drill writes (default drill); Kinto takes any password for any name."""
+        unknown = set(options) - {"user"}
+        if unknown:
+            raise ValueError(f"the Kinto workload has the option user, and no option {', '.join(sorted(unknown))}")
+        self._headers = {
+            "Authorization": "Basic " + base64.b64encode(f"{options.get('user', 'drill')}:drill".encode()).decode(),
+            "Content-Type": "application/json",
+        }
+        self._namespace = namespace
+        self._collection = f"{_BUCKET}/collections/{namespace}"
+        self._seeds = f"{_BUCKET}/collections/{namespace}-seed"
+
+    def seed(self) -> Sequence[Request]:
+        """The bucket, two collections, and the records that the query is about."""
+        places = [self._put("seed", place, {}) for place in (_BUCKET, self._collection, self._seeds)]
+        records = [self._put("seed", f"{self._seeds}/records/s{n}", {"value": n}) for n in range(_SEEDED)]
+        return [*places, *records]
+
+    def metered(self, turn: int, number: int) -> Request:
+        """Writes and reads in turns."""
+        return self.write(number) if turn % 2 == 0 else self.query(number)
+
+    def query(self, number: int) -> Request:  # noqa: ARG002 - the right answer is the same each time
+        """The seeded records."""
+        return Request("list", "GET", f"{self._seeds}/records?_sort=value", self._headers)
+
+    def write(self, number: int) -> Request:
+        """One record."""
+        return self._put("put", f"{self._collection}/records/{self._namespace}-{number}", {"value": number})
+
+    def wrong(self, request: Request, reply: Reply) -> str:
+        """What was put has to come back with its id, the list as it was seeded."""
+        data = _data(reply)
+        if request.key:
+            right = isinstance(data, dict) and data.get("id") == request.key
+            return "" if right else "the answer does not confirm the id"
+        values = [entry.get("value") for entry in data] if isinstance(data, list) else None
+        return "" if values == list(range(_SEEDED)) else f"the list has the values {values}, 0 to {_SEEDED - 1} is right"
+
+    def state(self, request: Request, reply: Reply) -> WriteState:
+        """A 200 or 201 that confirms the id is an acknowledgement; a 4xx refuses; all else leaves it open."""
+        if reply.status in {_OK, _CREATED} and not self.wrong(request, reply):
+            return WriteState.ACKNOWLEDGED
+        return WriteState.REFUSED if 400 <= reply.status < 500 else WriteState.INDETERMINATE  # noqa: PLR2004
+
+    def read_back(self, key: str) -> Sequence[Request]:
+        """The record; there cannot be two of one id."""
+        return (Request("read_back", "GET", f"{self._collection}/records/{key}", self._headers),)
+
+    def found(self, key: str, replies: Sequence[Reply]) -> ReadBack | None:
+        """A 404 is an answer; any other status than 200 is none."""
+        (reply,) = replies
+        if reply.status == _NOT_FOUND:
+            return ReadBack(copies=0, equal=False)
+        data = _data(reply)
+        if reply.status != _OK or not isinstance(data, dict):
+            return None
+        return ReadBack(copies=1, equal=data.get("value") == int(key.rpartition("-")[2]))
+
+    def origin(self, reply: Reply) -> Origin:
+        """Three headers that `serve.py` puts on every answer."""
+        headers = reply.headers
+        return Origin(headers.get("x-region", ""), headers.get("x-slot", ""), headers.get("x-version", ""))
+
+    def _put(self, operation: str, path: str, data: Mapping[str, object]) -> Request:
+        """The id is the path's last part, for buckets and collections too."""
+        return Request(
+            operation, "PUT", path, self._headers, json.dumps({"data": data}).encode(), path.rpartition("/")[2]
+        )
+
+
+def _data(reply: Reply) -> dict[str, Any] | list[dict[str, Any]] | None:
+    try:
+        document: object = json.loads(reply.body)
+    except ValueError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    return cast("dict[str, Any]", document).get("data")
