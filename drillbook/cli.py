@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +42,7 @@ def verify(
     only: Annotated[str, typer.Option(help="Drills to run, separated by commas: cutover, rollback.")] = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for somebody else's run.")] = 0.0,
     production_allowed: Annotated[bool, typer.Option(help="Allow drills in a production environment.")] = False,
+    approval: Annotated[Path | None, typer.Option(help="File with the approval of a production run.")] = None,
     runs: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = RUNS,
 ) -> None:
     """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
@@ -57,14 +61,24 @@ def verify(
         command.append(f"--only={only}")
     if production_allowed:
         command.append("--production-allowed")
+    if approval is not None:
+        command.append(f"--approval={approval.resolve()}")
     raise typer.Exit(_run_with_signals(command))
 
 
 @app.command()
-def plan(environment: EnvironmentName = "twin", only: Annotated[str, typer.Option(help="See verify.")] = "") -> None:
+def plan(
+    environment: EnvironmentName = "twin",
+    only: Annotated[str, typer.Option(help="See verify.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="The plan that is approved, and its hash.")] = False,
+) -> None:
     """What verify would touch, how long it takes, and whether the load can decide each objective. Touches nothing."""
     where = _environment(environment)
     chosen = planning.drills(FEATURES, _names(only))
+    if as_json:
+        meant = planning.run_plan(where, chosen)
+        typer.echo(json.dumps({"sha256": meant.sha256, "plan": asdict(meant)}, indent=2))
+        return
     minutes = planning.expected_s(chosen, RUNS) / 60
     typer.echo(f"{len(chosen)} drills, about {minutes:.1f} min, in {where.name} ({where.tier}):")
     for drill in chosen:
@@ -75,6 +89,35 @@ def plan(environment: EnvironmentName = "twin", only: Annotated[str, typer.Optio
     typer.echo("what the load can decide:")
     undecidable = _show_feasibility(where)
     raise typer.Exit(EXIT_REFUSED if undecidable or not chosen else 0)
+
+
+@app.command()
+def approve(
+    by: Annotated[str, typer.Option(help="Your name, as guard.approvers has it.")],
+    key: Annotated[Path, typer.Option(help="Your Ed25519 private key, PEM.")],
+    out: Annotated[Path, typer.Option(help="Where the approval is written.")],
+    reason: Annotated[str, typer.Option(help="Why; a change's number, say.")],
+    environment: EnvironmentName = "twin",
+    only: Annotated[str, typer.Option(help="See verify.")] = "",
+    hours: Annotated[float, typer.Option(help="How long it counts, from now on.")] = 4.0,
+) -> None:
+    """Approve a production run: exactly these drills, in exactly this environment, for some hours."""
+    from drillbook.domain.guard import Approval
+    from drillbook.run import approval
+
+    where = _environment(environment)
+    meant = planning.run_plan(where, planning.drills(FEATURES, _names(only)))
+    now_s = time.time()
+    try:
+        approval.write(
+            approval.sign(Approval(meant.sha256, by, now_s, now_s + 3600 * hours, reason), key), out.resolve()
+        )
+        if where.guard.approvers.get(by) != approval.public_key(key):
+            typer.echo(f"beware: guard.approvers in {where.file.name} has no such key for {by!r}", err=True)
+    except approval.NotApproved as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
+    typer.echo(f"approved until {hours:g} h from now: plan {meant.sha256}; see {out}")
 
 
 @app.command()

@@ -202,6 +202,16 @@ def load_plan(environment: Environment, clock: SteadyClock, output: Path, namesp
     }
 
 
+def serving(ports: Platform) -> tuple[int, int]:
+    """Ready and wanted pods of the slot that has the public's traffic.
+
+    Raises:
+        Unreachable: When that cannot be seen.
+    """
+    status = ports.cluster.slot(ports.live_slot())
+    return status.ready, status.desired
+
+
 def keeping_queries(ports: Platform, queries: Path) -> Platform:
     """The same ports, with Prometheus' raw answers kept in a folder."""
     metrics = Prometheus(ports.environment.metrics.url, now=ports.clock.now, queries=queries)

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,6 +17,7 @@ from pytest_bdd.scenario import scenario_wrapper_template_registry
 from drillbook import wiring
 from drillbook.domain.verdict import Verdict, merge
 from drillbook.drill import Drill, DrillFailed, DrillInconclusive
+from drillbook.drivers.live import LiveRecord
 from drillbook.evidence import junit
 from drillbook.evidence import report as html
 from drillbook.ports import LockHeld, Unreachable
@@ -23,6 +25,7 @@ from drillbook.run import guard, planning
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
+from drillbook.run.monitor import Monitor
 from drillbook.run.session import Session
 from drillbook.run.timeline import Timeline
 from drillbook.terminal import Live
@@ -53,6 +56,8 @@ class _Run:
         self.names: set[str] = set()
         self.live: Live | None = None
         self.folder: Path | None = None
+        self.stopped: list[str] = []
+        self.live_of: tuple[str, LiveRecord] | None = None
 
     def unique(self, name: str) -> str:
         """A drill's id."""
@@ -81,10 +86,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
         wiring.check_workload(environment)
+        approval = config.getoption("--approval")
         guard.check(
             environment,
+            planning.run_plan(environment, planning.drills(Path(__file__).parent, sorted(only))),
+            now_s=time.time(),
             expected_s=EXPECTED_S * sum(_scenario(item) is not None for item in items),
             production_allowed=config.getoption("--production-allowed"),
+            approval=Path(approval) if approval else None,
         )
     except (EnvironmentFileError, guard.Refused) as error:
         raise pytest.UsageError(str(error)) from error
@@ -111,7 +120,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
             wait_s=request.config.getoption("--lock-wait"),
             requested=drills,
             versions=wiring.versions(),
-            lost=_lost,
+            lost=functools.partial(_stop, state),
             watchdog=functools.partial(wiring.watchdog, environment),
         )
     except (Unreachable, LockHeld, FolderError, OSError) as error:
@@ -123,7 +132,16 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
     if left:
         session.close(interrupted=True)
         _refuse(state, "; ".join(left))
+    looking_on = Monitor(
+        environment,
+        serving=functools.partial(wiring.serving, wiring.platform(environment, clock)),
+        live=functools.partial(_live, state),
+        now=clock.now,
+        stop=functools.partial(_stop, state),
+    )
+    looking_on.start()
     yield session, ports
+    looking_on.end()
     # Nothing is expected here: each drill has put back what it did. What stays in spite of all is somebody's to mend.
     left = wiring.put_back_what_others_left(ports)
     state.verdicts += [Verdict.FAIL] if left else []
@@ -182,6 +200,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
             raise error
         return result
     with _uninterrupted():
+        for reason in state.stopped:
+            drill.timeline.record_on_the_way_back("decided", f"stop: {reason}", activity="guard")
+            drill.doubts.append(f"the run was stopped: {reason}")
         verdict = drill.finish(error)
     state.verdicts.append(verdict)
     if state.live is not None:
@@ -267,10 +288,21 @@ def _title(item: pytest.Item) -> str:
     return f"{name} ({', '.join(str(value) for value in example.values())})" if example else name
 
 
-def _lost(reason: str) -> None:
-    """The lock is someone else's: stop as on Ctrl-C, which undoes."""
+def _stop(state: _Run, reason: str) -> None:
+    """The lock is someone else's, or the guard ends the run: stop as on Ctrl-C, which undoes."""
+    state.stopped.append(reason)
     sys.stderr.write(f"{reason}\n")
     _thread.interrupt_main()
+
+
+def _live(state: _Run) -> list[dict[str, Any]]:
+    """What the users of the drill that is going on have been answered since this was last asked."""
+    drill = state.drill
+    if drill is None:
+        return []
+    if state.live_of is None or state.live_of[0] != drill.id:
+        state.live_of = (drill.id, LiveRecord(drill.folder / "load" / "live.jsonl"))
+    return state.live_of[1]()
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from drillbook.domain.guard import AllowedHours, Burn
+
 Tier = Literal["development", "staging", "production"]
 
 
@@ -215,11 +217,23 @@ class GuardSettings:
         namespaces: Kubernetes namespaces that drills may change.
         max_duration_s: Longest run, in seconds.
         stop_file: A file whose appearance stops a run; empty for none.
+        regions: That drills may change; all of the environment's when empty.
+        pods_share: Largest share of the serving pods that may be away, 0 to 1; 1 is not watched.
+        destructive: Destructive drills that production allows, by scenario or feature.
+        approvers: Who may approve production drills: name to Ed25519 public key, raw, in base64.
+        windows: When drills may run; always when empty, except in production.
+        burn: How bad the clients' answers may be, or None.
     """
 
     namespaces: tuple[str, ...] = ()
     max_duration_s: float = 3600.0
     stop_file: str = ""
+    regions: tuple[str, ...] = ()
+    pods_share: float = 1.0
+    destructive: tuple[str, ...] = ()
+    approvers: Mapping[str, str] = field(default_factory=dict[str, str])
+    windows: tuple[AllowedHours, ...] = ()
+    burn: Burn | None = None
 
 
 @dataclass(frozen=True, slots=True)

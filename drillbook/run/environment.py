@@ -6,8 +6,10 @@ import difflib
 import hashlib
 import json
 import re
+from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import available_timezones
 
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
@@ -27,6 +29,7 @@ from drillbook.domain.environment import (
     Strategy,
     WorkloadSettings,
 )
+from drillbook.domain.guard import AllowedHours, Burn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -175,6 +178,12 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
         faults.append(
             f"{_where(path, document, ['name'])}: the name is {document['name']!r}, and the file is called {path.name}"
         )
+    for number, hours in enumerate(document.get("guard", {}).get("windows", ())):
+        if hours["zone"] not in available_timezones():
+            faults.append(
+                f"{_where(path, document, ['guard', 'windows', number, 'zone'])}: there is no time zone "
+                f"{hours['zone']!r}; give an IANA name such as Europe/Berlin"
+            )
     backends = document["router"]["backends"]
     if backends["blue"] == backends["green"]:
         faults.append(
@@ -196,6 +205,19 @@ def _missing_files(path: Path, document: CommentedMap) -> list[str]:
                 f"{_where(path, document, ['releases', 'values', number])}: there is no file {_beside(path, name)}"
             )
     return faults
+
+
+def _guard(section: Mapping[str, Any]) -> GuardSettings:
+    settings = _in_seconds(section, "max_duration")
+    for name in ("namespaces", "regions", "destructive"):
+        settings[name] = tuple(settings.get(name, ()))
+    settings["windows"] = tuple(
+        AllowedHours(tuple(w["days"]), time.fromisoformat(w["from"]), time.fromisoformat(w["to"]), w["zone"])
+        for w in section.get("windows", ())
+    )
+    burn = section.get("burn")
+    settings["burn"] = Burn(float(burn["bad_share"]), seconds(burn["for"])) if burn else None
+    return GuardSettings(**settings)
 
 
 def _where(path: Path, document: object, place: Sequence[str | int]) -> str:
@@ -251,8 +273,6 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
     load_settings = _in_seconds(d.get("load", {}), "timeout")
     if "rate" in load_settings:
         load_settings["rate_hz"] = float(load_settings.pop("rate"))
-    guard = _in_seconds(d.get("guard", {}), "max_duration")
-    guard["namespaces"] = tuple(guard.get("namespaces", ()))
     return Environment(
         name=d["name"],
         tier=d["tier"],
@@ -272,7 +292,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         strategy=Strategy(**_in_seconds(d.get("strategy", {}), "before", "watch", "drain", "slow")),
         load=LoadSettings(**load_settings),
         objectives=Objectives(**_in_seconds(d.get("objectives", {}), "outage", "latency", "switch", "rollback")),
-        guard=GuardSettings(**guard),
+        guard=_guard(d.get("guard", {})),
     )
 
 

@@ -1,44 +1,103 @@
-"""What may be done to an environment; a guard that cannot be evaluated refuses."""
+"""What may be done to an environment, before anything is touched; a guard that cannot be evaluated refuses."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.run import approval as approvals
+
 if TYPE_CHECKING:
     from drillbook.domain.environment import Environment
+    from drillbook.domain.guard import Plan
 
 
 class Refused(Exception):
     """The guard does not allow the run; the text says why and what would be needed."""
 
 
-def check(environment: Environment, *, expected_s: float, production_allowed: bool) -> None:
+def check(
+    environment: Environment,
+    plan: Plan,
+    *,
+    now_s: float,
+    expected_s: float,
+    production_allowed: bool,
+    approval: Path | None = None,
+) -> None:
     """Before anything is touched.
+
+    Args:
+        environment: Where.
+        plan: What the run means to do.
+        now_s: Seconds since the epoch.
+        expected_s: How long it takes, in seconds.
+        production_allowed: Whether the person who calls says that production is meant.
+        approval: File with somebody's word for this plan.
 
     Raises:
         Refused: When the environment's guard does not allow it.
     """
-    if environment.tier == "production" and not production_allowed:
-        raise Refused(
-            f"{environment.name} is a production environment: drills there need the flag --production-allowed"
-        )
-    slots = {environment.releases.namespace, environment.router.namespace}
-    outside = slots - set(environment.guard.namespaces)
+    settings, file = environment.guard, environment.file.name
+    if must_stop(environment):
+        raise Refused(f"the stop file {settings.stop_file} is there; delete it when drills may run again")
+    outside = set(plan.namespaces) - set(settings.namespaces)
     if outside:
         raise Refused(
-            f"the drills would change namespace {', '.join(sorted(outside))}, which guard.namespaces in "
-            f"{environment.file.name} does not list"
+            f"the drills would change namespace {', '.join(sorted(outside))}, which guard.namespaces in {file} does "
+            "not list"
         )
-    if expected_s > environment.guard.max_duration_s:
+    elsewhere = set(plan.regions) - set(settings.regions or environment.regions)
+    if elsewhere:
+        raise Refused(
+            f"the drills would change {', '.join(sorted(elsewhere))}, which guard.regions in {file} leaves out"
+        )
+    too_far = [drill for drill in plan.drills if drill.pods_share > settings.pods_share]
+    if too_far:
+        raise Refused(
+            f"{too_far[0].scenario!r} takes away {too_far[0].pods_share:.0%} of the pods, and guard.pods_share in "
+            f"{file} allows {settings.pods_share:.0%}"
+        )
+    if expected_s > settings.max_duration_s:
         raise Refused(
             f"the drills would take about {expected_s:.0f} s, and guard.max_duration allows "
-            f"{environment.guard.max_duration_s:.0f} s"
+            f"{settings.max_duration_s:.0f} s"
         )
-    if must_stop(environment):
-        raise Refused(f"the stop file {environment.guard.stop_file} is there; delete it when drills may run again")
+    if settings.windows and not any(hours.hold(now_s, now_s + expected_s) for hours in settings.windows):
+        allowed = "; ".join(str(hours) for hours in settings.windows)
+        raise Refused(f"drills may run here only within guard.windows ({allowed}), and these take {expected_s:.0f} s")
+    if environment.tier == "production":
+        _check_production(environment, plan, now_s, production_allowed=production_allowed, approval=approval)
 
 
 def must_stop(environment: Environment) -> bool:
     """Whether the environment's stop file has appeared."""
     return bool(environment.guard.stop_file) and Path(environment.guard.stop_file).exists()
+
+
+def _check_production(
+    environment: Environment, plan: Plan, now_s: float, *, production_allowed: bool, approval: Path | None
+) -> None:
+    settings, file = environment.guard, environment.file.name
+    if not production_allowed:
+        raise Refused(
+            f"{environment.name} is a production environment: drills there need the flag --production-allowed, an "
+            "approval (--approval FILE) and an allowed window"
+        )
+    if not settings.windows:
+        raise Refused(f"{environment.name} is a production environment, and {file} allows no hours: set guard.windows")
+    unnamed = [d for d in plan.drills if d.destructive and not {d.scenario, d.feature} & set(settings.destructive)]
+    if unnamed:
+        raise Refused(
+            f"{unnamed[0].scenario!r} is destructive; in production guard.destructive in {file} has to name it, or its "
+            f"feature {unnamed[0].feature!r}"
+        )
+    if approval is None:
+        raise Refused(
+            f"{environment.name} is a production environment: have the plan {plan.sha256[:12]}... approved with "
+            "`drillbook approve`, and give its file by --approval"
+        )
+    try:
+        approvals.check(approvals.read(approval), plan.sha256, settings.approvers, now_s)
+    except approvals.NotApproved as error:
+        raise Refused(str(error)) from error

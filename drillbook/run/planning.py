@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from gherkin.parser import Parser
 
+from drillbook import __version__
 from drillbook.domain import plan
+from drillbook.domain.guard import Plan, PlannedDrill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,11 +37,32 @@ class Drill:
         feature: Stem of its file, by which `--only` chooses.
         scenario: Its name; an outline counts once for each of its examples.
         requirements: Ids of the promises that it proves.
+        tags: All of the scenario's and its feature's, without their @.
     """
 
     feature: str
     scenario: str
     requirements: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+
+    @property
+    def pods_share(self) -> float:
+        """Share of the serving pods that it takes away: the tag `@pods-50` is 0.5."""
+        shares = [float(tag.removeprefix("pods-")) / 100 for tag in self.tags if tag.startswith("pods-")]
+        return max(shares, default=0.0)
+
+
+def run_plan(environment: Environment, drill_list: Sequence[Drill]) -> Plan:
+    """What a run of these drills means to do, for the guard and for whoever approves it."""
+    return Plan(
+        environment.name,
+        environment.sha256,
+        tuple(PlannedDrill(d.feature, d.scenario, "destructive" in d.tags, d.pods_share) for d in drill_list),
+        regions=(environment.primary.name,),
+        namespaces=tuple(sorted({environment.releases.namespace, environment.router.namespace})),
+        longest_s=environment.guard.max_duration_s,
+        drillbook=__version__,
+    )
 
 
 def drills(features: Path, only: Sequence[str] = ()) -> list[Drill]:
@@ -96,10 +120,15 @@ def _scenarios(stem: str, feature: Mapping[str, Any]) -> Iterator[Drill]:
         scenario = child.get("scenario")
         if scenario is None:
             continue
-        requirements = (*above, *_tags(scenario))
+        tags = (*above, *_tags(scenario))
         rows = sum(len(examples["tableBody"]) for examples in scenario["examples"])
         for _ in range(rows or 1):
-            yield Drill(stem, scenario["name"], requirements)
+            yield Drill(stem, scenario["name"], tuple(filter(_is_requirement, tags)), tags)
+
+
+def _is_requirement(tag: str) -> bool:
+    """Ids of promises have capital letters and a number: `DEP-2.1`."""
+    return re.fullmatch(r"[A-Z]+-\d+\.\d+", tag) is not None
 
 
 def _tags(node: Mapping[str, Any]) -> tuple[str, ...]:

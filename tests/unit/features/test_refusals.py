@@ -17,6 +17,7 @@ class Config:
             "--only": "",
             "--environment": "twin",
             "--production-allowed": False,
+            "--approval": "",
             "capture": "fd",
             **options,
         }
@@ -60,9 +61,10 @@ def test_a_load_too_thin_for_the_objectives_is_refused(items, monkeypatch) -> No
         drills.pytest_collection_modifyitems(Config(), items)
 
 
-def test_production_needs_a_flag(items, monkeypatch) -> None:
+def test_production_needs_more_than_a_flag(items, monkeypatch) -> None:
     production = replace(wiring.read_environment("twin"), tier="production")
     monkeypatch.setattr(drills.wiring, "read_environment", lambda _name: production)
     with pytest.raises(pytest.UsageError, match="production-allowed"):
         drills.pytest_collection_modifyitems(Config(), items)
-    drills.pytest_collection_modifyitems(Config(**{"--production-allowed": True}), items)
+    with pytest.raises(pytest.UsageError, match=r"set guard\.windows"):
+        drills.pytest_collection_modifyitems(Config(**{"--production-allowed": True}), items)

@@ -1,0 +1,241 @@
+"""Every gate of the guard is seen refusing, and what it lets through is seen as well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, time
+from pathlib import Path
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drillbook.domain.environment import GuardSettings
+from drillbook.domain.guard import AllowedHours, Approval, Burn, Plan, PlannedDrill
+from drillbook.ports import Unreachable
+from drillbook.run import approval as approvals
+from drillbook.run import guard
+from drillbook.run.monitor import Monitor
+
+NIGHTS = AllowedHours(("mon", "tue", "wed", "thu", "fri"), time(22), time(4), "Europe/Berlin")
+NIGHT_S = datetime(2026, 11, 23, 23, 0, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()  # a Monday
+PLAN = Plan(
+    "prod", "ab" * 32, (PlannedDrill("cutover", "A good release replaces the live one", False, 0.0),),
+    ("us-east-1",), ("analytics",), 1800.0, "0.1.0",
+)  # fmt: skip
+KILL = PlannedDrill("node", "A node is lost", True, 0.5)
+
+
+def environment(tier="staging", **settings):
+    defaults = {"namespaces": ("analytics",), "max_duration_s": 1800.0}
+    return SimpleNamespace(
+        name="prod", tier=tier, file=Path("prod.yaml"), regions={"us-east-1": None, "us-west-2": None},
+        guard=GuardSettings(**{**defaults, **settings}),
+    )  # fmt: skip
+
+
+def check(where, plan=PLAN, *, now_s=NIGHT_S, expected_s=360.0, allowed=False, approval=None):
+    guard.check(where, plan, now_s=now_s, expected_s=expected_s, production_allowed=allowed, approval=approval)
+
+
+@pytest.fixture
+def key(tmp_path):
+    path = tmp_path / "key.pem"
+    private = Ed25519PrivateKey.generate()
+    path.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path
+
+
+@pytest.fixture
+def production(key):
+    return environment("production", windows=(NIGHTS,), approvers={"ada": approvals.public_key(key)})
+
+
+@pytest.fixture
+def approve(tmp_path, key):
+    def make(plan=PLAN, **changes):
+        made = Approval(plan.sha256, "ada", NIGHT_S - 60, NIGHT_S + 3600, "CHG-1")
+        path = tmp_path / "approval.json"
+        approvals.write(replace(approvals.sign(made, key), **changes), path)
+        return path
+
+    return make
+
+
+def test_what_is_allowed_is_let_through(production, approve):
+    check(environment())
+    check(production, allowed=True, approval=approve())
+
+
+@pytest.mark.parametrize(
+    ("settings", "plan", "said"),
+    [
+        ({"namespaces": ("other",)}, PLAN, "guard.namespaces"),
+        ({"regions": ("us-west-2",)}, PLAN, "guard.regions"),
+        ({"pods_share": 0.3}, replace(PLAN, drills=(KILL,)), "guard.pods_share"),
+        ({"max_duration_s": 100.0}, PLAN, "guard.max_duration"),
+        ({"windows": (replace(NIGHTS, days=("sun",)),)}, PLAN, "guard.windows"),
+        ({"stop_file": "/dev/null"}, PLAN, "stop file"),
+    ],
+)
+def test_each_limit_is_seen_refusing(settings, plan, said):
+    with pytest.raises(guard.Refused, match=said):
+        check(environment(**settings), plan)
+
+
+def test_a_run_that_would_end_after_the_window_is_refused():
+    late_s = datetime(2026, 11, 24, 3, 58, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+    with pytest.raises(guard.Refused, match=r"guard\.windows"):
+        check(environment(windows=(NIGHTS,)), now_s=late_s, expected_s=360)
+    check(environment(windows=(NIGHTS,)), now_s=late_s, expected_s=60)
+
+
+def test_production_wants_all_of_flag_window_approval(production, approve):
+    with pytest.raises(guard.Refused, match="--production-allowed"):
+        check(production, approval=approve())
+    with pytest.raises(guard.Refused, match="--approval"):
+        check(production, allowed=True)
+    with pytest.raises(guard.Refused, match=r"set guard\.windows"):
+        check(replace_guard(production, windows=()), allowed=True, approval=approve())
+
+
+def replace_guard(where, **settings):
+    return SimpleNamespace(**{**vars(where), "guard": replace(where.guard, **settings)})
+
+
+def test_destructive_drills_have_to_be_named_in_production(production, approve):
+    plan = replace(PLAN, drills=(KILL,))
+    with pytest.raises(guard.Refused, match=r"guard\.destructive"):
+        check(production, plan, allowed=True, approval=approve(plan))
+    for name in ("A node is lost", "node"):
+        check(replace_guard(production, destructive=(name,)), plan, allowed=True, approval=approve(plan))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"signature": ""}, "not signed"),
+        ({"signature": "AAAA"}, "not signed"),
+        ({"signature": "no base64"}, "not signed"),
+        ({"not_after_s": NIGHT_S + 999_999}, "not signed"),
+        ({"reason": "another"}, "not signed"),
+        ({"plan_sha256": "00" * 32}, "not signed"),
+        ({"approved_by": "eve"}, "approves nothing here"),
+    ],
+)
+def test_an_approval_that_was_tampered_with_is_refused(production, approve, changes, said):
+    with pytest.raises(guard.Refused, match=said):
+        check(production, allowed=True, approval=approve(**changes))
+
+
+def test_an_approval_of_another_plan_or_another_time_is_refused(production, approve, tmp_path):
+    other = replace(PLAN, environment_sha256="cd" * 32)
+    with pytest.raises(guard.Refused, match="have changed since"):
+        check(production, allowed=True, approval=approve(other))
+    for now_s in (NIGHT_S - 120, NIGHT_S + 7200):
+        with pytest.raises(guard.Refused, match="counts from"):
+            check(production, allowed=True, approval=approve(), now_s=now_s)
+    for content in ("", "{}", "[]", '{"plan_sha256": 1}', "\x00"):
+        (tmp_path / "bad.json").write_text(content)
+        with pytest.raises(guard.Refused, match="is no approval"):
+            check(production, allowed=True, approval=tmp_path / "bad.json")
+    with pytest.raises(guard.Refused, match="cannot be read"):
+        check(production, allowed=True, approval=tmp_path / "none.json")
+
+
+def test_another_persons_key_is_refused(production, approve, tmp_path):
+    private = Ed25519PrivateKey.generate()
+    other = tmp_path / "other.pem"
+    other.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    forged = approvals.sign(approvals.read(approve()), other)
+    with pytest.raises(guard.Refused, match="not signed by ada"):
+        check(production, allowed=True, approval=approve(signature=forged.signature))
+
+
+@pytest.mark.parametrize("field", ["environment", "environment_sha256", "drills", "regions", "namespaces", "longest_s"])
+def test_the_plans_hash_covers_every_field(field):
+    changed = {"drills": (KILL,), "longest_s": 1.0}.get(field, ("x",) if field in {"regions", "namespaces"} else "x")
+    assert replace(PLAN, **{field: changed}).sha256 != PLAN.sha256
+
+
+def berlin(*parts):
+    return datetime(*parts, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+
+
+def test_hours_over_midnight_and_over_a_change_of_time():
+    friday = replace(NIGHTS, days=("fri",))
+    assert friday.hold(berlin(2026, 11, 28, 1), berlin(2026, 11, 28, 3))  # Saturday, in Friday's night
+    assert not friday.hold(berlin(2026, 11, 27, 1), berlin(2026, 11, 27, 3))  # Friday, in Thursday's
+    # On 25 October 2026 the clock goes back at 3:00: the night of Saturday has an hour more.
+    saturday = replace(NIGHTS, days=("sat",))
+    begins, ends = berlin(2026, 10, 24, 22), berlin(2026, 10, 25, 4)
+    assert ends - begins == 7 * 3600
+    assert saturday.hold(begins, ends)
+    assert not saturday.hold(begins, ends + 1)
+
+
+@given(st.floats(0, 3e9), st.floats(0, 80_000))
+def test_what_hours_hold_they_hold_in_parts(from_s, length_s):
+    if NIGHTS.hold(from_s, from_s + length_s):
+        assert NIGHTS.hold(from_s + length_s / 2, from_s + length_s)
+        assert length_s <= 7 * 3600
+
+
+def monitor(stopped, *, serving=(2, 2), live=(), now_s=1000.0, **settings):
+    answered = iter([list(live)])
+    return Monitor(
+        environment(**settings), serving=lambda: serving, live=lambda: next(answered, []), now=lambda: now_s,
+        stop=stopped.append,
+    )  # fmt: skip
+
+
+def window(end_s, ok, bad):
+    return {
+        "end_s": end_s,
+        "versions": {"1|green": {"ok": ok, "bad": {"server_error": bad}}},
+        "unanswered": {},
+        "unsent": 0,
+    }
+
+
+def test_each_reason_to_stop_a_run_is_seen():
+    burn = Burn(0.5, 4.0)
+    bad = [window(996 + n / 4, 10, 90) for n in range(1, 17)]
+    assert "stop file" in monitor([], stop_file="/dev/null").reason(999.0)
+    assert "guard.max_duration" in monitor([], max_duration_s=10.0).reason(900.0)
+    assert "guard.pods_share" in monitor([], pods_share=0.4, serving=(1, 2)).reason(999.0)
+    assert "guard.burn" in monitor([], burn=burn, live=bad).reason(999.0)
+
+
+def test_a_run_without_a_reason_goes_on(tmp_path):
+    short = [window(996 + n / 4, 10, 90) for n in range(1, 5)]
+    good = [window(996 + n / 4, 90, 10) for n in range(1, 17)]
+    settings = {"stop_file": str(tmp_path / "none"), "pods_share": 0.5, "burn": Burn(0.5, 4.0)}
+    for live in (short, good, []):
+        assert monitor([], live=live, serving=(1, 2), **settings).reason(999.0) == ""
+
+
+def test_lost_and_unsent_requests_burn_as_well():
+    lines = [{"end_s": 996 + n / 4, "versions": {}, "unanswered": {"timeout": 3}, "unsent": 1} for n in range(1, 17)]
+    assert "guard.burn" in monitor([], burn=Burn(0.5, 4.0), live=lines).reason(999.0)
+
+
+def test_a_guard_that_cannot_look_stops_the_run(monkeypatch):
+    monkeypatch.setattr("drillbook.run.monitor.LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr("drillbook.run.monitor.BLIND_FOR_S", 0.02)
+
+    def away():
+        raise Unreachable("the cluster does not answer")
+
+    for broken, said in ((away, "could not look"), (lambda: 1 / 0, "cannot be evaluated")):
+        stopped = []
+        looking = monitor(stopped, pods_share=0.5)
+        looking.serving = broken
+        looking.start()
+        looking._thread.join(5)
+        assert said in stopped[0]
+        assert len(stopped) == 1
