@@ -11,30 +11,35 @@ import json
 import secrets
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import requests
 
 from drillbook.twin import images, services
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
-from drillbook.twin.layers import SITE_PACKAGES, Sources, Wheels
+from drillbook.twin.layers import SITE_PACKAGES, Debian, Sources, Wheels
 from drillbook.twin.layout import CLIENT, PROFILES, state_directory
 from drillbook.twin.network import inside
 from drillbook.twin.oci import Command
+from drillbook.twin.rootfs import PYTHON_ROOT
 
 HERE = Path(__file__).resolve().parent
 NAMESPACE = "kinto"
 PUBLIC_NAME = "kinto.drillbook.test"
-VERSIONS = ("1.0.0", "1.1.0")
+VERSIONS = ("1.0.0", "1.1.0", "1.2.0-bad")
+"""Of the image: the same Kinto, told apart by what it says of itself; the first is installed."""
 REGION = PROFILES["staging"].regions[0]
 _READY_WITHIN_S = 180.0
+_LIBRARIES = replace(PYTHON_ROOT, name="kinto-libraries", packages=(*PYTHON_ROOT.packages, "libstdc++6"))
+"""Python's root with what Kinto's JSON library needs besides."""
 
 
 def image(version: str) -> images.Image:
     """Kinto with the few lines that sign its answers."""
     return images.Image(
         "kinto", version,
-        (*images.PYTHON, Wheels("kinto-wheels", "example"), Sources("kinto", (
+        (*images.PYTHON, Debian(_LIBRARIES, below=PYTHON_ROOT), Wheels("kinto-wheels", "example"), Sources("kinto", (
             ("examples/kinto/serve.py", f"{SITE_PACKAGES}/kinto_serve.py"),
         ))),
         Command(("/usr/bin/python3", "-m", "kinto_serve"), environment={
@@ -64,9 +69,10 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Remove everything but the name and the images."""
+    """Remove everything but the images."""
     with inside(CLIENT.namespace):
         kubectl = _kubectl()
+        services.set_addresses({PUBLIC_NAME: []})
         kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=55s")
         _sql(kubectl, "drop database if exists kinto with (force)")
         _sql(kubectl, "drop role if exists kinto")
@@ -82,11 +88,9 @@ def _give_database(kubectl: Kubectl) -> None:
     _sql(kubectl, "drop role if exists kinto")
     _sql(kubectl, f"create role kinto login password '{password}'")
     _sql(kubectl, "create database kinto owner kinto template template0 encoding 'UTF8'")
-    values = {
-        "database": f"postgresql://kinto:{password}@postgres.data.svc.cluster.local:5432/kinto",
-        "hmac": secrets.token_urlsafe(32),
-    }
-    data = {name: base64.b64encode(value.encode()).decode() for name, value in values.items()}
+    # SQLAlchemy would take another driver than the one that Kinto comes with.
+    url = f"postgresql+psycopg2://kinto:{password}@postgres.data.svc.cluster.local:5432/kinto"
+    data = {"database": base64.b64encode(url.encode()).decode()}
     meta = {"name": "kinto", "namespace": NAMESPACE}
     kubectl.apply([{"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data}])
 
@@ -125,5 +129,22 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
+def main() -> int:
+    """What the command line says; 0 when it is done, 1 when it is not, 2 when it is not understood."""
+    work = {"install": install, "uninstall": uninstall}.get(" ".join(sys.argv[1:]))
+    if work is None:
+        sys.stderr.write("usage: python -m examples.kinto install | uninstall\n")
+        return 2
+    try:
+        work()
+    except FileNotFoundError as error:
+        sys.stderr.write(f"kinto: {error}; is the twin up? drillbook twin up\n")
+        return 1
+    except (ClusterError, services.ServiceError) as error:
+        sys.stderr.write(f"kinto: {error}\n")
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    {"install": install, "uninstall": uninstall}[sys.argv[1]]()
+    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
 _BUCKET = "/v1/buckets/drills"
 _SEEDED = 20
+_JSON = {"Content-Type": "application/json"}
 _OK, _CREATED, _NOT_FOUND = 200, 201, 404
 
 
@@ -21,14 +21,9 @@ class KintoWorkload:
     """A record's id is the client's key, so a PUT that is sent again stores nothing twice."""
 
     def __init__(self, namespace: str, options: Mapping[str, Any]) -> None:
-        """Options: `user`, by whose name the drill writes (default drill); Kinto takes any password for any name."""
-        unknown = set(options) - {"user"}
-        if unknown:
-            raise ValueError(f"the Kinto workload has the option user, and no option {', '.join(sorted(unknown))}")
-        self._headers = {
-            "Authorization": "Basic " + base64.b64encode(f"{options.get('user', 'drill')}:drill".encode()).decode(),
-            "Content-Type": "application/json",
-        }
+        """There are no options; an application with accounts would have a name or the file of a token here."""
+        if options:
+            raise ValueError(f"the Kinto workload has no options, and these are given: {', '.join(sorted(options))}")
         self._namespace = namespace
         self._collection = f"{_BUCKET}/collections/{namespace}"
         self._seeds = f"{_BUCKET}/collections/{namespace}-seed"
@@ -45,7 +40,7 @@ class KintoWorkload:
 
     def query(self, number: int) -> Request:  # noqa: ARG002 - the right answer is the same each time
         """The seeded records."""
-        return Request("list", "GET", f"{self._seeds}/records?_sort=value", self._headers)
+        return Request("list", "GET", f"{self._seeds}/records?_sort=value")
 
     def write(self, number: int) -> Request:
         """One record."""
@@ -58,7 +53,9 @@ class KintoWorkload:
             right = isinstance(data, dict) and data.get("id") == request.key
             return "" if right else "the answer does not confirm the id"
         values = [entry.get("value") for entry in data] if isinstance(data, list) else None
-        return "" if values == list(range(_SEEDED)) else f"the list has the values {values}, 0 to {_SEEDED - 1} is right"
+        return (
+            "" if values == list(range(_SEEDED)) else f"the list has the values {values}, 0 to {_SEEDED - 1} is right"
+        )
 
     def state(self, request: Request, reply: Reply) -> WriteState:
         """A 200 or 201 that confirms the id is an acknowledgement; a 4xx refuses; all else leaves it open."""
@@ -68,7 +65,7 @@ class KintoWorkload:
 
     def read_back(self, key: str) -> Sequence[Request]:
         """The record; there cannot be two of one id."""
-        return (Request("read_back", "GET", f"{self._collection}/records/{key}", self._headers),)
+        return (Request("read_back", "GET", f"{self._collection}/records/{key}"),)
 
     def found(self, key: str, replies: Sequence[Reply]) -> ReadBack | None:
         """A 404 is an answer; any other status than 200 is none."""
@@ -87,9 +84,7 @@ class KintoWorkload:
 
     def _put(self, operation: str, path: str, data: Mapping[str, object]) -> Request:
         """The id is the path's last part, for buckets and collections too."""
-        return Request(
-            operation, "PUT", path, self._headers, json.dumps({"data": data}).encode(), path.rpartition("/")[2]
-        )
+        return Request(operation, "PUT", path, _JSON, json.dumps({"data": data}).encode(), path.rpartition("/")[2])
 
 
 def _data(reply: Reply) -> dict[str, Any] | list[dict[str, Any]] | None:
