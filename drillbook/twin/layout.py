@@ -121,6 +121,10 @@ class Region:
         """The administrator's kubeconfig."""
         return state_directory() / "kubeconfig" / f"{self.name}.yaml"
 
+    def account_kubeconfig(self, account: str) -> Path:
+        """The kubeconfig of one of the harness' accounts, `verify` or `release`."""
+        return state_directory() / "kubeconfig" / f"{self.name}-{account}.yaml"
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _LIFE = dt.timedelta(days=365)
@@ -100,13 +100,21 @@ class Leaf:
 
 def kubeconfig(authority: Authority, leaf: Leaf, *, server: str, name: str) -> dict[str, object]:
     """A kubeconfig that refers to the files by path, so that no key is copied."""
+    user = {"client-certificate": str(leaf.certificate), "client-key": str(leaf.key)}
+    return _kubeconfig(authority.certificate, user, server=server, name=name)
+
+
+def token_kubeconfig(authority: Path, token: str, *, server: str, name: str) -> dict[str, object]:
+    """A kubeconfig for a service account."""
+    return _kubeconfig(authority, {"token": token}, server=server, name=name)
+
+
+def _kubeconfig(authority: Path, user: Mapping[str, str], *, server: str, name: str) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [
-            {"name": name, "cluster": {"server": server, "certificate-authority": str(authority.certificate)}}
-        ],
-        "users": [{"name": name, "user": {"client-certificate": str(leaf.certificate), "client-key": str(leaf.key)}}],
+        "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority": str(authority)}}],
+        "users": [{"name": name, "user": dict(user)}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "current-context": name,
     }

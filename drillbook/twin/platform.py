@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from drillbook.twin import services
+from drillbook.twin import accounts, services
 from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
 from drillbook.twin.layout import PUBLIC_NAME, state_directory
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 SYSTEM = Path(__file__).resolve().parents[2] / "system"
 FIRST_RELEASE = "1.0.0"
 FIRST_SLOT = "blue"
-OWN_NAMESPACE = "drillbook"
 _NODE_PORTS = {"database": 30432, "prometheus": 30090, "vault": 30820}
 _HELM_TIMEOUT_S = 240
 _PODS_DEADLINE_S = 180.0
@@ -73,7 +72,7 @@ def _install_platform(
     url = f"postgresql://analytics:{credentials['app']}@{database}/analytics?target_session_attrs=read-write"
     kubectl.apply(
         [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OWN_NAMESPACE}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": accounts.NAMESPACE}},
             _secret("data", "postgres-credentials", credentials),
             _secret("analytics", "analytics-database", {"url": url}),
         ]
@@ -85,6 +84,7 @@ def _install_platform(
         "postgres": {"primaryHost": "" if region is primary else primary.workers[0].address},
     }
     _helm(profile, region, built, "platform", values)
+    accounts.install(region, built.helm, kubectl, SYSTEM / "charts" / "drillbook")
 
 
 def _install_release(profile: Profile, region: Region, built: Built) -> None:
