@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _BUCKET = "/v1/buckets/drills"
 _SEEDED = 20
+_LONG_AGO_MS = 1_500_000_000_000
 _JSON = {"Content-Type": "application/json"}
 _OK, _CREATED, _NOT_FOUND = 200, 201, 404
 
@@ -43,8 +44,13 @@ class KintoWorkload:
         return Request("list", "GET", f"{self._seeds}/records?_sort=value")
 
     def write(self, number: int) -> Request:
-        """One record."""
-        return self._put("put", f"{self._collection}/records/{self._namespace}-{number}", {"value": number})
+        """One record.
+
+        With a time of change of its own: Kinto gives one millisecond to one record of a collection only, and answers
+        409 to whoever else comes in the same.
+        """
+        path = f"{self._collection}/records/{self._namespace}-{number}"
+        return self._put("put", path, {"value": number, "last_modified": _LONG_AGO_MS + number})
 
     def wrong(self, request: Request, reply: Reply) -> str:
         """What was put has to come back with its id, the list as it was seeded."""
