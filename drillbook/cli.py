@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drillbook import __version__
-from drillbook.run import planning
+from drillbook.run import planning, redaction
 from drillbook.run.environment import EnvironmentFileError, find, load
 
 if TYPE_CHECKING:
@@ -230,6 +230,7 @@ def _names(only: str) -> list[str]:
 
 def main() -> None:
     """Entry point."""
+    redaction.guard_streams()
     app()
 
 

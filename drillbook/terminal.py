@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from drillbook.evidence.text import printable
+from drillbook.run import redaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,5 +101,5 @@ class Live:
     def _say(self, text: str, style: str = "") -> None:
         # What the stream's encoding lacks is shown as an escape: an exception here would end the live output unseen.
         encoding = self._console.encoding
-        shown = text.encode(encoding, "backslashreplace").decode(encoding)
+        shown = redaction.text(text).encode(encoding, "backslashreplace").decode(encoding)
         self._console.print(Text(shown, style=style))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from drillbook import wiring
 from drillbook.domain.verdict import Verdict
 from drillbook.ports import LockLost
-from drillbook.run import processes
+from drillbook.run import processes, redaction
 from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import FOLDER_VARIABLE, FolderError, RunFolder
 from drillbook.run.journal import UNDO_WITHIN_S, persistently
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     # What ends a terminal or a job is sent to every process: this one has still to put the platform back.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    redaction.learn_inherited()
+    redaction.guard_streams()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     reason = end_of_runner(int(pipe))
     if not reason:

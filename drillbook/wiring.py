@@ -26,7 +26,7 @@ from drillbook.platform import Platform
 from drillbook.ports import Holder
 from drillbook.run import environment as environments
 from drillbook.run import journal as journals
-from drillbook.run import leash
+from drillbook.run import leash, redaction
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE, RunFolder
@@ -132,10 +132,10 @@ def platform(environment: Environment, clock: Clock, *, queries: Path | None = N
             leash=leash.before_a_program(os.getpid()),
         ),
         cluster=KubernetesCluster(api, releases.namespace, releases.deployment),
-        metrics=Prometheus(environment.metrics.url, now=clock.now, queries=queries),
+        metrics=_prometheus(environment, clock, queries),
         series=_series(environment.metrics, environment.objectives.latency_s),
         client=client,
-        store=ConfigMapStore(api, environment.own_namespace),
+        store=ConfigMapStore(api, environment.own_namespace, redaction.document),
         lock=KubernetesLease(api, namespace=environment.own_namespace),
         workload=workload,
         smoke=lambda prefix: GatewaySmoke(
@@ -214,8 +214,7 @@ def serving(ports: Platform) -> tuple[int, int]:
 
 def keeping_queries(ports: Platform, queries: Path) -> Platform:
     """The same ports, with Prometheus' raw answers kept in a folder."""
-    metrics = Prometheus(ports.environment.metrics.url, now=ports.clock.now, queries=queries)
-    return replace(ports, metrics=metrics)
+    return replace(ports, metrics=_prometheus(ports.environment, ports.clock, queries))
 
 
 def versions() -> dict[str, str]:
@@ -228,6 +227,10 @@ def put_back_what_others_left(ports: Platform) -> list[str]:
     """Undo what runs that died have left open; answers a sentence for each change that could not be undone."""
     found = journals.recover(ports.store, ports.undo, ports.clock)
     return [f"{undone.change.action} is not undone: {undone.text}" for undone in found if not undone.restored]
+
+
+def _prometheus(environment: Environment, clock: Clock, queries: Path | None) -> Prometheus:
+    return Prometheus(environment.metrics.url, now=clock.now, queries=queries, redact=redaction.text)
 
 
 def _series(metrics: MetricsSettings, latency_s: float) -> ServiceSeries:

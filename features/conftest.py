@@ -21,7 +21,7 @@ from drillbook.drivers.live import LiveRecord
 from drillbook.evidence import junit
 from drillbook.evidence import report as html
 from drillbook.ports import LockHeld, Unreachable
-from drillbook.run import guard, planning
+from drillbook.run import guard, planning, redaction
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
@@ -83,6 +83,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if _scenario(item) is None or _stem(item) in only]
     if not any(_scenario(item) is not None for item in items) or config.option.collectonly:
         return
+    if config.getoption("capture") == "no":
+        redaction.guard_streams()
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
         wiring.check_workload(environment)

@@ -56,7 +56,8 @@ def asking(api: client.ApiClient, what: str) -> Generator[None]:
     except ApiException as refused:
         status = int(cast("int | None", refused.status) or 0)
         hint = {
-            401: "the credentials are not accepted: renew the kubeconfig's token or certificate (the twin's: drillbook twin up)",
+            401: "the credentials are not accepted: renew the kubeconfig's token or certificate (the twin's: "
+            "drillbook twin up)",
             403: "the account lacks the right: grant it the harness' Role",
             404: "it does not exist",
         }.get(status, str(cast("object", refused.reason)))

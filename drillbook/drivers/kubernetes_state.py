@@ -13,7 +13,7 @@ from drillbook.drivers.kubernetes import TIMEOUT_S, asking
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _LABELS = {"app.kubernetes.io/managed-by": "drillbook"}
 _SELECTOR = ",".join(f"{key}={value}" for key, value in _LABELS.items())
@@ -27,17 +27,18 @@ class ConfigMapStore:
     Attributes:
         api: The cluster's client.
         namespace: Where the ConfigMaps live; it has to exist.
+        redact: Takes secrets out of what is stored.
     """
 
     api: client.ApiClient
     namespace: str = "drillbook"
+    redact: Callable[[object], Any] = lambda document: document
 
     def put(self, name: str, document: Mapping[str, Any]) -> None:
         """Create or replace."""
         core = client.CoreV1Api(self.api)
-        body = client.V1ConfigMap(
-            metadata=client.V1ObjectMeta(name=name, labels=_LABELS), data={_KEY: json.dumps(document, sort_keys=True)}
-        )
+        text = json.dumps(self.redact(document), sort_keys=True)
+        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name, labels=_LABELS), data={_KEY: text})
         with asking(self.api, f"write the ConfigMap {self.namespace}/{name}"):
             try:
                 core.replace_namespaced_config_map(name, self.namespace, body, _request_timeout=TIMEOUT_S)

@@ -80,6 +80,7 @@ class Prometheus:
         queries: Path | None = None,
         timeout_s: float = 5.0,
         headers: Mapping[str, str] | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         """Nothing is asked yet.
 
@@ -89,11 +90,13 @@ class Prometheus:
             queries: Directory in which the raw answers are kept, one file each; None keeps none.
             timeout_s: For one query, in all.
             headers: Sent with each query, for example for authorization; never written down.
+            redact: Takes secrets out of what is kept and said.
         """
         self._url = url.rstrip("/")
         self._now = now
         self._queries = queries
         self._timeout_s = timeout_s
+        self._redact = redact
         self._heard = _Heard()
         self._library = PrometheusConnect(
             url=self._url,
@@ -126,7 +129,7 @@ class Prometheus:
         if problem is None:
             samples, problem = _vector(self._heard)
         if problem is not None:
-            raise Unreachable(f"Prometheus at {self._url} {problem}; the query was {promql!r}")
+            raise Unreachable(self._redact(f"Prometheus at {self._url} {problem}; the query was {promql!r}"))
         return samples
 
     def _keep(self, promql: str, at_s: float, asked_s: float) -> None:
@@ -141,7 +144,7 @@ class Prometheus:
             "status": self._heard.status,
             "body": _document(self._heard.body),
         }
-        text = json.dumps(document, indent=1) + "\n"
+        text = self._redact(json.dumps(document, indent=1, ensure_ascii=False)) + "\n"
         number = sum(1 for _ in self._queries.glob("*.json")) + 1
         while True:  # several processes of a drill ask; the first to make a name has it
             try:

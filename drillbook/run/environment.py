@@ -30,6 +30,7 @@ from drillbook.domain.environment import (
     WorkloadSettings,
 )
 from drillbook.domain.guard import AllowedHours, Burn
+from drillbook.run import redaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,6 +80,7 @@ def load(path: Path, *, releases: bool = True) -> Environment:
     """
     raw = _read(path)
     document = _parse(path, raw)
+    redaction.learn_environment_file(path, document)
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     errors = sorted(
         Draft202012Validator(schema).iter_errors(cast("Any", _plain(document))),
@@ -88,7 +90,7 @@ def load(path: Path, *, releases: bool = True) -> Environment:
     if not faults:
         faults = [*_contradictions(path, document), *(_missing_files(path, document) if releases else [])]
     if faults:
-        raise EnvironmentFileError("\n".join(faults))
+        raise EnvironmentFileError(redaction.text("\n".join(faults)))
     return _build(path, hashlib.sha256(raw).hexdigest(), cast("dict[str, Any]", _plain(document)))
 
 

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from drillbook.run import redaction
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -217,8 +219,13 @@ def _object(line: str) -> dict[str, Any] | None:
 
 
 def to_json(document: object, *, indent: int | None = None) -> str:
-    """JSON without NaN and infinities, which other readers refuse."""
-    return json.dumps(_plain(document), indent=indent, ensure_ascii=False, allow_nan=False, default=str)
+    """JSON without secrets, and without NaN and infinities, which other readers refuse."""
+    plain = redaction.document(_plain(document))
+    return json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False, default=_shown)
+
+
+def _shown(value: object) -> str:
+    return redaction.text(str(value))
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,7 @@ import os
 import runpy
 import sys
 
-from drillbook.run import processes
+from drillbook.run import processes, redaction
 
 _PROGRAM = "--"
 
@@ -29,6 +29,8 @@ def main() -> None:
     processes.die_with(int(sys.argv[1]))
     if sys.argv[2] == _PROGRAM:
         os.execvp(sys.argv[3], sys.argv[3:])
+    redaction.learn_inherited()
+    redaction.guard_streams()
     sys.argv = sys.argv[2:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import shutil
 import socket
 import sys
 import threading
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from drillbook import __version__
 from drillbook.domain.verdict import Verdict, merge
 from drillbook.ports import LockLost, Unreachable
+from drillbook.run import redaction
 from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import FOLDER_VARIABLE, RunFolder, write_json
 from drillbook.run.renewal import RENEW_EVERY_S
@@ -89,7 +89,8 @@ class Session:
         holder = lock.acquire(identity, wait_s=wait_s)
         try:
             folder = RunFolder.create(runs, environment.name, clock.now())
-            shutil.copyfile(environment.file, folder.path / "environment.yaml")
+            shown = redaction.text(environment.file.read_text(encoding="utf-8"))
+            (folder.path / "environment.yaml").write_text(shown, encoding="utf-8")
             document = {
                 "run_id": folder.run_id,
                 "drillbook_version": __version__,
