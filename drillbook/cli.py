@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from drillbook.run import planning, redaction
 from drillbook.run.environment import EnvironmentFileError, find, load
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from drillbook.domain.environment import Environment
     from drillbook.twin.layout import ProfileName
 
@@ -25,6 +28,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 FEATURES = PROJECT / "features"
 RUNS = PROJECT / "reports" / "runs"
 EXIT_REFUSED = 2
+_USAGE_ERROR = 4
 
 app = typer.Typer(
     help="Proves that a deployment strategy holds, by exercising it.", no_args_is_help=True, add_completion=False,
@@ -63,7 +67,9 @@ def verify(
         command.append("--production-allowed")
     if approval is not None:
         command.append(f"--approval={approval.resolve()}")
-    raise typer.Exit(_run_with_signals(command))
+    code = _run_with_signals(command)
+    # What pytest calls a wrong use is a refusal: nothing was touched.
+    raise typer.Exit(EXIT_REFUSED if code == _USAGE_ERROR else code)
 
 
 @app.command()
@@ -254,10 +260,21 @@ def _run_folder(name: str) -> Path:
 
 
 def _run_with_signals(command: list[str]) -> int:
-    """Run it; Ctrl-C goes to the child, which undoes and then ends, and is waited for."""
+    """Run it; a signal that would end this process goes to the child, which undoes, ends, and is waited for."""
+    told: list[int] = []
+    children: list[subprocess.Popen[bytes]] = []
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+        for child in children:
+            child.send_signal(number)
+
+    # A terminal's Ctrl-C reaches the child as well; it takes the second for what it is.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, forward)
     with subprocess.Popen(command, cwd=PROJECT, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue
+        children.append(process)
+        for number in told:
+            process.send_signal(number)
+        return process.wait()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import functools
-import signal
 import sys
 import time
 from pathlib import Path
@@ -27,12 +25,12 @@ from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
 from drillbook.run.monitor import Monitor
 from drillbook.run.session import Session
+from drillbook.run.stopping import Stop
 from drillbook.run.timeline import Timeline
 from drillbook.terminal import Live
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from types import FrameType
 
     from pytest_bdd.parser import ScenarioTemplate
 
@@ -51,12 +49,11 @@ class _Run:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.verdicts: list[Verdict] = []
-        self.interrupted = False
+        self.stop = Stop()
         self.drill: Drill | None = None
         self.names: set[str] = set()
         self.live: Live | None = None
         self.folder: Path | None = None
-        self.stopped: list[str] = []
         self.live_of: tuple[str, LiveRecord] | None = None
 
     def unique(self, name: str) -> str:
@@ -109,46 +106,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platform]]:
     """The environment's lock, the run's folder, the ports."""
     state = request.config.stash[_RUN]
-    environment = state.environment
-    clock = SteadyClock.starting_now()
-    drills = [_title(item) for item in request.session.items if _scenario(item) is not None]
-    runs = Path(request.config.getoption("--runs") or RUNS)
-    try:
-        ports = wiring.platform(environment, clock)
-        session = Session.open(
-            environment,
-            runs,
-            ports.lock,
-            wait_s=request.config.getoption("--lock-wait"),
-            requested=drills,
-            versions=wiring.versions(),
-            lost=functools.partial(_stop, state),
-            watchdog=functools.partial(wiring.watchdog, environment),
+    with state.stop.possible(), contextlib.ExitStack() as ends:
+        session, ports = _open(request, state)
+        ends.callback(_close, state, session, ports)
+        looking_on = Monitor(
+            state.environment,
+            serving=functools.partial(wiring.serving, wiring.platform(state.environment, session.clock)),
+            live=functools.partial(_live, state),
+            now=session.clock.now,
+            stop=functools.partial(_stop, state),
         )
-    except (Unreachable, LockHeld, FolderError, OSError) as error:
-        _refuse(state, str(error))
-    if state.live is not None:
-        state.live.follow(session.folder.path / "timeline.jsonl")
-    state.folder = session.folder.path
-    left = wiring.put_back_what_others_left(ports)
-    if left:
-        session.close(interrupted=True)
-        _refuse(state, "; ".join(left))
-    looking_on = Monitor(
-        environment,
-        serving=functools.partial(wiring.serving, wiring.platform(environment, clock)),
-        live=functools.partial(_live, state),
-        now=clock.now,
-        stop=functools.partial(_stop, state),
-    )
-    looking_on.start()
-    yield session, ports
-    looking_on.end()
-    # Nothing is expected here: each drill has put back what it did. What stays in spite of all is somebody's to mend.
-    left = wiring.put_back_what_others_left(ports)
-    state.verdicts += [Verdict.FAIL] if left else []
-    sys.stderr.write("".join(f"left changed: {sentence}\n" for sentence in left))
-    session.close(interrupted=state.interrupted, left_changed=bool(left))
+        looking_on.start()
+        ends.callback(looking_on.end)
+        yield session, ports
 
 
 @pytest.fixture
@@ -188,11 +158,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     error: BaseException | None = None
     result = None
-    with _terminated_is_interrupted():
-        try:
-            result = yield
-        except BaseException as raised:  # noqa: BLE001 - also Ctrl-C: the platform is put back first
-            error = raised
+    try:
+        result = yield
+    except BaseException as raised:  # noqa: BLE001 - also Ctrl-C: the platform is put back first
+        error = raised
     drill = state.drill
     if drill is None:
         state.verdicts.append(Verdict.INCONCLUSIVE)
@@ -201,17 +170,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         if error is not None:
             raise error
         return result
-    with _uninterrupted():
-        for reason in state.stopped:
-            drill.timeline.record_on_the_way_back("decided", f"stop: {reason}", activity="guard")
-            drill.doubts.append(f"the run was stopped: {reason}")
+    with state.stop.put_off():
+        drill.doubts += [f"the run was stopped: {reason}" for reason in state.stop.reasons]
         verdict = drill.finish(error)
     state.verdicts.append(verdict)
     if state.live is not None:
         state.live.drill_finished(str(verdict), drill.reasons(error))
     if isinstance(error, KeyboardInterrupt):
-        state.interrupted = True
         raise error
+    if state.stop.told:
+        # It came while this drill was put back, which no signal ends; the next drill does not begin.
+        raise KeyboardInterrupt from error
     if verdict is Verdict.PASS:
         return result
     text = "\n".join(drill.reasons(error)) or "nothing was judged"
@@ -231,8 +200,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         state.live.say(f"\nverdict: {verdict} ({len(state.verdicts)} of {session.testscollected} drills ran)")
     if state.folder is not None:
         _report(state.folder)
-    own = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
-    if exitstatus not in own and not (state.interrupted and exitstatus == pytest.ExitCode.INTERRUPTED):
+    if exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}:
         return
     if Verdict.FAIL in state.verdicts:
         session.exitstatus = Verdict.FAIL.exit_code
@@ -290,11 +258,51 @@ def _title(item: pytest.Item) -> str:
     return f"{name} ({', '.join(str(value) for value in example.values())})" if example else name
 
 
+def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.Platform]:
+    """Take the environment, and put back what runs that died have left in it."""
+    environment, clock = state.environment, SteadyClock.starting_now()
+    runs = Path(request.config.getoption("--runs") or RUNS)
+    try:
+        ports = wiring.platform(environment, clock)
+        session = Session.open(
+            environment,
+            runs,
+            ports.lock,
+            wait_s=request.config.getoption("--lock-wait"),
+            requested=[_title(item) for item in request.session.items if _scenario(item) is not None],
+            versions=wiring.versions(),
+            lost=functools.partial(_stop, state),
+            watchdog=functools.partial(wiring.watchdog, environment),
+        )
+    except (Unreachable, LockHeld, FolderError, OSError) as error:
+        _refuse(state, str(error))
+    if state.live is not None:
+        state.live.follow(session.folder.path / "timeline.jsonl")
+    state.folder = session.folder.path
+    left = wiring.put_back_what_others_left(ports)
+    if left:
+        session.close(interrupted=True)
+        _refuse(state, "; ".join(left))
+    return session, ports
+
+
+def _close(state: _Run, session: Session, ports: wiring.Platform) -> None:
+    """Each drill has put back what it did, so nothing is expected to be left; what is in spite of all is told."""
+    with state.stop.put_off():
+        left = wiring.put_back_what_others_left(ports)
+        state.verdicts += [Verdict.FAIL] if left else []
+        sys.stderr.write("".join(f"left changed: {sentence}\n" for sentence in left))
+        session.close(interrupted=state.stop.told, left_changed=bool(left))
+
+
 def _stop(state: _Run, reason: str) -> None:
     """The lock is someone else's, or the guard ends the run: stop as on Ctrl-C, which undoes."""
-    state.stopped.append(reason)
-    sys.stderr.write(f"{reason}\n")
-    _thread.interrupt_main()
+    if not state.stop.because(reason):
+        return
+    if state.drill is not None:
+        state.drill.timeline.record_on_the_way_back("decided", f"stop: {reason}", activity="guard")
+    with contextlib.suppress(OSError, ValueError):  # a terminal that is gone keeps nothing from ending
+        sys.stderr.write(f"{reason}\n")
 
 
 def _live(state: _Run) -> list[dict[str, Any]]:
@@ -305,30 +313,3 @@ def _live(state: _Run) -> list[dict[str, Any]]:
     if state.live_of is None or state.live_of[0] != drill.id:
         state.live_of = (drill.id, LiveRecord(drill.folder / "load" / "live.jsonl"))
     return state.live_of[1]()
-
-
-@contextlib.contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """While the platform is put back, Ctrl-C says so and changes nothing; SIGKILL is what `recover` is for."""
-
-    def wait(_number: int, _frame: FrameType | None) -> None:
-        sys.stderr.write("\nthe platform is being put back; this ends by itself\n")
-
-    before = {number: signal.signal(number, wait) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
