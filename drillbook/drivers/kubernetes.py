@@ -12,6 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from yaml import YAMLError
 
+from drillbook.drivers import bounds
 from drillbook.ports import SlotStatus, Unreachable
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT_S = (3.0, 10.0)
-"""To connect, and between two bytes of an answer."""
+"""To connect, and for a whole answer."""
+
+MAX_ANSWER = 32 * 1024 * 1024
+"""Bytes of one answer; a larger one is refused."""
 
 VERSION_LABEL = "app.kubernetes.io/version"
 
@@ -28,7 +32,7 @@ def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
     """A client for one cluster; asks nothing yet.
 
     Raises:
-        Unreachable: When the kubeconfig is missing, malformed or lacks the context.
+        Unreachable: When the kubeconfig is missing, malformed, lacks the context or asks not to verify the server.
     """
     if not kubeconfig.is_file():
         raise Unreachable(f"the kubeconfig {kubeconfig} does not exist; name the right one in the environment file")
@@ -37,10 +41,54 @@ def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
     except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         chosen = f" with the context {context!r}" if context else ""
         raise Unreachable(f"the kubeconfig {kubeconfig} cannot be used{chosen}: {error}") from error
-    # One more try is for a connection that the server closed while it was idle; longer waits are the callers'.
-    api.configuration.retries = urllib3.Retry(total=1, backoff_factor=0.2)
-    api.rest_client.pool_manager.connection_pool_kw["retries"] = api.configuration.retries
+    if not api.configuration.verify_ssl:
+        raise Unreachable(
+            f"the kubeconfig {kubeconfig} says insecure-skip-tls-verify, so that anybody could answer for the cluster "
+            "and be given the token: name its certificate-authority instead"
+        )
+    # One more try is for a connection that the server closed while it was idle; longer waits are the callers'. Nobody is
+    # sent elsewhere by an answer.
+    api.configuration.retries = urllib3.Retry(total=1, redirect=False, backoff_factor=0.2)
+    pools: Any = api.rest_client.pool_manager
+    pools.connection_pool_kw["retries"] = api.configuration.retries
+    bounds.bound_pools(pools, most_bytes=MAX_ANSWER, within_s=TIMEOUT_S[1])
+    cast("Any", api.configuration).refresh_api_key_hook = _Renewal(kubeconfig, context, _written(kubeconfig))
     return api
+
+
+@dataclass(slots=True)
+class _Renewal:
+    """Takes a token anew from a kubeconfig that was written again: one that expires in mid-drill can be replaced.
+
+    Attributes:
+        kubeconfig: The file.
+        context: In it.
+        seen: When it was last written, as far as this was looked at.
+    """
+
+    kubeconfig: Path
+    context: str | None
+    seen: int
+
+    def __call__(self, configuration: client.Configuration) -> None:
+        """Called by the client before each request."""
+        written = _written(self.kubeconfig)
+        if written in {self.seen, 0}:
+            return
+        try:
+            fresh = config.new_client_from_config(str(self.kubeconfig), context=self.context, persist_config=False)
+        except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError):
+            return  # it is being written: the next request looks again
+        configuration.api_key = fresh.configuration.api_key
+        self.seen = written
+
+
+def _written(path: Path) -> int:
+    """When a file was last written, in nanoseconds; 0 when it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @contextmanager
@@ -64,7 +112,7 @@ def asking(api: client.ApiClient, what: str) -> Generator[None]:
         raise Unreachable(f"the cluster {host} refused to {what} ({status}): {hint}") from refused
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unreachable(f"the cluster {host} did not answer when asked to {what}: {_short(error)}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unreachable(
             f"what is at {host} is no Kubernetes API: its answer, when asked to {what}, could not be read "
             f"({type(error).__name__})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from ruamel.yaml import YAML
 
 from drillbook.twin import machines
 from drillbook.twin.layout import PROFILES
+from tests.crashes.conftest import PROJECT
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -91,6 +94,42 @@ def test_an_api_server_that_is_away_for_a_minute_is_waited_for(start, twin):
     print(f"API server away: ended with {code}, {time.monotonic() - back_s:.1f} s after it was back")
     assert code == 75
     twin.wait_until_clean()
+
+
+def test_a_token_that_ends_in_mid_drill_is_renewed_in_its_file(start, twin, tmp_path):
+    # A token ends with the object that it is bound to.
+    twin.kubectl("create", "secret", "generic", "leash", "-n", "drillbook")
+    yaml = YAML(typ="safe", pure=True)
+    document = yaml.load((PROJECT / "environments" / "twin.yaml").read_text())
+    document["name"] = "token"
+    kubeconfig = Path(document["regions"]["us-east-1"]["kubeconfig"])
+    document["regions"]["us-east-1"]["kubeconfig"] = "kubeconfig.yaml"
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "system").symlink_to(PROJECT / "system")
+    with (tmp_path / "environments" / "token.yaml").open("w") as file:
+        yaml.dump(document, file)
+    mine = tmp_path / "environments" / "kubeconfig.yaml"
+    content = json.loads(kubeconfig.read_text())
+    content["users"][0]["user"]["token"] = twin.kubectl(
+        "create", "token", "drillbook-release", "-n", "drillbook", "--bound-object-kind=Secret",
+        "--bound-object-name=leash",
+    ).strip()  # fmt: skip
+    mine.write_text(json.dumps(content))
+    try:
+        run = start(SCENARIO, environment=tmp_path / "environments" / "token.yaml")
+        run.wait_for_boundary(SWITCHED - 1)
+    finally:
+        twin.kubectl("delete", "secret", "leash", "-n", "drillbook")
+    ended_s = time.monotonic()
+    while time.monotonic() - ended_s < 30:
+        time.sleep(1)
+    assert not twin.clean, "the token still counted"
+    mine.write_text(kubeconfig.read_text())
+    renewed_s = time.monotonic()
+    code = run.end()
+    print(f"token ended for 30 s: ended with {code}, {time.monotonic() - renewed_s:.1f} s after it was renewed")
+    assert code == 75
+    assert twin.clean, twin.left()
 
 
 def test_a_clock_that_jumps_by_an_hour_changes_nothing(start, twin, tmp_path, monkeypatch):

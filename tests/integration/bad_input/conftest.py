@@ -105,6 +105,32 @@ def answering(status: int, body: bytes, content_type: str = "application/json") 
 
 
 @contextmanager
+def recording() -> Generator[tuple[str, list[str]]]:
+    """A server that answers an empty object; its URL, and the credentials that it was shown."""
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers["Authorization"])
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
 def silent() -> Generator[str]:
     """A server that accepts and never says anything; its URL."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:

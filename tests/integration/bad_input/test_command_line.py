@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 
 import pytest
+from kubernetes import client
 
-from bad_input.conftest import PROJECT, answering, silent
+from bad_input.conftest import PROJECT, answering, kubeconfig, recording, silent
+from drillbook.drivers.kubernetes import connect
 
 REFUSED, INCONCLUSIVE = 2, 75
 
@@ -151,6 +154,19 @@ def test_a_cluster_that_says_nothing(drillbook, environment):
     assert "did not answer" in output
     assert code == INCONCLUSIVE, output
     assert "Traceback" not in output
+
+
+def test_a_token_that_is_renewed_in_its_file_is_taken_up(tmp_path):
+    with recording() as (server, seen):
+        path = tmp_path / "kubeconfig.yaml"
+        path.write_text(json.dumps(kubeconfig(server)))
+        api = client.CoreV1Api(connect(path))
+        api.list_namespace(_preload_content=False)
+        renewed = json.dumps(kubeconfig(server)).replace("a-token-that-has-expired", "a-new-token")
+        path.write_text(renewed)
+        os.utime(path, (1, 1))
+        api.list_namespace(_preload_content=False)
+    assert seen == ["Bearer a-token-that-has-expired", "Bearer a-new-token"]
 
 
 def test_an_environment_that_is_not_there(drillbook):
