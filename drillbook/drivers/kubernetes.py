@@ -46,8 +46,8 @@ def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
             f"the kubeconfig {kubeconfig} says insecure-skip-tls-verify, so that anybody could answer for the cluster "
             "and be given the token: name its certificate-authority instead"
         )
-    # One more try is for a connection that the server closed while it was idle; longer waits are the callers'. Nobody is
-    # sent elsewhere by an answer.
+    # One more try is for a connection that the server closed while it was idle; longer waits are the callers'.
+    # Nobody is sent elsewhere by an answer.
     api.configuration.retries = urllib3.Retry(total=1, redirect=False, backoff_factor=0.2)
     pools: Any = api.rest_client.pool_manager
     pools.connection_pool_kw["retries"] = api.configuration.retries
@@ -179,4 +179,5 @@ def _is_ready(pod: Any) -> bool:
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:200]}"
+    cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
+    return f"{type(cause).__name__}: {str(cause)[:200]}"
