@@ -149,7 +149,7 @@ def _count(options: Mapping[str, Any], name: str, *, default: int, at_least: int
 def _json(reply: Reply) -> dict[str, Any] | None:
     try:
         answer = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", answer) if isinstance(answer, dict) else None
 

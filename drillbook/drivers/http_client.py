@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from drillbook.drivers import bounds
 from drillbook.drivers.reach import Names
 from drillbook.ports import Answer, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from drillbook.domain.traffic import Origin
 
@@ -33,11 +35,13 @@ class HttpClient:
         base_url: Scheme, host and port of the public address.
         origin_of: Tells from an answer's headers (names in lower case) who answered; the workload's own rule.
         names: Finds the host's address, anew for each request.
+        ca_file: Authorities that its certificate is verified against; the system's when left out.
     """
 
     base_url: str
     origin_of: Callable[[Mapping[str, str]], Origin]
     names: Names = field(default_factory=Names)
+    ca_file: Path | None = None
 
     def get(self, path: str, *, headers: Mapping[str, str] | None = None, timeout_s: float = 5.0) -> Answer:
         """A GET on a connection of its own."""
@@ -70,9 +74,8 @@ class HttpClient:
         connection = self._connection(url.scheme, url.hostname or "", url.port, deadline)
         try:
             connection.request(method, path, body=payload, headers=sent_headers)
-            _leave_at_most(connection, deadline)
             response = connection.getresponse()
-            content = _read(connection, response, deadline)
+            content = _read(response)
         except TimeoutError as late:
             raise Unreachable(f"{asked} was not answered within {timeout_s:g} s") from late
         except (OSError, http.client.HTTPException) as error:
@@ -90,17 +93,22 @@ class HttpClient:
         port = port or (443 if scheme == "https" else 80)
         address = host if _is_address(host) else self.names.addresses(host, port)[0]
         left = max(deadline - time.monotonic(), 0.001)
-        if scheme != "https":
-            return http.client.HTTPConnection(address, port, timeout=left)
-        return _SecureConnection(address, port, server_name=host, timeout=left)
+        if scheme == "https":
+            authorities = str(self.ca_file) if self.ca_file is not None else None
+            verifying = ssl.create_default_context(cafile=authorities)
+            connection = _SecureConnection(address, port, server_name=host, verifying=verifying, timeout=left)
+        else:
+            connection = http.client.HTTPConnection(address, port, timeout=left)
+        connection.response_class = bounds.response_class(MAX_BODY + bounds.HEAD, lambda: deadline - time.monotonic())
+        return connection
 
 
 class _SecureConnection(http.client.HTTPSConnection):
     """TLS to an address, verified for a name."""
 
-    def __init__(self, address: str, port: int, *, server_name: str, timeout: float) -> None:
-        self._verifying = ssl.create_default_context()
-        super().__init__(address, port, timeout=timeout, context=self._verifying)
+    def __init__(self, address: str, port: int, *, server_name: str, verifying: ssl.SSLContext, timeout: float) -> None:
+        super().__init__(address, port, timeout=timeout, context=verifying)
+        self._verifying = verifying
         self._server_name = server_name
 
     def connect(self) -> None:
@@ -108,26 +116,15 @@ class _SecureConnection(http.client.HTTPSConnection):
         self.sock = self._verifying.wrap_socket(self.sock, server_hostname=self._server_name)
 
 
-def _read(connection: http.client.HTTPConnection, response: http.client.HTTPResponse, deadline: float) -> bytes:
+def _read(response: http.client.HTTPResponse) -> bytes:
     parts: list[bytes] = []
     size = 0
-    while True:
-        _leave_at_most(connection, deadline)
-        part = response.read1(_CHUNK)
-        if not part:
-            return b"".join(parts)
+    while part := response.read1(_CHUNK):
         parts.append(part)
         size += len(part)
         if size > MAX_BODY:
-            raise http.client.HTTPException(f"the answer is larger than {MAX_BODY} bytes")
-
-
-def _leave_at_most(connection: http.client.HTTPConnection, deadline: float) -> None:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    if connection.sock is not None:
-        connection.sock.settimeout(left)
+            raise bounds.TooLarge(f"the answer is larger than {MAX_BODY} bytes")
+    return b"".join(parts)
 
 
 def _is_address(host: str) -> bool:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import requests
+import requests.adapters
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from prometheus_api_client.prometheus_connect import PrometheusConnect
 from urllib3.util.retry import Retry
 
+from drillbook.drivers import bounds
 from drillbook.ports import Sample, Unreachable
 
 if TYPE_CHECKING:
@@ -42,12 +44,19 @@ class _BoundedSession(requests.Session):
     """Reads each answer within a total time and size."""
 
     def __init__(self, heard: _Heard, timeout_s: float) -> None:
-        super().__init__()
         self._heard = heard
         self._timeout_s = timeout_s
+        super().__init__()
+        # Neither a proxy nor a .netrc of the machine's comes in between: who is asked is what the environment says.
+        self.trust_env = False
+
+    def mount(self, prefix: str | bytes, adapter: requests.adapters.BaseAdapter) -> None:
+        if isinstance(adapter, requests.adapters.HTTPAdapter):
+            bounds.bound_pools(adapter.poolmanager, most_bytes=MAX_BODY + bounds.HEAD, within_s=self._timeout_s)
+        super().mount(prefix, adapter)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:  # type: ignore[override]
-        options.update(stream=True, timeout=(_CONNECT_S, self._timeout_s), allow_redirects=False)
+        options.update(stream=True, timeout=(min(_CONNECT_S, self._timeout_s), self._timeout_s), allow_redirects=False)
         deadline = time.monotonic() + self._timeout_s
         self._heard.status, self._heard.body = 0, b""
         response = super().request(method, url, *args, **options)
@@ -80,6 +89,7 @@ class Prometheus:
         queries: Path | None = None,
         timeout_s: float = 5.0,
         headers: Mapping[str, str] | None = None,
+        ca_file: Path | None = None,
         redact: Callable[[str], str] = str,
     ) -> None:
         """Nothing is asked yet.
@@ -90,6 +100,7 @@ class Prometheus:
             queries: Directory in which the raw answers are kept, one file each; None keeps none.
             timeout_s: For one query, in all.
             headers: Sent with each query, for example for authorization; never written down.
+            ca_file: Authorities that its certificate is verified against; the usual ones when left out.
             redact: Takes secrets out of what is kept and said.
         """
         self._url = url.rstrip("/")
@@ -98,10 +109,12 @@ class Prometheus:
         self._timeout_s = timeout_s
         self._redact = redact
         self._heard = _Heard()
+        session = _BoundedSession(self._heard, timeout_s)
+        session.verify = str(ca_file) if ca_file is not None else True
         self._library = PrometheusConnect(
             url=self._url,
             headers=dict(headers or {}),
-            session=_BoundedSession(self._heard, timeout_s),
+            session=session,
             retry=Retry(0, read=False),
         )
 
@@ -120,7 +133,7 @@ class Prometheus:
             problem = _refusal(self._heard)
         except requests.Timeout:
             problem = f"did not answer within {self._timeout_s:g} s"
-        except (requests.exceptions.JSONDecodeError, KeyError, TypeError):
+        except (requests.exceptions.JSONDecodeError, KeyError, TypeError, RecursionError):
             problem = _strange(self._heard)
         except requests.RequestException as error:
             problem = f"could not be asked: {_short(error)}"
@@ -189,7 +202,7 @@ def _mapping(value: object) -> dict[str, Any]:
 def _document(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body[:_KEPT_OF_STRANGE].decode(errors="replace")
 
 
