@@ -85,7 +85,7 @@ def settings() -> dict[str, str]:
         **{f"kinto.{part}_backend": f"kinto.core.{part}.postgresql" for part in parts},
         **{f"kinto.{part}_url": url for part in parts},
         **{f"kinto.{part}_pool_size": str(THREADS) for part in parts},
-        # Nobody has to say who they are: accounts would add nothing to what is shown here.
+        # Nobody has to say who they are: Kinto 25 recognises nobody beside pyramid-multiauth 1.1.
         "kinto.bucket_create_principals": "system.Everyone",
     }
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.twin, pytest.mark.slow]
+from examples.kinto.adapter import KintoWorkload
+from loadtests.workload import ReadBack, Reply, WriteState
+
 PROJECT = Path(__file__).resolve().parents[2]
 TAKEN_BACK = "A bad release that passes its health checks is taken back by itself"
 PROVED = {
@@ -40,6 +42,54 @@ def kinto():
     assert removed.returncode == 0, removed.stderr
 
 
+def reply(status: int, data: object = None) -> Reply:
+    return Reply(status, {}, json.dumps({"data": data}).encode())
+
+
+def test_a_write_that_is_sent_again_is_the_same_write():
+    workload = KintoWorkload("drill-a", {})
+    assert workload.write(7) == workload.write(7)
+    assert workload.write(7).path != workload.write(8).path
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (reply(201, {"id": "drill-a-7"}), WriteState.ACKNOWLEDGED),
+        (reply(200, {"id": "drill-a-7"}), WriteState.ACKNOWLEDGED),
+        (reply(201, {"id": "drill-a-8"}), WriteState.INDETERMINATE),
+        (Reply(200, {}, b"<html>"), WriteState.INDETERMINATE),
+        (reply(409), WriteState.REFUSED),
+        (reply(503), WriteState.INDETERMINATE),
+    ],
+)
+def test_only_an_answer_that_confirms_the_id_acknowledges(answer: Reply, state: WriteState):
+    workload = KintoWorkload("drill-a", {})
+    assert workload.state(workload.write(7), answer) is state
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (reply(200, {"value": 7}), ReadBack(copies=1, equal=True)),
+        (reply(200, {"value": 8}), ReadBack(copies=1, equal=False)),
+        (reply(404), ReadBack(copies=0, equal=False)),
+        (reply(503), None),
+    ],
+)
+def test_what_was_written_is_there_or_not_or_nobody_knows(answer: Reply, found: ReadBack | None):
+    assert KintoWorkload("drill-a", {}).found("drill-a-7", [answer]) == found
+
+
+@pytest.mark.parametrize("values", [list(range(5)), [*range(19), 20], list(reversed(range(20)))])
+def test_a_list_that_is_cut_short_altered_or_out_of_order_is_wrong(values: list[int]):
+    workload = KintoWorkload("drill-a", {})
+    assert not workload.wrong(workload.query(0), reply(200, [{"value": n} for n in range(20)]))
+    assert str(values) in workload.wrong(workload.query(0), reply(200, [{"value": n} for n in values]))
+
+
+@pytest.mark.twin
+@pytest.mark.slow
 @pytest.mark.usefixtures("kinto")
 def test_what_it_offers_is_proved_and_the_rest_is_not_proved_by_name(tmp_path: Path):
     done = run(
