@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drillbook import __version__
+from drillbook import __version__, evidence_reports_cli
 from drillbook.run import planning, redaction
 from drillbook.run.environment import EnvironmentFileError, find, load
 
@@ -36,6 +36,7 @@ app = typer.Typer(
 )  # fmt: skip
 twin_app = typer.Typer(help="The reference platform on this machine.", no_args_is_help=True)
 app.add_typer(twin_app, name="twin")
+evidence_reports_cli.register(app)
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="Name in environments/, or a file's path.")]
 

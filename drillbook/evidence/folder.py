@@ -39,8 +39,13 @@ class NotARun(Exception):
     """There is no folder to read; the text says what was looked for."""
 
 
-def read(run_dir: Path) -> RunRecord:
+def read(run_dir: Path, *, load: bool = True) -> RunRecord:
     """Everything that a run's folder says.
+
+    Args:
+        run_dir: The folder.
+        load: Whether the load is read too and every file is digested, which takes as long as all the rest; a look over
+            many runs does without.
 
     Raises:
         NotARun: When there is no such folder; whatever is wrong inside of one becomes a note.
@@ -54,8 +59,8 @@ def read(run_dir: Path) -> RunRecord:
     undo = _undo(reader)
     environment_file = reader.text("environment.yaml", needed=False) or ""
     general = list(reader.taken())
-    drills = [_drill(reader, id_, checks, events) for id_ in _drill_ids(run_dir, checks, events)]
-    files = reader.files()
+    drills = [_drill(reader, id_, checks, events, load=load) for id_ in _drill_ids(run_dir, checks, events)]
+    files = reader.files() if load else ()
     general += reader.taken()
     requested = texts_of(run.get("requested"))
     missing, unsure = _missing(requested, drills)
@@ -84,7 +89,9 @@ def read(run_dir: Path) -> RunRecord:
     )
 
 
-def _drill(reader: Reader, id_: str, checks: Mapping[str, _Lines], events: Mapping[str, _Lines]) -> DrillRecord:
+def _drill(
+    reader: Reader, id_: str, checks: Mapping[str, _Lines], events: Mapping[str, _Lines], *, load: bool
+) -> DrillRecord:
     folder = f"drills/{id_}"
     document = reader.document(f"{folder}/drill.json") or {}
     judged = tuple(
@@ -94,7 +101,7 @@ def _drill(reader: Reader, id_: str, checks: Mapping[str, _Lines], events: Mappi
         for path in check.recorded.measurement.evidence:
             if not reader.is_file(path) and not reader.is_folder(path):
                 reader.note(path, f"is missing, and “{check.recorded.objective.statement}” rests on it")
-    seen = traffic.read(reader, f"{folder}/load")
+    seen = traffic.read(reader, f"{folder}/load") if load else None
     experiment = reader.document(f"{folder}/experiment.json", needed=False)
     journal = reader.document(f"{folder}/journal.json", needed=experiment is not None) or {}
     if journal and journal.get("status") != "completed":

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING
 
 from drillbook.domain.measurement import Window
-from drillbook.domain.traffic import Origin
 from drillbook.domain.verdict import Verdict
-from drillbook.domain.wording import duration, moment, quantity, span, visible
-from drillbook.evidence import bins, folder, intervals, lanes, stages, timeplot, traffic
-from drillbook.evidence.reading import replace, text_of
+from drillbook.evidence import bins, folder, intervals, lanes, pages, stages, timeplot, traffic
+from drillbook.evidence.reading import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from markupsafe import Markup
+
+    from drillbook.domain.traffic import Origin
     from drillbook.evidence.bins import Tally
     from drillbook.evidence.lanes import Marker
     from drillbook.evidence.record import DrillRecord, Event, RunRecord
@@ -35,9 +29,6 @@ _REQUESTS_A_BIN = 8
 """On average at least, so that a close-up shows rates and not single requests."""
 _CLOSE_UP_BELOW = 0.35
 """Share of a drill within which all failures lie, so that a closer look shows more."""
-
-_SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.INCONCLUSIVE: "?"}
-_KIBIBYTE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +91,7 @@ def page(run: RunRecord) -> str:
     """The report as HTML."""
     requirements = run.requirements()
     return (
-        _templates()
+        pages.templates()
         .get_template("report.html.j2")
         .render(
             run=run,
@@ -109,7 +100,7 @@ def page(run: RunRecord) -> str:
             proved=[name for name, verdict in requirements.items() if verdict is Verdict.PASS],
             unproved=[(name, verdict) for name, verdict in requirements.items() if verdict is not Verdict.PASS],
             remarks=[note for note in run.notes if not note.withholds],
-            style=Markup(_style()),  # noqa: S704 -- our own file
+            style=pages.style("style.css"),
         )
     )
 
@@ -216,67 +207,3 @@ def _latency_limit_s(drill: DrillRecord) -> float | None:
         and check.recorded.objective.limit > 0
     ]
     return min(limits, default=None)
-
-
-@cache
-def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("drillbook.evidence"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
-    cast("dict[str, Any]", environment.filters).update(
-        duration=_duration, moment=moment, offset=_offset, as_json=_as_json, href=_href, size=_size, symbol=_symbol,
-        origin=_origin, seconds=_seconds,
-    )  # fmt: skip
-    cast("dict[str, Any]", environment.globals).update(quantity=quantity, span=span, Verdict=Verdict)
-    return environment
-
-
-def _finalize(value: Any) -> Any:
-    """Whatever is shown shows itself; what we drew is drawn."""
-    return value if isinstance(value, Markup | int | float) else visible(str(value))
-
-
-def _duration(seconds: float | None) -> str:
-    return "unknown" if seconds is None else duration(seconds)
-
-
-def _offset(t_s: float, zero_s: float) -> str:
-    return f"{t_s - zero_s:+.2f} s"
-
-
-def _as_json(value: object) -> str:
-    return text_of(value, limit=600)
-
-
-def _href(path: str) -> str:
-    return quote(path, errors="replace")
-
-
-def _symbol(verdict: Verdict) -> str:
-    return _SYMBOLS[verdict]
-
-
-def _seconds(value: float) -> str:
-    return "none" if math.isnan(value) else quantity(value, "s")
-
-
-def _origin(origin: Origin) -> str:
-    if origin == Origin():
-        return "no answer"
-    return " · ".join(part for part in (origin.version or "version unknown", origin.slot) if part)
-
-
-def _size(value: int) -> str:
-    if value < _KIBIBYTE:
-        return f"{value} B"
-    return f"{value / _KIBIBYTE:.1f} KiB" if value < _KIBIBYTE**2 else f"{value / _KIBIBYTE**2:.1f} MiB"
-
-
-@cache
-def _style() -> str:
-    return files("drillbook.evidence").joinpath("templates/style.css").read_text(encoding="utf-8")

@@ -1,0 +1,234 @@
+"""What many runs tell together: verdicts and figures over nights, streaks, what flickers and what got worse."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from drillbook.domain import streak
+from drillbook.domain.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from drillbook.domain.interval import Interval
+    from drillbook.domain.verdict import Objective
+    from drillbook.evidence.record import Check, DrillRecord, RunRecord
+
+RECOVERY = frozenset({"DR-1.5", "DR-1.6", "DEP-2.3"})
+"""Promises about how fast something is back and how much is lost, for which a number of drills is asked for."""
+
+_RECENT = 20
+"""Drills of one scenario in which flickering is looked for."""
+_FLIPS = 2
+"""There and back."""
+_BEFORE_A_DRIFT = 5
+"""Figures that there must be before the newest two can be called worse than all of them: by chance, 1 in 21."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measurement of an objective.
+
+    Attributes:
+        run: Place of its run among those looked at.
+        interval: None when nothing was measured.
+        verdict: Of its check.
+    """
+
+    run: int
+    interval: Interval | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One objective of one scenario over all runs.
+
+    Attributes:
+        scenario: Name.
+        objective: As it was in the newest run.
+        figures: Oldest first.
+    """
+
+    scenario: str
+    objective: Objective
+    figures: tuple[Figure, ...]
+
+    @property
+    def in_a_row(self) -> int:
+        """How many of the newest passed without another between them."""
+        return _in_a_row([figure.verdict for figure in self.figures])
+
+    @property
+    def worst(self) -> float | None:
+        """The worst bound of the newest that passed in a row; None when there are none."""
+        bounds = [_worse(self.objective, f.interval) for f in self.figures[-self.in_a_row :] if f.interval is not None]
+        if not self.in_a_row or not bounds:
+            return None
+        return max(bounds) if self.objective.direction == "at_most" else min(bounds)
+
+    @property
+    def drifted(self) -> int:
+        """Than how many earlier figures the newest two are both worse, all intervals apart; 0 when they are not."""
+        if len(self.figures) < _BEFORE_A_DRIFT + 2:
+            return 0
+        *before, last_but_one, last = [figure.interval for figure in self.figures]
+        if last is None or last_but_one is None or any(interval is None for interval in before):
+            return 0
+        known = [interval for interval in before if interval is not None]
+        if self.objective.direction == "at_most":
+            apart = min(last.low, last_but_one.low) > max(interval.high for interval in known)
+        else:
+            apart = max(last.high, last_but_one.high) < min(interval.low for interval in known)
+        return len(known) if apart else 0
+
+    @property
+    def by_chance(self) -> float:
+        """How likely two are the worst of all if nothing has changed."""
+        return 1 / math.comb(len(self.figures), 2) if len(self.figures) > 1 else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One scenario over all runs.
+
+    Attributes:
+        scenario: Name.
+        verdicts: One for each run; None where it was not drilled.
+        requirements: Of the newest drill.
+    """
+
+    scenario: str
+    verdicts: tuple[Verdict | None, ...]
+    requirements: tuple[str, ...]
+
+    @property
+    def drilled(self) -> tuple[Verdict, ...]:
+        """The verdicts that there are."""
+        return tuple(verdict for verdict in self.verdicts if verdict is not None)
+
+    @property
+    def in_a_row(self) -> int:
+        """How many of the newest drills passed; an INCONCLUSIVE one ends it as a FAIL does."""
+        return _in_a_row(self.drilled)
+
+    @property
+    def shown_share(self) -> float:
+        """The share of drills that pass, as far as those in a row show it."""
+        return streak.shown_share(self.in_a_row)
+
+    @property
+    def flips(self) -> int:
+        """How often the verdict changed among the newest drills."""
+        return sum(earlier is not later for earlier, later in pairwise(self.drilled[-_RECENT:]))
+
+    @property
+    def flaky(self) -> bool:
+        """Whether it changed and changed back."""
+        return self.flips >= _FLIPS
+
+    @property
+    def regressed(self) -> int:
+        """After how many passes in a row the newest drills do not pass; 0 when they do, or never did."""
+        passes = [verdict is Verdict.PASS for verdict in self.drilled]
+        while passes and not passes[-1]:
+            passes.pop()
+        return (
+            _in_a_row([Verdict.PASS if p else Verdict.FAIL for p in passes]) if len(passes) < len(self.drilled) else 0
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Many runs.
+
+    Attributes:
+        runs: Oldest first.
+        pasts: Of every scenario.
+        series: Of every objective.
+    """
+
+    runs: tuple[RunRecord, ...]
+    pasts: tuple[Past, ...]
+    series: tuple[Series, ...]
+
+    @property
+    def recovery(self) -> tuple[Series, ...]:
+        """Objectives about time to recover and data lost."""
+        about = (s for s in self.series if RECOVERY & {*s.objective.requirements})
+        return tuple(s for s in about if s.objective.unit == "s" or s.objective.id.startswith("data.lost"))
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What somebody should look into, in sentences."""
+        found = [
+            f"{past.scenario}: passed {past.regressed} times in a row, and is now {past.drilled[-1]}"
+            for past in self.pasts
+            if past.regressed
+        ]
+        found += [
+            f"{past.scenario}: its verdict changed {past.flips} times in {min(len(past.drilled), _RECENT)} drills"
+            for past in self.pasts
+            if past.flaky
+        ]
+        found += [
+            f"{s.scenario}: {s.objective.statement}: the newest two figures are worse than each of the {s.drifted} "
+            f"before them (by chance: {s.by_chance:.1%})"
+            for s in self.series
+            if s.drifted
+        ]
+        return tuple(found)
+
+
+def of(runs: Iterable[RunRecord]) -> History:
+    """Of runs, oldest first."""
+    runs = tuple(runs)
+    drills: dict[str, list[tuple[int, DrillRecord]]] = {}
+    for number, run in enumerate(runs):
+        for drill in run.drills:
+            drills.setdefault(drill.scenario, []).append((number, drill))
+    pasts = tuple(_past(name, found, len(runs)) for name, found in drills.items())
+    series = tuple(one for name, found in drills.items() for one in _series(name, found))
+    return History(runs, pasts, series)
+
+
+def _past(name: str, drills: Sequence[tuple[int, DrillRecord]], runs: int) -> Past:
+    verdicts: list[Verdict | None] = [None] * runs
+    for number, drill in drills:
+        verdicts[number] = drill.verdict
+    return Past(name, tuple(verdicts), drills[-1][1].requirements)
+
+
+def _series(name: str, drills: Sequence[tuple[int, DrillRecord]]) -> Iterable[Series]:
+    """Objectives of the newest drill; figures of another unit are of something else."""
+    latest: dict[str, Objective] = {
+        check.recorded.objective.id: check.recorded.objective for check in drills[-1][1].checks
+    }
+    for id_, objective in latest.items():
+        figures = tuple(
+            _figure(number, check)
+            for number, drill in drills
+            for check in drill.checks
+            if check.recorded.objective.id == id_ and check.recorded.objective.unit == objective.unit
+        )
+        yield Series(name, objective, figures)
+
+
+def _figure(number: int, check: Check) -> Figure:
+    return Figure(number, check.recorded.measurement.interval, check.verdict)
+
+
+def _worse(objective: Objective, interval: Interval) -> float:
+    return interval.high if objective.direction == "at_most" else interval.low
+
+
+def _in_a_row(verdicts: Sequence[Verdict]) -> int:
+    count = 0
+    for verdict in reversed(verdicts):
+        if verdict is not Verdict.PASS:
+            break
+        count += 1
+    return count

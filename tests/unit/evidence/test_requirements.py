@@ -1,0 +1,75 @@
+"""What is promised, what scenarios say they prove, and whether both speak of the same things."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from drillbook.evidence import scenarios
+from drillbook.evidence.requirements import CatalogueError, catalogue, parse
+
+FEATURES = Path(__file__).parents[3] / "features"
+CONTROLS = "nist: {name: NIST, controls: {CP-4: plans are tested}}"
+ONE = "- {id: DR-1, title: Backup, requirements: {DR-1.1: {says: made daily, answers: {nist: [CP-4]}}}}"
+
+
+def test_there_are_76_promises_each_with_its_own_id_and_control():
+    ids = [requirement.id for requirement in catalogue().requirements]
+
+    assert len(ids) == len(set(ids)) == 76
+    assert all(requirement.says and requirement.controls for requirement in catalogue().requirements)
+    assert len({requirement.says for requirement in catalogue().requirements}) == 76
+
+
+def test_every_control_is_answered_for():
+    answered = {control for requirement in catalogue().requirements for control in requirement.controls}
+
+    assert answered == set(catalogue().controls)
+    assert {"CP-2", "CP-4", "CP-9", "CP-9(1)", "CP-10", "CP-10(4)", "A1.3", "A.5.30", "8.5", "Art. 11(6)", "Art. 25",
+            "(a)(7)(ii)(D)"} <= {control.id for control in answered}  # fmt: skip
+
+
+def test_every_tag_of_the_features_is_a_promise():
+    tags = {tag for path in FEATURES.rglob("*.feature") for tag in re.findall(r"@([A-Z][\w.-]*)", path.read_text())}
+
+    assert tags
+    assert tags <= set(catalogue().by_id())
+    assert {id_ for scenario in scenarios.read(FEATURES) for id_ in scenario.requirements} == tags
+
+
+@pytest.mark.parametrize(
+    ("requirements", "complaint"),
+    [
+        (ONE + "\n" + ONE, "more than once"),
+        (ONE.replace("CP-4", "CP-99"), "CP-99"),
+        (ONE.replace("DR-1.1", "DR-2.1"), "stands under DR-1"),
+        (ONE.replace("made daily", "made daily, tested"), "quote a statement"),
+    ],
+)
+def test_a_catalogue_that_contradicts_itself_is_refused(requirements, complaint):
+    assert len(parse(ONE, CONTROLS).requirements) == 1
+
+    with pytest.raises(CatalogueError, match=complaint):
+        parse(requirements, CONTROLS)
+
+
+def test_oscal_writes_an_enhancement_with_a_dot():
+    assert {c.oscal_id for c in catalogue().controls if c.id in {"CP-9(1)", "CP-4"}} == {"cp-9.1", "cp-4"}
+
+
+def test_scenarios_have_the_names_under_which_runs_record_them(tmp_path):
+    (tmp_path / "a.feature").write_text(
+        "@DR-1.1\nFeature: F\n  Scenario: plain\n    Given x\n\n  Rule: R\n    @DR-1.2 @slow\n"
+        "    Scenario Outline: of\n      Given <a>\n      Examples:\n        | a | b |\n        | 1 | 2 |\n"
+    )
+
+    found = scenarios.read(tmp_path)
+
+    assert [(s.name, s.requirements) for s in found] == [("plain", ("DR-1.1",)), ("of (1, 2)", ("DR-1.1", "DR-1.2"))]
+
+
+def test_a_folder_without_features_is_no_proof_of_anything(tmp_path):
+    with pytest.raises(FileNotFoundError, match="give the folder of the features"):
+        scenarios.read(tmp_path)

@@ -1,0 +1,165 @@
+"""What counts as a proof of a requirement, and what does not."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from sample import BROKEN, KEPT, REQUESTS, SCENARIO, START_S, UNDECIDED, Sample
+
+from drillbook.evidence import history, trace_report, tracing
+from drillbook.evidence.requirements import catalogue
+from drillbook.evidence.scenarios import Scenario
+from drillbook.evidence.tracing import DAY_S, State
+
+NOW_S = START_S + DAY_S
+ABOUT = Scenario(SCENARIO, "A release is cut over", "cutover.feature", ("DEP-2.1", "DEP-2.3"))
+
+
+def run(runs, day=0.0, checks=(KEPT,), **changes):
+    """A run so many days before the newest possible one."""
+    shift = -day * DAY_S
+    changes["drill"] = {"started_s": START_S + shift, "finished_s": START_S + 25 + shift, **changes.get("drill", {})}
+    changes["run"] = {"run_id": f"run-{1000 - day:g}", "started_s": START_S + shift, **changes.get("run", {})}
+    return Sample(checks=checks, **changes).write(runs / f"run-{1000 - day:g}")
+
+
+def matrix(runs, *scenarios, now_s=NOW_S, days=7.0):
+    found = tracing.read_runs(runs)
+    return tracing.trace(catalogue(), scenarios or (ABOUT,), found, now_s=now_s, max_age_days=days)
+
+
+def state(found, id_="DEP-2.1"):
+    return next(row.state for row in found.rows if row.requirement.id == id_)
+
+
+def test_a_fresh_pass_proves_and_nothing_else_is_proved(tmp_path):
+    run(tmp_path)
+
+    found = matrix(tmp_path)
+
+    assert {row.requirement.id for row in found.rows if row.state.proved} == {"DEP-2.1", "DEP-2.3"}
+    assert state(found, "DR-1.5") is State.NO_SCENARIO
+    assert not found.proved
+
+
+@pytest.mark.parametrize(
+    ("checks", "expected"), [((BROKEN,), State.BROKEN), ((UNDECIDED,), State.UNDECIDED), ((), State.UNDECIDED)]
+)
+def test_the_last_drill_decides_whatever_came_before(tmp_path, checks, expected):
+    run(tmp_path, day=2)
+    run(tmp_path, day=1, checks=checks)
+
+    assert state(matrix(tmp_path)) is expected
+
+    run(tmp_path, day=0)
+    assert state(matrix(tmp_path)) is State.PROVED
+
+
+def test_evidence_goes_stale(tmp_path):
+    run(tmp_path)
+    ends_s = START_S + 25
+
+    assert state(matrix(tmp_path, now_s=ends_s + 7 * DAY_S)) is State.PROVED
+    assert state(matrix(tmp_path, now_s=ends_s + 7 * DAY_S + 1)) is State.STALE
+    assert state(matrix(tmp_path, now_s=ends_s + 7 * DAY_S + 1, days=8)) is State.PROVED
+
+
+def test_evidence_from_the_future_or_without_a_date_is_not_fresh(tmp_path):
+    run(tmp_path)
+
+    assert state(matrix(tmp_path, now_s=START_S - DAY_S)) is State.STALE
+
+    run(tmp_path, day=-1, drill={"started_s": None, "finished_s": None}, run={"started_s": None})
+    undated = tracing.trace(catalogue(), (ABOUT,), tracing.read_runs(tmp_path)[:1], now_s=NOW_S, max_age_days=7)
+    assert undated.runs[0].started_s is None
+    assert state(undated) is State.STALE
+
+
+def test_a_stale_failure_is_still_a_failure(tmp_path):
+    run(tmp_path, day=30, checks=(BROKEN,))
+
+    assert state(matrix(tmp_path)) is State.BROKEN
+
+
+def test_every_scenario_of_a_requirement_has_to_pass(tmp_path):
+    run(tmp_path)
+    other = Scenario("Another", "F", "f.feature", ("DEP-2.1",))
+
+    found = matrix(tmp_path, ABOUT, other)
+
+    assert state(found) is State.NEVER_DRILLED
+    assert state(found, "DEP-2.3") is State.PROVED
+
+
+def test_a_drill_that_was_not_about_it_then_is_no_evidence_now(tmp_path):
+    run(tmp_path, drill={"requirements": ["DEP-2.1"]})
+
+    assert state(matrix(tmp_path), "DEP-2.3") is State.NEVER_DRILLED
+
+
+def test_a_pass_whose_raw_data_is_gone_proves_nothing(tmp_path):
+    (run(tmp_path) / REQUESTS).write_bytes(b"PAR1")
+
+    assert state(matrix(tmp_path)) is State.UNDECIDED
+
+
+def test_a_scenario_that_names_no_promise_fails_the_whole(tmp_path):
+    run(tmp_path)
+
+    assert matrix(tmp_path, Scenario(SCENARIO, "F", "f.feature", ("DEP-2.1", "DEP-9.9"))).unknown == ("DEP-9.9",)
+
+
+def test_all_are_proved_only_when_all_are(tmp_path):
+    run(tmp_path, drill={"requirements": [r.id for r in catalogue().requirements]})
+    everything = Scenario(SCENARIO, "F", "f.feature", tuple(r.id for r in catalogue().requirements))
+
+    assert matrix(tmp_path, everything).proved
+    assert "prove all of them" in trace_report.summary(matrix(tmp_path, everything))
+    assert not matrix(tmp_path, everything, Scenario("x", "F", "f.feature", ("DEP-9.9",))).proved
+
+
+def test_runs_of_another_environment_are_left_out_when_asked(tmp_path):
+    run(tmp_path)
+
+    assert len(tracing.read_runs(tmp_path, "twin")) == 1
+    assert tracing.read_runs(tmp_path, "production") == ()
+    assert tracing.read_runs(tmp_path / "none") == ()
+
+
+class Closed(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open = []
+        self.ids = []
+        self.links = []
+
+    def handle_starttag(self, tag, attrs):
+        self.ids += [value for name, value in attrs if name == "id"]
+        self.links += [value for name, value in attrs if name == "href"]
+        if tag not in {"meta", "link", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_shows_in_red_what_is_not_proved_and_links_only_to_what_is_there(tmp_path):
+    folder = run(tmp_path / "runs")
+    (folder / "report.html").write_text("the report")
+    run(tmp_path / "runs", day=1, drill={"scenario": "<script>alert(1)</script>"})
+    found = matrix(tmp_path / "runs")
+
+    page = trace_report.page(found, history.of(found.runs), tmp_path)
+    parsed = Closed()
+    parsed.feed(page)
+
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert "<script" not in page
+    assert {link[1:] for link in parsed.links if link.startswith("#")} <= set(parsed.ids)
+    assert {link for link in parsed.links if not link.startswith("#")} == {"data:,", "runs/run-1000/report.html"}
+    for row in found.rows:
+        cell = page.split(f'id="{row.requirement.id}"', 1)[1].split("</tr>", 1)[0]
+        assert ("not proved" in cell) is not row.state.proved
+        assert f"s-{row.state.replace(' ', '-')}" in cell
