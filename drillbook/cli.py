@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drillbook import __version__, evidence_reports_cli
+from drillbook.domain.verdict import Verdict
 from drillbook.run import planning, redaction
 from drillbook.run.environment import EnvironmentFileError, find, load
 
@@ -28,7 +29,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 FEATURES = PROJECT / "features"
 RUNS = PROJECT / "reports" / "runs"
 EXIT_REFUSED = 2
-_USAGE_ERROR = 4
+_PYTEST_REFUSES = {4, 5}
+"""Its exit codes for a wrong use, and for no drill at all."""
+_PARTS_OF_A_RUN = ("run.json", "timeline.jsonl", "drills")
 
 app = typer.Typer(
     help="Proves that a deployment strategy holds, by exercising it.", no_args_is_help=True, add_completion=False,
@@ -52,6 +55,7 @@ def verify(
 ) -> None:
     """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
     where = _environment(environment)
+    chosen = _known(only)
     if any(not line.decidable for line in planning.feasibility(where)):
         typer.echo("this load cannot reach a verdict on every objective; nothing was touched:", err=True)
         _show_feasibility(where)
@@ -59,18 +63,16 @@ def verify(
     # A process of its own: pytest owns its signals, and this one's network stays as it is.
     command = [
         sys.executable, "-m", "pytest", str(PROJECT / "features"), f"--rootdir={PROJECT}", "-s", "-p",
-        "no:terminalreporter", f"--environment={environment}", f"--lock-wait={wait}",
-        f"--runs={runs}",
+        "no:terminalreporter", f"--environment={where.file}", f"--lock-wait={wait}",
+        f"--runs={runs.resolve()}",
     ]  # fmt: skip
-    if only:
-        command.append(f"--only={only}")
+    if chosen:
+        command.append(f"--only={','.join(chosen)}")
     if production_allowed:
         command.append("--production-allowed")
     if approval is not None:
         command.append(f"--approval={approval.resolve()}")
-    code = _run_with_signals(command)
-    # What pytest calls a wrong use is a refusal: nothing was touched.
-    raise typer.Exit(EXIT_REFUSED if code == _USAGE_ERROR else code)
+    raise typer.Exit(_meaning(_run_with_signals(command)))
 
 
 @app.command()
@@ -81,7 +83,7 @@ def plan(
 ) -> None:
     """What verify would touch, how long it takes, and whether the load can decide each objective. Touches nothing."""
     where = _environment(environment)
-    chosen = planning.drills(FEATURES, _names(only))
+    chosen = planning.drills(FEATURES, _known(only))
     if as_json:
         meant = planning.run_plan(where, chosen)
         typer.echo(json.dumps({"sha256": meant.sha256, "plan": asdict(meant)}, indent=2))
@@ -95,7 +97,7 @@ def plan(
         typer.echo(f"  {sentence}")
     typer.echo("what the load can decide:")
     undecidable = _show_feasibility(where)
-    raise typer.Exit(EXIT_REFUSED if undecidable or not chosen else 0)
+    raise typer.Exit(EXIT_REFUSED if undecidable else 0)
 
 
 @app.command()
@@ -113,7 +115,7 @@ def approve(
     from drillbook.run import approval
 
     where = _environment(environment)
-    meant = planning.run_plan(where, planning.drills(FEATURES, _names(only)))
+    meant = planning.run_plan(where, planning.drills(FEATURES, _known(only)))
     now_s = time.time()
     try:
         approval.write(
@@ -134,8 +136,14 @@ def report(run: Annotated[str, typer.Argument(help="A run's id, the path of its 
     from drillbook.evidence import report as html
 
     folder = _run_folder(run)
-    typer.echo(f"report: {html.render(folder)}")
-    typer.echo(f"junit:  {junit.render(folder)}")
+    try:
+        typer.echo(f"report: {html.render(folder)}")
+        typer.echo(f"junit:  {junit.render(folder)}")
+    except OSError as error:
+        typer.echo(
+            f"the report cannot be written into {folder}: {error.strerror}; make room or copy the folder", err=True
+        )
+        raise typer.Exit(Verdict.INCONCLUSIVE.exit_code) from error
 
 
 @app.command()
@@ -231,8 +239,15 @@ def _show_feasibility(where: Environment) -> int:
     return undecidable
 
 
-def _names(only: str) -> list[str]:
-    return [name for name in only.split(",") if name]
+def _known(only: str) -> list[str]:
+    """The features of `--only`; refused when there is one that does not exist."""
+    names = [name for name in only.split(",") if name]
+    known = sorted({drill.feature for drill in planning.drills(FEATURES)})
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        typer.echo(f"--only: there is no feature {', '.join(unknown)}; there are {', '.join(known)}", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    return names
 
 
 def main() -> None:
@@ -249,14 +264,24 @@ def _environment(name: str, *, releases: bool = True) -> Environment:
         raise typer.Exit(EXIT_REFUSED) from error
 
 
+def _meaning(code: int) -> int:
+    """The design's exit code for pytest's: a wrong use is a refusal, and whatever else it died of proves nothing."""
+    if code in {Verdict.PASS.exit_code, Verdict.FAIL.exit_code, Verdict.INCONCLUSIVE.exit_code}:
+        return code
+    return EXIT_REFUSED if code in _PYTEST_REFUSES else Verdict.INCONCLUSIVE.exit_code
+
+
 def _run_folder(name: str) -> Path:
     candidates = [Path(name), RUNS / name]
     if name == "latest":
         candidates = sorted((p for p in RUNS.glob("*") if p.is_dir()), reverse=True)[:1]
     for candidate in candidates:
         if candidate.is_dir():
-            return candidate.resolve()
-    typer.echo(f"there is no run {name!r}; see {RUNS}", err=True)
+            if any((candidate / part).exists() for part in _PARTS_OF_A_RUN):
+                return candidate.resolve()
+            typer.echo(f"{candidate} is no run's folder: it has none of {', '.join(_PARTS_OF_A_RUN)}", err=True)
+            raise typer.Exit(EXIT_REFUSED)
+    typer.echo(f"there is no run {name!r}: give the path of its folder, or the name of one in {RUNS}", err=True)
     raise typer.Exit(EXIT_REFUSED)
 
 

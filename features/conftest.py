@@ -164,11 +164,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         error = raised
     drill = state.drill
     if drill is None:
-        state.verdicts.append(Verdict.INCONCLUSIVE)
-        if error is not None and state.live is not None:
-            state.live.say(f"no drill: {type(error).__name__}: {error}")
-        if error is not None:
-            raise error
+        _without_a_drill(state, error)
         return result
     with state.stop.put_off():
         drill.doubts += [f"the run was stopped: {reason}" for reason in state.stop.reasons]
@@ -186,6 +182,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     text = "\n".join(drill.reasons(error)) or "nothing was judged"
     raised = DrillFailed(text) if verdict is Verdict.FAIL else DrillInconclusive(text)
     raise raised from error
+
+
+def _without_a_drill(state: _Run, error: BaseException | None) -> None:
+    """What ended a scenario before its drill began; a refusal was said where it was made, and counts for no drill."""
+    if isinstance(error, pytest.exit.Exception):
+        raise error
+    state.verdicts.append(Verdict.INCONCLUSIVE)
+    if error is not None:
+        if state.live is not None:
+            state.live.say(f"no drill: {type(error).__name__}: {error}")
+        raise error
 
 
 @pytest.hookimpl(trylast=True)
@@ -279,20 +286,37 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
     if state.live is not None:
         state.live.follow(session.folder.path / "timeline.jsonl")
     state.folder = session.folder.path
-    left = wiring.put_back_what_others_left(ports)
-    if left:
-        session.close(interrupted=True)
-        _refuse(state, "; ".join(left))
+    left, doubts = _what_others_left(ports)
+    if left or doubts:
+        doubts += _closed(session, interrupted=True)
+        _refuse(state, "; ".join([*left, *doubts]))
     return session, ports
 
 
 def _close(state: _Run, session: Session, ports: wiring.Platform) -> None:
     """Each drill has put back what it did, so nothing is expected to be left; what is in spite of all is told."""
     with state.stop.put_off():
-        left = wiring.put_back_what_others_left(ports)
-        state.verdicts += [Verdict.FAIL] if left else []
-        sys.stderr.write("".join(f"left changed: {sentence}\n" for sentence in left))
-        session.close(interrupted=state.stop.told, left_changed=bool(left))
+        left, doubts = _what_others_left(ports)
+        doubts += _closed(session, interrupted=state.stop.told or bool(doubts), left_changed=bool(left))
+        state.verdicts += [Verdict.FAIL] * bool(left) + [Verdict.INCONCLUSIVE] * bool(doubts)
+        sys.stderr.write("".join(f"{said}\n" for said in [*(f"left changed: {change}" for change in left), *doubts]))
+
+
+def _what_others_left(ports: wiring.Platform) -> tuple[list[str], list[str]]:
+    """Put it back; a sentence for each change that stays, and one when nobody can tell."""
+    try:
+        return wiring.put_back_what_others_left(ports), []
+    except Unreachable as error:
+        return [], [f"nobody can tell what is left changed: {error}"]
+
+
+def _closed(session: Session, *, interrupted: bool, left_changed: bool = False) -> list[str]:
+    """End the run; a sentence when its verdict cannot be written down or its lock not be given back."""
+    try:
+        session.close(interrupted=interrupted, left_changed=left_changed)
+    except (Unreachable, FolderError) as error:
+        return [f"the run is not closed in good order: {error}"]
+    return []
 
 
 def _stop(state: _Run, reason: str) -> None:

@@ -13,6 +13,7 @@ from kubernetes.config.config_exception import ConfigException
 from yaml import YAMLError
 
 from drillbook.drivers import bounds
+from drillbook.drivers.transport import reason
 from drillbook.ports import SlotStatus, Unreachable
 
 if TYPE_CHECKING:
@@ -111,7 +112,10 @@ def asking(api: client.ApiClient, what: str) -> Generator[None]:
         }.get(status, str(cast("object", refused.reason)))
         raise Unreachable(f"the cluster {host} refused to {what} ({status}): {hint}") from refused
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise Unreachable(f"the cluster {host} did not answer when asked to {what}: {_short(error)}") from error
+        raise Unreachable(
+            f"the cluster {host} did not answer when asked to {what}: {reason(error)}; see that it runs, and that this "
+            "machine reaches it"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise Unreachable(
             f"what is at {host} is no Kubernetes API: its answer, when asked to {what}, could not be read "
@@ -176,8 +180,3 @@ def _is_ready(pod: Any) -> bool:
     if pod.metadata.deletion_timestamp is not None:
         return False
     return any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ())
-
-
-def _short(error: Exception) -> str:
-    cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
-    return f"{type(cause).__name__}: {str(cause)[:200]}"

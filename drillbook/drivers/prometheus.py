@@ -18,6 +18,7 @@ from prometheus_api_client.prometheus_connect import PrometheusConnect
 from urllib3.util.retry import Retry
 
 from drillbook.drivers import bounds
+from drillbook.drivers.transport import reason
 from drillbook.ports import Sample, Unreachable
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Prometheus:
         except (requests.exceptions.JSONDecodeError, KeyError, TypeError, RecursionError):
             problem = _strange(self._heard)
         except requests.RequestException as error:
-            problem = f"could not be asked: {_short(error)}"
+            problem = f"could not be asked: {reason(error)}"
         self._keep(promql, at_s if at_s is not None else asked_s, asked_s)
         samples: list[Sample] = []
         if problem is None:
@@ -204,7 +205,3 @@ def _document(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return body[:_KEPT_OF_STRANGE].decode(errors="replace")
-
-
-def _short(error: Exception) -> str:
-    return str(error)[:300]

@@ -148,9 +148,13 @@ def replace(path: Path, data: bytes) -> Path:
     """Write a file as a whole; what was there, a link too, is replaced and not written through."""
     pending = path.with_name(f".{path.name}.new")
     pending.unlink(missing_ok=True)
-    with pending.open("xb") as file:
-        file.write(data)
-    pending.replace(path)
+    try:
+        with pending.open("xb") as file:
+            file.write(data)
+        pending.replace(path)
+    except OSError:
+        pending.unlink(missing_ok=True)
+        raise
     return path
 
 

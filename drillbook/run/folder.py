@@ -99,6 +99,15 @@ def slug(text: str) -> str:
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Replace a file as a whole with a JSON document.
+
+    Raises:
+        FolderError: When the disk is full or the folder cannot be written.
+    """
+    write_text(path, to_json(document, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
     """Replace a file as a whole: readers see the old one or the new one.
 
     Raises:
@@ -107,7 +116,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     pending = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with pending.open("w", encoding="utf-8") as file:
-            file.write(to_json(document, indent=2) + "\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         pending.replace(path)
