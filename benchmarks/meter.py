@@ -28,6 +28,7 @@ import numpy as np
 
 from drillbook.domain.measurement import Window
 from drillbook.domain.traffic import Connection
+from drillbook.twin.layout import CLIENT, DNS_ADDRESS, PROFILES, PUBLIC_NAME
 from probes import downtime
 from probes.recording import recording
 
@@ -126,6 +127,7 @@ class Bench:
         enter: Put before the load's command.
         cut: Cuts it off.
         folder: For the loads' files.
+        nameservers: Asked for the address; the system's when empty.
     """
 
     base_url: str
@@ -133,6 +135,7 @@ class Bench:
     enter: tuple[str, ...]
     cut: Cut
     folder: Path
+    nameservers: tuple[str, ...] = ()
 
     @contextlib.contextmanager
     def load(self, name: str, rate_hz: float, timeout_s: float) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
@@ -148,6 +151,7 @@ class Bench:
             "max_duration_s": 3600,
             "output": str(output),
             "clock": {"wall_s": time.time(), "monotonic_s": time.monotonic()},
+            "nameservers": list(self.nameservers),
             "namespace": f"bench-{os.getpid()}-{name}",
         }
         (output / "plan.json").write_text(json.dumps(plan))
@@ -264,6 +268,51 @@ def stub_behind_a_wire(folder: Path) -> Iterator[Bench]:
         run("ip", "netns", "delete", _NAMESPACE)
 
 
+@contextlib.contextmanager
+def gateway_of_the_twin(folder: Path) -> Iterator[Bench]:
+    """The twin's gateway, cut off by a firewall rule on the client's machine, which is in the twin's own network."""
+    enter = ("nsenter", f"--net=/run/netns/{CLIENT.namespace}")
+    nodes = [worker.address for worker in PROFILES["staging"].regions[0].workers]
+
+    def rules(change: str) -> None:
+        for manner, verdict in (("drop", ["DROP"]), ("reject", ["REJECT", "--reject-with", "tcp-reset"])):
+            rule = [
+                "-p",
+                "tcp",
+                "--dport",
+                "80",
+                "-m",
+                "recent",
+                "--name",
+                manner,
+                "--rdest",
+                "--rcheck",
+                "-j",
+                *verdict,
+            ]
+            subprocess.run([*enter, "iptables", change, "OUTPUT", *rule], check=True, timeout=10)
+
+    rules("-I")
+    # A process of that network, through which the kernel shows the lists of its rules.
+    with subprocess.Popen([*enter, "sleep", "3600"]) as inside:
+        try:
+            lists = Path(f"/proc/{inside.pid}/net/xt_recent")
+            deadline_s = time.monotonic() + _START_WITHIN_S
+            while not (lists / "drop").is_file():
+                assert time.monotonic() < deadline_s, "the firewall's lists do not show"  # noqa: S101 - a benchmark's own
+                time.sleep(0.02)
+
+            def cut(manner: str, *, on: bool) -> None:
+                for node in nodes:
+                    (lists / manner).write_text(f"{'+' if on else '-'}{node}\n")
+
+            workload = "loadtests.analytics:AnalyticsWorkload"
+            yield Bench(f"http://{PUBLIC_NAME}", workload, enter, cut, folder, (DNS_ADDRESS,))
+        finally:
+            inside.kill()
+            rules("-D")
+
+
 def _wait_until_running(output: Path, process: subprocess.Popen[bytes]) -> None:
     deadline_s = time.monotonic() + _START_WITHIN_S
     while time.monotonic() < deadline_s and process.poll() is None:
@@ -310,15 +359,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter trials")
     parser.add_argument("--json", type=Path, default=ROOT / "reports" / "benchmarks" / "meter.json")
+    parser.add_argument("--twin", action="store_true", help="the twin's gateway, which has to be up")
     parser.add_argument("--base-url", default="", help="another system than the stub")
     parser.add_argument("--workload", default="loadtests.analytics:AnalyticsWorkload")
     parser.add_argument("--enter", default="", help="put before the load's command, for example nsenter --net=FILE")
     parser.add_argument("--cut", default="", help="command that cuts the other system off")
     chosen = parser.parse_args()
-    rates_hz, seconds = (200, 500, 1000), 5.0 if chosen.quick else 20.0
+    # The twin's two pods serve some 300 requests a second on two cores.
+    rates_hz = (100, 200) if chosen.twin else (200, 500, 1000)
+    seconds = 5.0 if chosen.quick else 20.0
     lengths_s = QUICK_LENGTHS_S if chosen.quick else (*LENGTHS_S, *(LENGTHS_S[:6] * 3))
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        if chosen.base_url:
+        if chosen.twin:
+            bench = stack.enter_context(gateway_of_the_twin(Path(name)))
+        elif chosen.base_url:
             enter = tuple(shlex.split(chosen.enter))
             bench = Bench(chosen.base_url, chosen.workload, enter, _command_cut(chosen.cut), Path(name))
         else:
