@@ -99,7 +99,7 @@ def test_what_it_offers_is_proved_and_the_rest_is_not_proved_by_name(tmp_path: P
     drills = [json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("*/drills/*/drill.json")]
     verdicts = {drill["scenario"]: drill["verdict"] for drill in drills}
     expected = dict.fromkeys(PROVED, "PASS") | dict.fromkeys(NOT_PROVED, "INCONCLUSIVE")
-    assert verdicts == expected, done.stdout[-8000:]
+    assert verdicts == expected, f"{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
     errors = {drill["scenario"]: str(drill["error"]) for drill in drills}
     assert all("not proved here: the environment kinto has no release that" in errors[name] for name in NOT_PROVED)
     assert done.returncode == 75
