@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import available_timezones
 
 from jsonschema import Draft202012Validator
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from drillbook.domain.environment import (
     Environment,
@@ -30,7 +28,8 @@ from drillbook.domain.environment import (
     WorkloadSettings,
 )
 from drillbook.domain.guard import AllowedHours, Burn
-from drillbook.run import redaction
+from drillbook.run import redaction, secrets_in, yaml_file
+from drillbook.run.yaml_file import EnvironmentFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,13 +38,8 @@ if TYPE_CHECKING:
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "environments"
 SCHEMA = DIRECTORY / "schema.json"
-_MOST_BYTES = 2**20
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|min|h)")
-
-
-class EnvironmentFileError(Exception):
-    """An environment file cannot be used; the text has every fault with its line."""
 
 
 def find(name: str) -> Path:
@@ -78,8 +72,7 @@ def load(path: Path, *, releases: bool = True) -> Environment:
     Raises:
         EnvironmentFileError: With every fault that was found.
     """
-    raw = _read(path)
-    document = _parse(path, raw)
+    raw, document = yaml_file.read(path)
     redaction.learn_environment_file(path, document)
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     errors = sorted(
@@ -104,36 +97,6 @@ def seconds(text: str) -> float:
     if match is None:
         raise ValueError(f"{text!r} is not a duration such as '300 ms', '30 s', '2 min' or '4 h'")
     return float(match[1]) * _UNITS[match[2]]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise EnvironmentFileError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(raw) > _MOST_BYTES:
-        raise EnvironmentFileError(f"{path}: is larger than 1 MiB, which no environment file is")
-    return raw
-
-
-def _parse(path: Path, raw: bytes) -> CommentedMap:
-    try:
-        # The round-trip loader makes no objects from tags and knows every key's line; duplicate keys are refused.
-        document = YAML(typ="rt", pure=True).load(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise EnvironmentFileError(f"{path}: is not UTF-8: {error.reason} at byte {error.start}") from error
-    except MarkedYAMLError as error:
-        mark = cast("Any", error.problem_mark)
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise EnvironmentFileError(f"{where}: is not YAML: {error.problem or error.context}") from error
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise EnvironmentFileError(f"{path}: is not YAML: {error}") from error
-    if not isinstance(document, CommentedMap):
-        raise EnvironmentFileError(
-            f"{path}:1:1: holds {type(document).__name__} where a mapping with name, tier, regions ... is expected"
-        )
-    return document
 
 
 def _faults(path: Path, document: CommentedMap, error: ValidationError) -> list[str]:
@@ -169,7 +132,7 @@ def _faults(path: Path, document: CommentedMap, error: ValidationError) -> list[
 def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
     """What a schema cannot say."""
     document = cast("dict[str, Any]", tree)
-    faults: list[str] = []
+    faults = _credentials(path, document)
     primaries = [name for name, region in document["regions"].items() if region["role"] == "primary"]
     if len(primaries) != 1:
         faults.append(
@@ -192,6 +155,29 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
             f"{_where(path, document, ['router', 'backends'])}: both slots have the backend {backends['blue']!r}"
         )
     return faults
+
+
+def _credentials(path: Path, document: dict[str, Any]) -> list[str]:
+    """What would be written down, or be seen in a list of processes, if it were given here."""
+    places = [
+        *((["workload", "options", key], value) for key, value in document["workload"].get("options", {}).items()),
+        *((["releases", "settings", key], value) for key, value in document["releases"].get("settings", {}).items()),
+        *(
+            (["releases", "overrides", name, key], value)
+            for name, settings in document["releases"].get("overrides", {}).items()
+            for key, value in settings.items()
+        ),
+    ]
+    return [
+        f"{_where(path, document, place)}: {'.'.join(map(str, place))} looks like a credential, for others to read: "
+        + (
+            "have the adapter read it from a file that an option names, such as token_file"
+            if place[0] == "workload"
+            else "keep it in a Secret of the cluster, or in a file named under releases.values"
+        )
+        for place, value in places
+        if secrets_in.is_credential(str(place[-1]), value)
+    ]
 
 
 def _missing_files(path: Path, document: CommentedMap) -> list[str]:

@@ -6,37 +6,25 @@ it inherits. Secrets are never handed from one to the other on a command line.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import os
-import re
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote, urlsplit
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.redaction import Redactor
+from drillbook.run import secrets_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import TextIO
 
 SOURCE_VARIABLE = "DRILLBOOK_SECRETS_OF"
 """Environment variable with the path of the environment file whose secrets a process has to know."""
 
-_NAMES = re.compile(r"TOKEN|PASSW(OR)?D|SECRET|KEY|CREDENTIAL", re.IGNORECASE)
-_NAMES_OF_VALUES = re.compile(
-    r"(token|passw(or)?d|passphrase|secret|api[_-]?key|(access|private|secret|client)[_-]?key|credentials?)$",
-    re.IGNORECASE,
-)
-_OBJECT_NAME = re.compile(r"[a-z]([a-z.-]*[a-z])?")
-_MOST_BYTES = 2**20
-_MOST_VALUES = 2000
+_LOOK_EVERY_S = 1.0
 
 
 class _Known:
@@ -47,6 +35,8 @@ class _Known:
         self._open: frozenset[str] = frozenset()
         self._redactor: Redactor | None = None
         self._secrets: frozenset[str] = frozenset()
+        self._kubeconfigs: dict[Path, int] = {}
+        self._looked_s = 0.0
 
     def learn(self, secrets: Iterable[str], said_in_the_open: Iterable[str] = ()) -> None:
         with self._lock:
@@ -57,13 +47,24 @@ class _Known:
     def forget(self) -> None:
         with self._lock:
             self._secrets = self._open = frozenset()
+            self._kubeconfigs.clear()
             self._redactor = None
 
+    def follow(self, kubeconfig: Path) -> None:
+        """Learn what a kubeconfig holds, and again whenever it is written anew: tokens are renewed in mid-drill."""
+        with self._lock:
+            self._kubeconfigs[kubeconfig] = _written(kubeconfig)
+        self.learn(secrets_in.of_kubeconfig(kubeconfig))
+
     def redactor(self) -> Redactor:
+        if time.monotonic() - self._looked_s > _LOOK_EVERY_S:
+            self._looked_s = time.monotonic()
+            for kubeconfig in [path for path, seen in tuple(self._kubeconfigs.items()) if _written(path) != seen]:
+                self.follow(kubeconfig)
         found = self._redactor
         if found is None:
             with self._lock:
-                everything = self._secrets | frozenset(_of_variables(os.environ))
+                everything = self._secrets | frozenset(secrets_in.of_variables(os.environ))
                 # Everybody sees where this runs, and the run's own records are read again by it.
                 shown = (*self._open, os.uname().nodename, str(Path.cwd()))
                 found = self._redactor = Redactor(
@@ -104,35 +105,21 @@ def learn_environment_file(path: Path, content: object) -> None:
         path: The file.
         content: What it holds, as loaded; of any shape.
     """
-    document = _mapping(content)
-    secrets: set[str] = {secret for value in _texts(document) for secret in _of_url(value)}
-    for region in _mapping(document.get("regions")).values():
-        secrets |= set(of_kubeconfig(path.parent / str(_mapping(region).get("kubeconfig", ""))))
-    for name in _items(_mapping(document.get("releases")).get("values")):
-        secrets |= set(_of_values(_yaml(path.parent / str(name))))
+    document = secrets_in.mapping(content)
+    secrets: set[str] = {secret for value in secrets_in.texts(document) for secret in secrets_in.of_url(value)}
+    for region in secrets_in.mapping(document.get("regions")).values():
+        _known.follow(path.parent / str(secrets_in.mapping(region).get("kubeconfig", "")))
+    for name in secrets_in.items(secrets_in.mapping(document.get("releases")).get("values")):
+        secrets |= set(secrets_in.of_values(secrets_in.yaml(path.parent / str(name))))
     os.environ[SOURCE_VARIABLE] = str(path)
-    _known.learn(secrets, (value for value in _texts(document) if not any(_of_url(value))))
+    _known.learn(secrets, (value for value in secrets_in.texts(document) if not any(secrets_in.of_url(value))))
 
 
 def learn_inherited() -> None:
     """Know what the process that started this one knew of its environment file."""
     source = os.environ.get(SOURCE_VARIABLE)
     if source:
-        learn_environment_file(Path(source), _yaml(Path(source)))
-
-
-def of_kubeconfig(path: Path) -> Iterator[str]:
-    """Tokens, passwords and private keys of a kubeconfig and of the files that it names; none when it is unreadable."""
-    for entry in _items(_mapping(_yaml(path)).get("users")):
-        user = _mapping(_mapping(entry).get("user"))
-        yield from (str(user[key]) for key in ("token", "password") if user.get(key))
-        encoded = str(user.get("client-key-data") or "")
-        yield encoded
-        yield _decoded(encoded)
-        yield from (_file(path.parent / str(user[key])) for key in ("tokenFile", "client-key") if user.get(key))
-        for variable in _items(_mapping(user.get("exec")).get("env")):
-            if _NAMES.search(str(_mapping(variable).get("name", ""))):
-                yield str(_mapping(variable).get("value", ""))
+        learn_environment_file(Path(source), secrets_in.yaml(Path(source)))
 
 
 def guard_streams() -> None:
@@ -196,83 +183,9 @@ class Redacting(io.TextIOBase):
         return self._stream.errors
 
 
-def _of_variables(variables: Mapping[str, str]) -> Iterator[str]:
-    """Secrets of environment variables: those whose names say so, and credentials in URLs."""
-    for name, value in variables.items():
-        yield from _of_url(value)
-        if not _NAMES.search(name):
-            continue
-        if name.upper().endswith("_FILE"):
-            yield _file(Path(value))
-        elif not value.startswith("/"):  # a path names what is secret, and is none
-            yield value
-
-
-def _of_values(node: object) -> Iterator[str]:
-    """Secrets in a values file, by the names of its keys; the name of a Kubernetes Secret is none."""
-    if isinstance(node, Mapping):
-        for key, value in cast("Mapping[object, object]", node).items():
-            if isinstance(value, str) and _NAMES_OF_VALUES.search(str(key)) and not _OBJECT_NAME.fullmatch(value):
-                yield value
-            yield from _of_values(value)
-    elif isinstance(node, list):
-        for value in cast("list[object]", node):
-            yield from _of_values(value)
-    elif isinstance(node, str):
-        yield from _of_url(node)
-
-
-def _of_url(text: str) -> Iterator[str]:
-    if "://" not in text or "@" not in text:
-        return
+def _written(path: Path) -> int:
+    """When a file was last written, in nanoseconds; 0 when it is not there."""
     try:
-        parts = urlsplit(text)
-    except ValueError:
-        return
-    if parts.password:
-        yield from {parts.password, unquote(parts.password), f"{parts.username}:{parts.password}"}
-    elif parts.username:
-        yield from {parts.username, unquote(parts.username)}
-
-
-def _texts(node: object) -> Iterator[str]:
-    if isinstance(node, Mapping):
-        for key, value in cast("Mapping[object, object]", node).items():
-            yield str(key)
-            yield from _texts(value)
-    elif isinstance(node, list):
-        for value in cast("list[object]", node):
-            yield from _texts(value)
-    elif isinstance(node, str):
-        yield node
-
-
-def _yaml(path: Path) -> object:
-    """What a file holds; nothing when it is absent, too large or no YAML: whoever needs it says so."""
-    try:
-        return YAML(typ="safe", pure=True).load(_file(path))
-    except (YAMLError, ValueError, RecursionError):
-        return None
-
-
-def _file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES).decode(errors="replace").strip()
+        return path.stat().st_mtime_ns
     except OSError:
-        return ""
-
-
-def _decoded(encoded: str) -> str:
-    try:
-        return base64.b64decode(encoded, validate=True).decode(errors="replace")
-    except (binascii.Error, ValueError):
-        return ""
-
-
-def _mapping(node: object) -> Mapping[str, object]:
-    return cast("Mapping[str, object]", node) if isinstance(node, Mapping) else {}
-
-
-def _items(node: object) -> list[object]:
-    return cast("list[object]", node) if isinstance(node, list) else []
+        return 0

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from drillbook.domain.redaction import REDACTED, Redactor
-from drillbook.run import redaction
+from drillbook.run import redaction, secrets_in
 from drillbook.run.folder import append_line, write_json
 
 SECRET = "Zx9/planted+secret=&<7>"  # noqa: S105 - planted
@@ -172,4 +172,4 @@ def test_streams_are_guarded_once(monkeypatch):
 
 def test_the_values_of_the_reference_platform_hold_no_secret_by_name():
     values = "database: {secret: analytics-database, key: url}"
-    assert list(redaction._of_values(YAML(typ="safe").load(values))) == []
+    assert list(secrets_in.of_values(YAML(typ="safe").load(values))) == []
