@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.promql import narrowed
+from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
 from drillbook.drivers.helm import HelmReleaser
 from drillbook.drivers.http_client import HttpClient
@@ -113,7 +114,10 @@ def platform(environment: Environment, clock: Clock, *, queries: Path | None = N
     releases, route = environment.releases, environment.router
     workload = _workload(environment)
     client = HttpClient(
-        environment.public_url, _origin_rule(workload("origin")), Names(tuple(environment.reach.nameservers))
+        environment.public_url,
+        _origin_rule(workload("origin")),
+        Names(tuple(environment.reach.nameservers)),
+        environment.public_ca_file,
     )
     return Platform(
         environment=environment,
@@ -198,6 +202,7 @@ def load_plan(environment: Environment, clock: SteadyClock, output: Path, namesp
         "output": str(output),
         "clock": {"wall_s": clock.wall_s, "monotonic_s": clock.monotonic_s},
         "nameservers": list(environment.reach.nameservers),
+        "ca_file": str(environment.public_ca_file or ""),
         "namespace": namespace,
     }
 
@@ -230,7 +235,17 @@ def put_back_what_others_left(ports: Platform) -> list[str]:
 
 
 def _prometheus(environment: Environment, clock: Clock, queries: Path | None) -> Prometheus:
-    return Prometheus(environment.metrics.url, now=clock.now, queries=queries, redact=redaction.text)
+    metrics = environment.metrics
+    token = credentials.read(metrics.token, os.environ) if metrics.token else ""
+    redaction.learn([token])
+    return Prometheus(
+        metrics.url,
+        now=clock.now,
+        queries=queries,
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        ca_file=metrics.ca_file,
+        redact=redaction.text,
+    )
 
 
 def _series(metrics: MetricsSettings, latency_s: float) -> ServiceSeries:

@@ -116,6 +116,8 @@ class MetricsSettings:
     Attributes:
         driver: `prometheus`.
         url: Base URL.
+        ca_file: Authorities that its certificate is verified against; the usual ones when there is none.
+        token: Where its bearer token is: `file:`, `env:` or `vault:`; empty when it asks for none.
         scrape_interval_s: How often the slots are scraped, in seconds.
         requests: Counter of requests with the labels `code`, `version`, `slot`.
         duration: Histogram of their seconds, without `_bucket`.
@@ -138,6 +140,8 @@ class MetricsSettings:
     failures: str = 'code=~"5.."'
     writes: str = 'method="POST"'
     target: str = "instance"
+    ca_file: Path | None = None
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +252,7 @@ class Environment:
         reach: How this machine gets there.
         regions: Its clusters, by name.
         public_url: Where users go.
+        public_ca_file: Authorities that its certificate is verified against; the usual ones when there is none.
         own_namespace: Kubernetes namespace for Drillbook's own documents and lock.
         workload: How the application is spoken to.
         releases: How releases get into slots.
@@ -275,6 +280,7 @@ class Environment:
     load: LoadSettings
     objectives: Objectives
     guard: GuardSettings
+    public_ca_file: Path | None = None
 
     @property
     def primary(self) -> RegionAccess:

@@ -276,12 +276,21 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         workload=_workload(path, d["workload"]),
         releases=ReleaseSettings(**releases),
         router=RouterSettings(**d["router"]),
-        metrics=MetricsSettings(**_in_seconds(d["metrics"], "scrape_interval")),
+        metrics=MetricsSettings(**_metrics(path, d["metrics"])),
         strategy=Strategy(**_in_seconds(d.get("strategy", {}), "before", "watch", "drain", "slow")),
         load=LoadSettings(**load_settings),
         objectives=Objectives(**_in_seconds(d.get("objectives", {}), "outage", "latency", "switch", "rollback")),
         guard=_guard(d.get("guard", {})),
+        public_ca_file=_beside(path, d["public_ca_file"]) if "public_ca_file" in d else None,
     )
+
+
+def _metrics(path: Path, section: Mapping[str, Any]) -> dict[str, Any]:
+    filled = _in_seconds(section, "scrape_interval")
+    if "ca_file" in filled:
+        filled["ca_file"] = _beside(path, filled["ca_file"])
+    kind, _, place = str(filled.get("token", "")).partition(":")
+    return {**filled, "token": f"file:{_beside(path, place)}"} if kind == "file" else filled
 
 
 def _workload(path: Path, section: Mapping[str, Any]) -> WorkloadSettings:
