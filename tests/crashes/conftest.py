@@ -163,8 +163,9 @@ def start(tmp_path: Path) -> Generator[Callable[..., Run]]:
         number = len(made)
         runs, output = tmp_path / f"runs-{number}", tmp_path / f"output-{number}"
         runs.mkdir(exist_ok=True)
+        # Tests that run in the background have SIGINT ignored, and a run would respect that.
         command = [
-            sys.executable, "-m", "pytest", "features", "-q", f"--environment={environment}", f"--runs={runs}",
+            "env", "--default-signal=INT,HUP", sys.executable, "-m", "pytest", "features", "-q", f"--environment={environment}", f"--runs={runs}",
             "-k", scenario, f"--lock-wait={wait}", *arguments,
         ]  # fmt: skip
         with output.open("wb") as file:
