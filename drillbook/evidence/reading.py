@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 LARGEST_DOCUMENT = 64 * 1024 * 1024
 """Bytes of JSON or text that are read of one file; load is in Parquet and has no such limit."""
 
-_OURS = frozenset({"report.html", "junit.xml"})
+RENDERED = frozenset({"report.html", "report.pdf", "junit.xml", "allure", "oscal"})
+"""Files and folders that are made from the rest, at any time again, and are no evidence themselves."""
+
 _GROWING = frozenset({"console.log"})
 """Written to for as long as the run's process lives, which may be longer than the rendering."""
 
@@ -111,7 +113,7 @@ class Reader:
             for name in sorted(names):
                 full = os.path.join(folder, name)  # noqa: PTH118 -- os.walk's own kind of path
                 path = os.path.relpath(full, self.root).replace(os.sep, "/")
-                if path in _OURS or name.endswith(".new"):
+                if path.split("/", 1)[0] in RENDERED or name.endswith(".new"):
                     continue
                 if not self.is_file(path):
                     self.note(path, "is a link or a device and was not read", withholds=False)

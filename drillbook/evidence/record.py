@@ -313,9 +313,15 @@ class RunRecord:
         """Every promise that a drill of this run is about, with what the drills together show of it."""
         ids = {name for drill in self.drills for name in _requirements(drill)}
         return {
-            name: merge(drill.proof_of(name) for drill in self.drills if name in _requirements(drill))
+            name: merge(self.proof_of(name, drill) for drill in self.drills if name in _requirements(drill))
             for name in sorted(ids)
         }
+
+    def proof_of(self, requirement: str, drill: DrillRecord) -> Verdict:
+        """What one of its drills shows about one promise; damage to the evidence of the run as a whole withholds it."""
+        found = drill.proof_of(requirement)
+        withheld = found is Verdict.PASS and any(note.withholds for note in self.notes)
+        return Verdict.INCONCLUSIVE if withheld else found
 
 
 def _requirements(drill: DrillRecord) -> set[str]:

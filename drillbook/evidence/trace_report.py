@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -154,7 +155,7 @@ def _in_a_row(past: Past) -> str:
     count = past.in_a_row
     if not count:
         return "the last one did not pass: nothing is shown"
-    return f"at least {_share(past.shown_share)} of such drills pass, at {streak.CONFIDENCE:.0%} confidence"
+    return f"at least {_share(past.shown_share)} of such drills pass, at {_share(streak.CONFIDENCE)} confidence"
 
 
 def _recovered(series: Series) -> str:
@@ -164,10 +165,10 @@ def _recovered(series: Series) -> str:
     worst = quantity(series.worst, series.objective.unit)
     share = _share(streak.shown_share(series.in_a_row))
     missing = max(streak.needed() - series.in_a_row, 0)
-    more = f"; {missing} more for {streak.SHARE:.0%}" if missing else ""
-    return f"at least {share} of recoveries are no worse than {worst}, at {streak.CONFIDENCE:.0%} confidence{more}"
+    more = f"; {missing} more for {_share(streak.SHARE)}" if missing else ""
+    return f"at least {share} of recoveries are no worse than {worst}, at {_share(streak.CONFIDENCE)} confidence{more}"
 
 
 def _share(value: float) -> str:
     """Rounded down: what is shown is never more."""
-    return f"{int(value * 1000) / 10:.1f} %"
+    return f"{math.floor(value * 1000 + 1e-9) / 10:g} %"

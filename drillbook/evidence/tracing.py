@@ -186,19 +186,12 @@ def _last(
             at_s = drill.finished_s or drill.started_s or run.started_s
             age_s = None if at_s is None or at_s > now_s + _AHEAD_S else max(now_s - at_s, 0.0)
             checks = tuple(check for check in drill.checks if id_ in check.recorded.objective.requirements)
-            return Evidence(read, drill, _verdict(read, drill, id_), checks, at_s, age_s)
+            return Evidence(read, drill, read.proof_of(id_, drill), checks, at_s, age_s)
     return None
 
 
 def _is_about(drill: DrillRecord, scenario: Scenario, id_: str) -> bool:
     return drill.scenario == scenario.name and id_ in drill.requirements
-
-
-def _verdict(run: RunRecord, drill: DrillRecord, id_: str) -> Verdict:
-    """What the drill shows; what is wrong with the evidence of the run as a whole withholds it, other drills do not."""
-    found = drill.proof_of(id_)
-    withheld = found is Verdict.PASS and any(note.withholds for note in run.notes)
-    return Verdict.INCONCLUSIVE if withheld else found
 
 
 def _state(evidence: Evidence | None, max_age_days: float) -> State:
