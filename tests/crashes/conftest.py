@@ -165,8 +165,8 @@ def start(tmp_path: Path) -> Generator[Callable[..., Run]]:
         runs.mkdir(exist_ok=True)
         # Tests that run in the background have SIGINT ignored, and a run would respect that.
         command = [
-            "env", "--default-signal=INT,HUP", sys.executable, "-m", "pytest", "features", "-q", f"--environment={environment}", f"--runs={runs}",
-            "-k", scenario, f"--lock-wait={wait}", *arguments,
+            "env", "--default-signal=INT,HUP", sys.executable, "-m", "pytest", "features", "-q",
+            f"--environment={environment}", f"--runs={runs}", "-k", scenario, f"--lock-wait={wait}", *arguments,
         ]  # fmt: skip
         with output.open("wb") as file:
             process = subprocess.Popen(command, cwd=PROJECT, stdout=file, stderr=file, start_new_session=True)
