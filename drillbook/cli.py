@@ -297,7 +297,7 @@ def _run_with_signals(command: list[str]) -> int:
 
     # A terminal's Ctrl-C reaches the child as well; it takes the second for what it is.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, forward)
     with subprocess.Popen(command, cwd=PROJECT, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:
         children.append(process)

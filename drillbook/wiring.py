@@ -24,7 +24,7 @@ from drillbook.drivers.prometheus import Prometheus
 from drillbook.drivers.reach import Names, enter_network
 from drillbook.drivers.smoke import GatewaySmoke
 from drillbook.platform import Platform
-from drillbook.ports import Holder
+from drillbook.ports import Holder, Unreachable
 from drillbook.run import environment as environments
 from drillbook.run import journal as journals
 from drillbook.run import leash, redaction
@@ -213,7 +213,10 @@ def serving(ports: Platform) -> tuple[int, int]:
     Raises:
         Unreachable: When that cannot be seen.
     """
-    status = ports.cluster.slot(ports.live_slot())
+    slot = ports.live_slot()
+    status = ports.cluster.slot(slot)
+    if ports.live_slot() != slot:
+        raise Unreachable(f"the traffic left slot {slot} while it was looked at")
     return status.ready, status.desired
 
 

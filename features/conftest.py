@@ -23,7 +23,7 @@ from drillbook.run import guard, planning, redaction
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
-from drillbook.run.monitor import Monitor
+from drillbook.run.monitor import Monitor, RunningRecord
 from drillbook.run.session import Session
 from drillbook.run.stopping import Stop
 from drillbook.run.timeline import Timeline
@@ -54,7 +54,7 @@ class _Run:
         self.names: set[str] = set()
         self.live: Live | None = None
         self.folder: Path | None = None
-        self.live_of: tuple[str, LiveRecord] | None = None
+        self.running_record: RunningRecord | None = None
 
     def unique(self, name: str) -> str:
         """A drill's id."""
@@ -166,6 +166,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     if drill is None:
         _without_a_drill(state, error)
         return result
+    state.stop.heeded = isinstance(error, KeyboardInterrupt)
     with state.stop.put_off():
         drill.doubts += [f"the run was stopped: {reason}" for reason in state.stop.reasons]
         verdict = drill.finish(error)
@@ -176,6 +177,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         raise error
     if state.stop.told:
         # It came while this drill was put back, which no signal ends; the next drill does not begin.
+        state.stop.heeded = True
         raise KeyboardInterrupt from error
     if verdict is Verdict.PASS:
         return result
@@ -334,6 +336,7 @@ def _live(state: _Run) -> list[dict[str, Any]]:
     drill = state.drill
     if drill is None:
         return []
-    if state.live_of is None or state.live_of[0] != drill.id:
-        state.live_of = (drill.id, LiveRecord(drill.folder / "load" / "live.jsonl"))
-    return state.live_of[1]()
+    folder = drill.folder / "load"
+    if state.running_record is None or state.running_record.folder != folder:
+        state.running_record = RunningRecord(folder, LiveRecord(folder / "live.jsonl"))
+    return state.running_record()

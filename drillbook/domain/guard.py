@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
@@ -104,10 +104,16 @@ class AllowedHours:
 class Burn:
     """How bad the clients' answers may be while drills run.
 
+    What is shorter than a second has too few short windows to be seen as a whole, and not everything is remembered for
+    longer than ten minutes: a limit for either would never be exceeded.
+
     Attributes:
         bad_share: Share of bad answers, 0 to 1.
         for_s: For how long it has to be exceeded, in seconds.
     """
+
+    SHORTEST_S: ClassVar[float] = 1.0
+    LONGEST_S: ClassVar[float] = 600.0
 
     bad_share: float
     for_s: float
@@ -124,6 +130,12 @@ class Burn:
         bad = sum(count for _, _, count in seen)
         whole = bool(seen) and seen[-1][0] - seen[0][0] >= 0.8 * self.for_s
         return whole and total > 0 and bad > self.bad_share * total
+
+
+def too_many_away(ready: int, wanted: int, share: float) -> bool:
+    """Whether more than a share of the wanted pods are away; where users are served and none is wanted, all are."""
+    # Half a millionth of a pod is rounding: 30 % of 10 are 3, whatever binary fractions make of it.
+    return wanted <= 0 or wanted - ready > share * wanted + 5e-7
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import re
 from datetime import time
 from pathlib import Path
@@ -32,7 +33,7 @@ from drillbook.run import redaction, secrets_in, yaml_file
 from drillbook.run.yaml_file import EnvironmentFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jsonschema import ValidationError
 
@@ -80,6 +81,7 @@ def load(path: Path, *, releases: bool = True) -> Environment:
         key=lambda e: [str(p) for p in e.absolute_path],
     )
     faults = [fault for error in errors for fault in _faults(path, document, error)]
+    faults += _unlimited(path, document, _plain(document))
     if not faults:
         faults = [*_contradictions(path, document), *(_missing_files(path, document) if releases else [])]
     if faults:
@@ -143,12 +145,7 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
         faults.append(
             f"{_where(path, document, ['name'])}: the name is {document['name']!r}, and the file is called {path.name}"
         )
-    for number, hours in enumerate(document.get("guard", {}).get("windows", ())):
-        if hours["zone"] not in available_timezones():
-            faults.append(
-                f"{_where(path, document, ['guard', 'windows', number, 'zone'])}: there is no time zone "
-                f"{hours['zone']!r}; give an IANA name such as Europe/Berlin"
-            )
+    faults += _guard_contradictions(path, document)
     backends = document["router"]["backends"]
     if backends["blue"] == backends["green"]:
         faults.append(
@@ -180,6 +177,45 @@ def _credentials(path: Path, document: dict[str, Any]) -> list[str]:
     ]
 
 
+def _guard_contradictions(path: Path, document: Mapping[str, Any]) -> list[str]:
+    """A limit that can never be exceeded guards nothing."""
+    section: Mapping[str, Any] = document.get("guard", {})
+    faults: list[str] = []
+    for number, hours in enumerate(section.get("windows", ())):
+        if hours["zone"] not in available_timezones():
+            faults.append(
+                f"{_where(path, document, ['guard', 'windows', number, 'zone'])}: there is no time zone "
+                f"{hours['zone']!r}; give an IANA name such as Europe/Berlin"
+            )
+    for number, region in enumerate(section.get("regions", ())):
+        if region not in document["regions"]:
+            faults.append(
+                f"{_where(path, document, ['guard', 'regions', number])}: there is no region {region!r}"
+                f"{_meant(region, list(document['regions']))}"
+            )
+    burn = section.get("burn")
+    if burn and not Burn.SHORTEST_S <= seconds(burn["for"]) <= Burn.LONGEST_S:
+        faults.append(
+            f"{_where(path, document, ['guard', 'burn', 'for'])}: guard.burn.for is {burn['for']}, and should be "
+            f"{Burn.SHORTEST_S:g} s to {Burn.LONGEST_S:g} s: what is shorter cannot be told from chance, what is "
+            "longer is never seen whole"
+        )
+    return faults
+
+
+def _unlimited(path: Path, document: object, node: object, place: tuple[str | int, ...] = ()) -> list[str]:
+    """YAML's .nan and .inf: no limit that is made of them can be exceeded, and a schema lets them through."""
+    if isinstance(node, float) and not math.isfinite(node):
+        shown = ".".join(str(part) for part in place)
+        return [f"{_where(path, document, place)}: {shown} is {node}, and should be a number"]
+    parts: Iterable[tuple[str | int, object]] = ()
+    if isinstance(node, dict):
+        parts = cast("dict[str, object]", node).items()
+    elif isinstance(node, list):
+        parts = enumerate(cast("list[object]", node))
+    return [fault for key, value in parts for fault in _unlimited(path, document, value, (*place, key))]
+
+
 def _missing_files(path: Path, document: CommentedMap) -> list[str]:
     """What releases are made from, and is not there."""
     faults: list[str] = []
@@ -195,8 +231,11 @@ def _missing_files(path: Path, document: CommentedMap) -> list[str]:
     return faults
 
 
-def _guard(section: Mapping[str, Any]) -> GuardSettings:
+def _guard(path: Path, section: Mapping[str, Any]) -> GuardSettings:
     settings = _in_seconds(section, "max_duration")
+    if settings.get("stop_file"):
+        # Not resolved: where a link leads is not what has to appear.
+        settings["stop_file"] = str(path.parent / Path(settings["stop_file"]).expanduser())
     for name in ("namespaces", "regions", "destructive"):
         settings[name] = tuple(settings.get(name, ()))
     settings["windows"] = tuple(
@@ -280,7 +319,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         strategy=Strategy(**_in_seconds(d.get("strategy", {}), "before", "watch", "drain", "slow")),
         load=LoadSettings(**load_settings),
         objectives=Objectives(**_in_seconds(d.get("objectives", {}), "outage", "latency", "switch", "rollback")),
-        guard=_guard(d.get("guard", {})),
+        guard=_guard(path, d.get("guard", {})),
         public_ca_file=_beside(path, d["public_ca_file"]) if "public_ca_file" in d else None,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.ports import Unreachable
 from drillbook.run import approval as approvals
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ def check(
         Refused: When the environment's guard does not allow it.
     """
     settings, file = environment.guard, environment.file.name
-    if must_stop(environment):
+    try:
+        stopped = must_stop(environment)
+    except Unreachable as error:
+        raise Refused(str(error)) from error
+    if stopped:
         raise Refused(f"the stop file {settings.stop_file} is there; delete it when drills may run again")
     outside = set(plan.namespaces) - set(settings.namespaces)
     if outside:
@@ -71,8 +76,26 @@ def check(
 
 
 def must_stop(environment: Environment) -> bool:
-    """Whether the environment's stop file has appeared."""
-    return bool(environment.guard.stop_file) and Path(environment.guard.stop_file).exists()
+    """Whether the environment's stop file has appeared.
+
+    Raises:
+        Unreachable: When nobody could put it there, or it cannot be looked for.
+    """
+    if not environment.guard.stop_file:
+        return False
+    path = Path(environment.guard.stop_file)
+    try:
+        path.lstat()
+    except FileNotFoundError as error:
+        if path.parent.is_dir():
+            return False
+        raise Unreachable(
+            f"the stop file {path} can appear nowhere: there is no directory {path.parent}; make or mount it, or "
+            f"change guard.stop_file in {environment.file.name}"
+        ) from error
+    except OSError as error:
+        raise Unreachable(f"nobody can tell whether the stop file {path} is there: {error.strerror}") from error
+    return True
 
 
 def _check_production(

@@ -24,10 +24,12 @@ class Stop:
     Attributes:
         reasons: Why, where it was no signal from outside; in the order in which they came.
         told: Whether anything has asked for the end; what is done meanwhile on the way back goes on.
+        heeded: Set once the main thread is ending: then nothing more is told to it.
     """
 
     reasons: list[str] = field(default_factory=list[str])
     told: bool = False
+    heeded: bool = False
 
     def because(self, reason: str) -> bool:
         """End it, from any thread; answers whether this reason is a new one."""
@@ -36,7 +38,8 @@ class Stop:
             self.reasons.append(reason)
         # A real signal ends a system call that waits, which `_thread.interrupt_main` does not; and a shell starts what
         # is to run in the background with SIGINT ignored, never with SIGTERM ignored.
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        if not self.heeded:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         return new
 
     @contextlib.contextmanager
@@ -45,7 +48,7 @@ class Stop:
 
         def interrupt(_number: int, _frame: FrameType | None) -> None:
             self.told = True
-            if _is_on_its_way_up():
+            if self.heeded or _is_on_its_way_up():
                 _say(_WAY_BACK)
             else:
                 raise KeyboardInterrupt
@@ -67,8 +70,11 @@ class Stop:
 
 @contextlib.contextmanager
 def _handling(handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
-    """SIGINT and SIGHUP that are ignored stay so: whoever started this has asked for it, as `nohup` does."""
-    wanted = [n for n in _SIGNALS if n is signal.SIGTERM or signal.getsignal(n) is not signal.SIG_IGN]
+    """SIGHUP that is ignored stays so, which is what `nohup` is for.
+
+    SIGINT is ignored in whatever a script puts into the background, which nobody has asked for: it stops a run as well.
+    """
+    wanted = [n for n in _SIGNALS if n is not signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in wanted}
     try:
         yield

@@ -65,6 +65,12 @@ def test_the_twins_own_file_is_read(tmp_path):
         (("name: twin", "name: [twin"), "is not YAML"),
         (("name: twin", "name: !!python/object/apply:os.system [id]"), "name is"),
         (("name: twin", 'name: "twin\ttab'), "is not YAML"),
+        (("pods_share: 0.5", "pods_share: .nan"), "guard.pods_share is nan, and should be a number"),
+        (("bad_share: 0.5", "bad_share: .nan"), "guard.burn.bad_share is nan, and should be a number"),
+        (("rate: 50", "rate: .inf"), "load.rate is inf"),
+        (("for: 20 s", "for: 300 ms"), "guard.burn.for is 300 ms, and should be 1 s to 600 s"),
+        (("for: 20 s", "for: 1 h"), "guard.burn.for is 1 h, and should be 1 s to 600 s"),
+        (("pods_share: 0.5", "regions: [us-est-1]"), "there is no region 'us-est-1'; did you mean 'us-east-1'?"),
         (("namespaces: [analytics]", "namespaces: analytics"), 'guard.namespaces is "analytics"'),
     ],
 )  # fmt: skip
@@ -114,3 +120,8 @@ def test_durations(text, expected):
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(ValueError, match="is not a duration"):
         seconds(text)
+
+
+def test_a_stop_file_lies_beside_the_file_that_names_it(tmp_path):
+    path = written(tmp_path, TWIN.replace("pods_share: 0.5", "stop_file: STOP"))
+    assert load(path).guard.stop_file == str(path.parent / "STOP")

@@ -15,11 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.domain.environment import GuardSettings
-from drillbook.domain.guard import AllowedHours, Approval, Burn, Plan, PlannedDrill
-from drillbook.ports import Unreachable
+from drillbook.domain.guard import AllowedHours, Approval, Plan, PlannedDrill, too_many_away
 from drillbook.run import approval as approvals
 from drillbook.run import guard
-from drillbook.run.monitor import Monitor
 
 NIGHTS = AllowedHours(("mon", "tue", "wed", "thu", "fri"), time(22), time(4), "Europe/Berlin")
 NIGHT_S = datetime(2026, 11, 23, 23, 0, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()  # a Monday
@@ -162,6 +160,16 @@ def test_the_plans_hash_covers_every_field(field):
     assert replace(PLAN, **{field: changed}).sha256 != PLAN.sha256
 
 
+@given(st.integers(1, 100), st.integers(1, 100), st.data())
+def test_as_many_pods_may_be_away_as_the_share_says(percent, wanted, data):
+    ready = data.draw(st.integers(0, wanted))
+    assert too_many_away(ready, wanted, percent / 100) == (100 * (wanted - ready) > percent * wanted)
+
+
+def test_where_no_pod_is_wanted_all_are_away():
+    assert too_many_away(0, 0, 0.99)
+
+
 def berlin(*parts):
     return datetime(*parts, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
 
@@ -185,57 +193,15 @@ def test_what_hours_hold_they_hold_in_parts(from_s, length_s):
         assert length_s <= 7 * 3600
 
 
-def monitor(stopped, *, serving=(2, 2), live=(), now_s=1000.0, **settings):
-    answered = iter([list(live)])
-    return Monitor(
-        environment(**settings), serving=lambda: serving, live=lambda: next(answered, []), now=lambda: now_s,
-        stop=stopped.append,
-    )  # fmt: skip
+def test_a_stop_file_that_nobody_could_put_there_is_refused(tmp_path):
+    check(environment(stop_file=str(tmp_path / "stop")))
+    with pytest.raises(guard.Refused, match="can appear nowhere"):
+        check(environment(stop_file=str(tmp_path / "not mounted" / "stop")))
+    with pytest.raises(guard.Refused, match="nobody can tell"):
+        check(environment(stop_file=str(tmp_path / ("x" * 300))))
 
 
-def window(end_s, ok, bad):
-    return {
-        "end_s": end_s,
-        "versions": {"1|green": {"ok": ok, "bad": {"server_error": bad}}},
-        "unanswered": {},
-        "unsent": 0,
-    }
-
-
-def test_each_reason_to_stop_a_run_is_seen():
-    burn = Burn(0.5, 4.0)
-    bad = [window(996 + n / 4, 10, 90) for n in range(1, 17)]
-    assert "stop file" in monitor([], stop_file="/dev/null").reason(999.0)
-    assert "guard.max_duration" in monitor([], max_duration_s=10.0).reason(900.0)
-    assert "guard.pods_share" in monitor([], pods_share=0.4, serving=(1, 2)).reason(999.0)
-    assert "guard.burn" in monitor([], burn=burn, live=bad).reason(999.0)
-
-
-def test_a_run_without_a_reason_goes_on(tmp_path):
-    short = [window(996 + n / 4, 10, 90) for n in range(1, 5)]
-    good = [window(996 + n / 4, 90, 10) for n in range(1, 17)]
-    settings = {"stop_file": str(tmp_path / "none"), "pods_share": 0.5, "burn": Burn(0.5, 4.0)}
-    for live in (short, good, []):
-        assert monitor([], live=live, serving=(1, 2), **settings).reason(999.0) == ""
-
-
-def test_lost_and_unsent_requests_burn_as_well():
-    lines = [{"end_s": 996 + n / 4, "versions": {}, "unanswered": {"timeout": 3}, "unsent": 1} for n in range(1, 17)]
-    assert "guard.burn" in monitor([], burn=Burn(0.5, 4.0), live=lines).reason(999.0)
-
-
-def test_a_guard_that_cannot_look_stops_the_run(monkeypatch):
-    monkeypatch.setattr("drillbook.run.monitor.LOOK_EVERY_S", 0.001)
-    monkeypatch.setattr("drillbook.run.monitor.BLIND_FOR_S", 0.02)
-
-    def away():
-        raise Unreachable("the cluster does not answer")
-
-    for broken, said in ((away, "could not look"), (lambda: 1 / 0, "cannot be evaluated")):
-        stopped = []
-        looking = monitor(stopped, pods_share=0.5)
-        looking.serving = broken
-        looking.start()
-        looking._thread.join(5)
-        assert said in stopped[0]
-        assert len(stopped) == 1
+def test_a_stop_file_may_be_a_link_to_nothing(tmp_path):
+    (tmp_path / "stop").symlink_to(tmp_path / "nothing")
+    with pytest.raises(guard.Refused, match="delete it when"):
+        check(environment(stop_file=str(tmp_path / "stop")))

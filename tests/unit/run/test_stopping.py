@@ -118,6 +118,15 @@ def test_an_ignored_hangup_stays_ignored():
     assert not stop.told
 
 
+def test_an_ignored_interrupt_does_not():
+    """It is ignored in whatever a script has put into the background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stop = Stop()
+    with stop.possible(), pytest.raises(KeyboardInterrupt):
+        told(os.kill, os.getpid(), signal.SIGINT)
+    assert stop.told
+
+
 def test_signals_are_as_before_afterwards():
     before = signal.getsignal(signal.SIGTERM)
     with Stop().possible():
