@@ -245,7 +245,7 @@ class Drill:
             if judgement.verdict is wanted
         ]
         doubts = [f"{Verdict.INCONCLUSIVE}: {doubt}" for doubt in self.doubts]
-        raised = [f"{Verdict.INCONCLUSIVE}: {type(error).__name__}: {error}"] if error is not None else []
+        raised = [f"{Verdict.INCONCLUSIVE}: {_told(error)}"] if error is not None else []
         return [*bad, *doubts, *raised]
 
     def _document(self, reasons: Sequence[str]) -> dict[str, Any]:
@@ -334,3 +334,10 @@ class Drill:
             f"{serving.desired} pods ready, and slot {idle} has {len(other.pods)} pods"
         )
         return Observation(whole and not other.pods, text, clock.now())
+
+
+def _told(error: BaseException) -> str:
+    """What ended the scenario before its time."""
+    if isinstance(error, KeyboardInterrupt):
+        return "it was stopped before its end, by Ctrl-C or another signal"
+    return f"{type(error).__name__}: {error}"

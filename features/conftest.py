@@ -188,7 +188,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def _without_a_drill(state: _Run, error: BaseException | None) -> None:
     """What ended a scenario before its drill began; a refusal was said where it was made, and counts for no drill."""
-    if isinstance(error, pytest.exit.Exception):
+    if isinstance(error, pytest.exit.Exception | KeyboardInterrupt):
         raise error
     state.verdicts.append(Verdict.INCONCLUSIVE)
     if error is not None:
@@ -203,6 +203,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     state = session.config.stash.get(_RUN, None)
     if state is None:
         return
+    state.stop.over()
     if state.live is not None:
         state.live.close()
         verdict = merge(state.verdicts)
@@ -285,10 +286,14 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
         )
     except (Unreachable, LockHeld, FolderError, OSError) as error:
         _refuse(state, str(error))
-    if state.live is not None:
-        state.live.follow(session.folder.path / "timeline.jsonl")
-    state.folder = session.folder.path
-    left, doubts = _what_others_left(ports)
+    try:
+        if state.live is not None:
+            state.live.follow(session.folder.path / "timeline.jsonl")
+        state.folder = session.folder.path
+        left, doubts = _what_others_left(ports)
+    except BaseException:  # Ctrl-C: nobody else closes it yet
+        _closed(session, interrupted=True)
+        raise
     if left or doubts:
         doubts += _closed(session, interrupted=True)
         _refuse(state, "; ".join([*left, *doubts]))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WAY_BACK = "\nthe platform is being put back; this ends by itself\n"
+_OVER = "\nthe run is over; its report is being written\n"
 
 
 @dataclass(slots=True)
@@ -66,6 +67,16 @@ class Stop:
 
         with _handling(wait):
             yield
+
+    def over(self) -> None:
+        """Nothing is left that could be ended, to the end of this process: an impatient second signal only says so."""
+
+        def tell(_number: int, _frame: FrameType | None) -> None:
+            _say(_OVER)
+
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, tell)
 
 
 @contextlib.contextmanager
