@@ -113,9 +113,11 @@ class Platform:
         """The action of an entry in the undo journal, made again.
 
         Raises:
-            ValueError: When no action of this name is known.
+            ValueError: When no action of this name is known, or it is about a slot that the environment does not have.
         """
         arguments = change.arguments["arguments"]
+        if arguments["slot"] not in self.router.backends():
+            raise ValueError(f"the undo journal names the slot {arguments['slot']!r}, which this environment lacks")
         if change.action == "deploy-release":
             return self.deploy(arguments["slot"], arguments["release"])
         if change.action == "switch-traffic":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from drillbook.domain.wording import visible
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -12,7 +14,14 @@ if TYPE_CHECKING:
 
 
 class Unreachable(Exception):
-    """An outside system did not answer, or refused; the text says which, where and what to do."""
+    """An outside system did not answer, or refused; the text says which, where and what to do.
+
+    What that system said is part of the text: whatever hides in it, such as a terminal's commands, is made visible.
+    """
+
+    def __init__(self, text: str) -> None:
+        """A sentence."""
+        super().__init__(visible(text))
 
 
 class Conflict(Exception):

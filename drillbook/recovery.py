@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from drillbook import wiring
 from drillbook.domain.verdict import Verdict
+from drillbook.evidence.text import printable
 from drillbook.ports import LockHeld, Unreachable
 from drillbook.run import journal as journals
 from drillbook.run.clock import SteadyClock
@@ -64,4 +65,4 @@ def recover(environment: Environment, say: Callable[[str], None], *, unattended:
 def _sentence(undone: Restoration) -> str:
     said = "put back" if undone.restored else "NOT put back"
     change = undone.change
-    return f"recover: {said}: {change.action} of {change.drill} in {change.run_id}: {undone.text}"
+    return printable(f"recover: {said}: {change.action} of {change.drill} in {change.run_id}: {undone.text}")

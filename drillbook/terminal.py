@@ -65,7 +65,7 @@ class Live:
 
     def say(self, text: str) -> None:
         """Any other line."""
-        self._say(text)
+        self._say(printable(text))
 
     def close(self) -> None:
         """Print what is left, and stop following."""

@@ -18,6 +18,7 @@ from drillbook.drill import Drill, DrillFailed, DrillInconclusive
 from drillbook.drivers.live import LiveRecord
 from drillbook.evidence import junit
 from drillbook.evidence import report as html
+from drillbook.evidence.text import printable
 from drillbook.ports import LockHeld, Unreachable
 from drillbook.run import guard, planning, redaction
 from drillbook.run.clock import SteadyClock
@@ -221,7 +222,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """What goes wrong around a scenario is shown even where pytest's own reporter is off."""
     if report.failed and report.when != "call":
-        sys.stderr.write(f"{report.longreprtext}\n")
+        sys.stderr.write(f"{printable(report.longreprtext)}\n")
 
 
 def _refuse_what_cannot_be_decided(environment: Environment) -> None:

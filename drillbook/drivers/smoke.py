@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drillbook.domain.wording import visible
 from drillbook.ports import SmokeReport, Unreachable
 from loadtests.workload import Reply
 
@@ -44,7 +45,12 @@ class GatewaySmoke:
         for number in range(times):
             trial.writes(number)
             trial.answers_right(number)
-        return SmokeReport(trial.tried, trial.written, tuple(trial.problems), tuple(sorted(trial.versions)))
+        return SmokeReport(
+            trial.tried,
+            trial.written,
+            tuple(visible(problem) for problem in trial.problems),
+            tuple(sorted(trial.versions)),
+        )
 
 
 class _Trial:

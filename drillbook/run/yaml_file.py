@@ -9,6 +9,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from drillbook.domain.wording import visible
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -18,7 +20,11 @@ _DEEPEST = 100
 
 
 class EnvironmentFileError(Exception):
-    """An environment file cannot be used; the text has every fault with its line."""
+    """An environment file cannot be used; the text has every fault with its line, and shows what hides in the file."""
+
+    def __init__(self, text: str) -> None:
+        """Sentences, one a line."""
+        super().__init__(visible(text))
 
 
 def read(path: Path) -> tuple[bytes, CommentedMap]:
