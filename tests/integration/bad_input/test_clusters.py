@@ -23,9 +23,10 @@ WRONG_CREDENTIALS = {
 }
 
 
-@pytest.mark.parametrize("case", WRONG_CREDENTIALS)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_credentials_that_are_none(environment, case, command):
+@pytest.mark.parametrize(
+    ("command", "case"), [("verify", "no kubeconfig"), *(("recover", case) for case in WRONG_CREDENTIALS)]
+)
+def test_credentials_that_are_none(environment, command, case):
     content, said = WRONG_CREDENTIALS[case]
     path = environment()
     credentials = path.with_name("kubeconfig.yaml")
@@ -86,9 +87,11 @@ WRONG_ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("case", WRONG_ANSWERS)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_an_answer_that_is_wrong(environment, case, command):
+@pytest.mark.parametrize(
+    ("command", "case"),
+    [("verify", "an expired token"), ("verify", "a login page"), *(("recover", case) for case in WRONG_ANSWERS)],
+)
+def test_an_answer_that_is_wrong(environment, command, case):
     code, body, said = WRONG_ANSWERS[case]
     with answering(lambda *_: (code, body)) as server:
         drillbook(command, "--environment", environment(server=server.url)).inconclusive(server.url, said)
