@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from drillbook.domain.environment import Environment
+    from drillbook.domain.guard import Plan
+    from drillbook.run.planning import Drill
     from drillbook.twin.layout import ProfileName
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -83,20 +85,21 @@ def plan(
 ) -> None:
     """What verify would touch, how long it takes, and whether the load can decide each objective. Touches nothing."""
     where = _environment(environment)
-    chosen = planning.drills(FEATURES, _known(only))
+    chosen, meant = _plan(where, only)
     if as_json:
-        meant = planning.run_plan(where, chosen)
         typer.echo(json.dumps({"sha256": meant.sha256, "plan": asdict(meant)}, indent=2))
         return
     minutes = planning.expected_s(chosen, RUNS) / 60
     typer.echo(f"{len(chosen)} drills, about {minutes:.1f} min, in {where.name} ({where.tier}):")
     for drill in chosen:
-        typer.echo(f"  {drill.feature}: {drill.scenario}  [{' '.join(drill.requirements)}]")
+        note = "  (destructive)" if "destructive" in drill.tags else ""
+        typer.echo(f"  {drill.feature}: {drill.scenario}  [{' '.join(drill.requirements)}]{note}")
     typer.echo("what would be touched:")
     for sentence in planning.touched(where):
         typer.echo(f"  {sentence}")
     typer.echo("what the load can decide:")
     undecidable = _show_feasibility(where)
+    typer.echo(f"its hash, which an approval names: {meant.sha256}")
     raise typer.Exit(EXIT_REFUSED if undecidable else 0)
 
 
@@ -108,14 +111,14 @@ def approve(
     reason: Annotated[str, typer.Option(help="Why; a change's number, say.")],
     environment: EnvironmentName = "twin",
     only: Annotated[str, typer.Option(help="See verify.")] = "",
-    hours: Annotated[float, typer.Option(help="How long it counts, from now on.")] = 4.0,
+    hours: Annotated[float, typer.Option(min=0.1, max=168, help="How long it counts, from now on.")] = 4.0,
 ) -> None:
     """Approve a production run: exactly these drills, in exactly this environment, for some hours."""
     from drillbook.domain.guard import Approval
     from drillbook.run import approval
 
     where = _environment(environment)
-    meant = planning.run_plan(where, planning.drills(FEATURES, _known(only)))
+    _, meant = _plan(where, only)
     now_s = time.time()
     try:
         approval.write(
@@ -126,6 +129,11 @@ def approve(
     except approval.NotApproved as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error
+    except OSError as error:
+        typer.echo(f"the approval cannot be written to {out}: {error.strerror}", err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
+    for drill in meant.drills:
+        typer.echo(f"  {drill.feature}: {drill.scenario}{'  (destructive)' if drill.destructive else ''}")
     typer.echo(f"approved until {hours:g} h from now: plan {meant.sha256}; see {out}")
 
 
@@ -239,15 +247,35 @@ def _show_feasibility(where: Environment) -> int:
     return undecidable
 
 
+def _plan(where: Environment, only: str) -> tuple[list[Drill], Plan]:
+    """The drills of `--only`, and what a run of them means to do."""
+    names = _known(only)
+    chosen = [drill for drill in _drills() if not names or drill.feature in names]
+    try:
+        return chosen, planning.run_plan(where, chosen, FEATURES)
+    except planning.PlanError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
+
+
 def _known(only: str) -> list[str]:
     """The features of `--only`; refused when there is one that does not exist."""
     names = [name for name in only.split(",") if name]
-    known = sorted({drill.feature for drill in planning.drills(FEATURES)})
+    known = sorted({drill.feature for drill in _drills()})
     unknown = sorted(set(names) - set(known))
     if unknown:
         typer.echo(f"--only: there is no feature {', '.join(unknown)}; there are {', '.join(known)}", err=True)
         raise typer.Exit(EXIT_REFUSED)
     return names
+
+
+def _drills() -> list[Drill]:
+    """All of them; refused when it cannot be told what one would do."""
+    try:
+        return planning.drills(FEATURES)
+    except planning.PlanError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from drillbook.run.timeline import Timeline
 from drillbook.terminal import Live
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pytest_bdd.parser import ScenarioTemplate
 
@@ -47,8 +47,9 @@ _RUN = pytest.StashKey["_Run"]()
 class _Run:
     """What a pytest session of drills keeps."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, allowed: Callable[[], float]) -> None:
         self.environment = environment
+        self.allowed = allowed
         self.verdicts: list[Verdict] = []
         self.stop = Stop()
         self.drill: Drill | None = None
@@ -86,19 +87,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
         wiring.check_workload(environment)
-        approval = config.getoption("--approval")
-        guard.check(
-            environment,
-            planning.run_plan(environment, planning.drills(Path(__file__).parent, sorted(only))),
-            now_s=time.time(),
-            expected_s=EXPECTED_S * sum(_scenario(item) is not None for item in items),
-            production_allowed=config.getoption("--production-allowed"),
-            approval=Path(approval) if approval else None,
-        )
-    except (EnvironmentFileError, guard.Refused) as error:
+        allowed = functools.partial(_allowed, config, environment, sorted(only), _collected(items))
+        allowed()
+    except (EnvironmentFileError, planning.PlanError, guard.Refused) as error:
         raise pytest.UsageError(str(error)) from error
     _refuse_what_cannot_be_decided(environment)
-    run = config.stash[_RUN] = _Run(environment)
+    run = config.stash[_RUN] = _Run(environment, allowed)
     if config.getoption("capture") == "no":
         run.live = Live(sys.stdout, drills=len(items))
 
@@ -116,6 +110,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
             live=functools.partial(_live, state),
             now=session.clock.now,
             stop=functools.partial(_stop, state),
+            until_s=_still_allowed(state),
         )
         looking_on.start()
         ends.callback(looking_on.end)
@@ -267,6 +262,44 @@ def _title(item: pytest.Item) -> str:
     scenario = _scenario(item)
     name = scenario.name if scenario is not None else item.name
     return f"{name} ({', '.join(str(value) for value in example.values())})" if example else name
+
+
+def _collected(items: Sequence[pytest.Item]) -> list[tuple[str, str]]:
+    """What pytest means to drill, by feature and scenario."""
+    return [(_stem(item), scenario.name) for item in items if (scenario := _scenario(item)) is not None]
+
+
+def _allowed(
+    config: pytest.Config, environment: Environment, only: Sequence[str], collected: Sequence[tuple[str, str]]
+) -> float:
+    """Ask the guard; answers until when the run is approved, in seconds since the epoch.
+
+    Raises:
+        PlanError: When nobody can tell what would be done.
+        Refused: When the guard does not allow it.
+    """
+    features, approval = Path(__file__).parent, config.getoption("--approval")
+    drills = planning.drills(features, only)
+    missing = planning.unplanned(drills, collected)
+    if missing:
+        raise guard.Refused(f"the plan lacks {'; '.join(missing)}, so nobody can tell whether that is allowed")
+    return guard.check(
+        environment,
+        planning.run_plan(environment, drills, features),
+        now_s=time.time(),
+        expected_s=planning.expected_s(drills, Path(config.getoption("--runs") or RUNS)),
+        production_allowed=config.getoption("--production-allowed"),
+        approval=Path(approval) if approval else None,
+    )
+
+
+def _still_allowed(state: _Run) -> float:
+    """The same once the environment is ours: somebody else's run may have been waited for, for long."""
+    try:
+        return state.allowed()
+    except (planning.PlanError, guard.Refused) as error:
+        state.stop.told = True
+        _refuse(state, str(error))
 
 
 def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.Platform]:

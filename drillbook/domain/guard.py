@@ -44,6 +44,7 @@ class Plan:
         namespaces: That are changed.
         longest_s: After which the run is stopped, in seconds.
         drillbook: Version that carries it out.
+        sources_sha256: Of whatever says what the drills do: features, experiments, the releases' chart and values.
     """
 
     environment: str
@@ -53,6 +54,7 @@ class Plan:
     namespaces: tuple[str, ...]
     longest_s: float
     drillbook: str
+    sources_sha256: str
 
     def canonical(self) -> bytes:
         """The same bytes for the same plan: JSON with sorted keys and no spaces."""

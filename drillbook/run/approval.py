@@ -56,7 +56,7 @@ def read(path: Path) -> Approval:
     try:
         with path.open("rb") as file:
             document: Any = json.loads(file.read(_MOST_BYTES))
-        return Approval(
+        made = Approval(
             plan_sha256=str(document["plan_sha256"]),
             approved_by=str(document["approved_by"]),
             not_before_s=float(document["not_before_s"]),
@@ -64,20 +64,24 @@ def read(path: Path) -> Approval:
             reason=str(document["reason"]),
             signature=str(document["signature"]),
         )
+        made.span()  # a time that is none, such as NaN, compares with nothing
     except OSError as error:
         raise NotApproved(f"the approval {path} cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise NotApproved(f"{path} is no approval; make one with `drillbook approve`: {error}") from error
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise NotApproved(f"{path} is no approval; make one with `drillbook approve`: {said}") from error
+    return made
 
 
-def check(approval: Approval, plan_sha256: str, approvers: Mapping[str, str], now_s: float) -> None:
+def check(approval: Approval, plan_sha256: str, approvers: Mapping[str, str], now_s: float, until_s: float) -> None:
     """See that it is for this plan, counts now, and was signed by one of the approvers.
 
     Args:
         approval: What was given.
         plan_sha256: The plan that is about to be carried out.
         approvers: Name to Ed25519 public key, raw, in base64.
-        now_s: Seconds since the epoch.
+        now_s: When the run begins, in seconds since the epoch.
+        until_s: When it is expected to end.
 
     Raises:
         NotApproved: When it is not.
@@ -93,11 +97,15 @@ def check(approval: Approval, plan_sha256: str, approvers: Mapping[str, str], no
         raise NotApproved(f"the approval is not signed by {approval.approved_by}'s key: ask for a new one") from error
     if approval.plan_sha256 != plan_sha256:
         raise NotApproved(
-            f"the approval is for the plan {approval.plan_sha256[:12]}..., and this one is {plan_sha256[:12]}...: the "
-            "environment file, the drills or Drillbook have changed since; have this one approved"
+            f"the approval is for the plan {approval.plan_sha256[:12]}..., and this one is {plan_sha256[:12]}...: "
+            "other drills are chosen, or the environment file, what the drills do, the chart, its values or Drillbook "
+            "have changed since; have this one approved"
         )
-    if not approval.not_before_s <= now_s <= approval.not_after_s:
-        raise NotApproved(f"the approval counts from {approval.span()}; have it renewed")
+    if not approval.not_before_s <= now_s <= until_s <= approval.not_after_s:
+        raise NotApproved(
+            f"the approval counts from {approval.span()}, and the drills take about {until_s - now_s:.0f} s from "
+            "now on; have it renewed"
+        )
 
 
 def public_key(key: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ def check(
     expected_s: float,
     production_allowed: bool,
     approval: Path | None = None,
-) -> None:
-    """Before anything is touched.
+) -> float:
+    """Before anything is touched; answers until when the run is approved, in seconds since the epoch.
 
     Args:
         environment: Where.
@@ -39,30 +40,14 @@ def check(
     Raises:
         Refused: When the environment's guard does not allow it.
     """
-    settings, file = environment.guard, environment.file.name
+    settings = environment.guard
     try:
         stopped = must_stop(environment)
     except Unreachable as error:
         raise Refused(str(error)) from error
     if stopped:
         raise Refused(f"the stop file {settings.stop_file} is there; delete it when drills may run again")
-    outside = set(plan.namespaces) - set(settings.namespaces)
-    if outside:
-        raise Refused(
-            f"the drills would change namespace {', '.join(sorted(outside))}, which guard.namespaces in {file} does "
-            "not list"
-        )
-    elsewhere = set(plan.regions) - set(settings.regions or environment.regions)
-    if elsewhere:
-        raise Refused(
-            f"the drills would change {', '.join(sorted(elsewhere))}, which guard.regions in {file} leaves out"
-        )
-    too_far = [drill for drill in plan.drills if drill.pods_share > settings.pods_share]
-    if too_far:
-        raise Refused(
-            f"{too_far[0].scenario!r} takes away {too_far[0].pods_share:.0%} of the pods, and guard.pods_share in "
-            f"{file} allows {settings.pods_share:.0%}"
-        )
+    _check_reach(environment, plan)
     if expected_s > settings.max_duration_s:
         raise Refused(
             f"the drills would take about {expected_s:.0f} s, and guard.max_duration allows "
@@ -71,8 +56,20 @@ def check(
     if settings.windows and not any(hours.hold(now_s, now_s + expected_s) for hours in settings.windows):
         allowed = "; ".join(str(hours) for hours in settings.windows)
         raise Refused(f"drills may run here only within guard.windows ({allowed}), and these take {expected_s:.0f} s")
-    if environment.tier == "production":
-        _check_production(environment, plan, now_s, production_allowed=production_allowed, approval=approval)
+    if environment.tier != "production":
+        return math.inf
+    _check_production(environment, plan, production_allowed=production_allowed)
+    if approval is None:
+        raise Refused(
+            f"{environment.name} is a production environment: have the plan {plan.sha256[:12]}... approved with "
+            "`drillbook approve`, and give its file by --approval"
+        )
+    try:
+        given = approvals.read(approval)
+        approvals.check(given, plan.sha256, settings.approvers, now_s, now_s + expected_s)
+    except approvals.NotApproved as error:
+        raise Refused(str(error)) from error
+    return given.not_after_s
 
 
 def must_stop(environment: Environment) -> bool:
@@ -98,9 +95,28 @@ def must_stop(environment: Environment) -> bool:
     return True
 
 
-def _check_production(
-    environment: Environment, plan: Plan, now_s: float, *, production_allowed: bool, approval: Path | None
-) -> None:
+def _check_reach(environment: Environment, plan: Plan) -> None:
+    settings, file = environment.guard, environment.file.name
+    outside = set(plan.namespaces) - set(settings.namespaces)
+    if outside:
+        raise Refused(
+            f"the drills would change namespace {', '.join(sorted(outside))}, which guard.namespaces in {file} does "
+            "not list"
+        )
+    elsewhere = set(plan.regions) - set(settings.regions or environment.regions)
+    if elsewhere:
+        raise Refused(
+            f"the drills would change {', '.join(sorted(elsewhere))}, which guard.regions in {file} leaves out"
+        )
+    too_far = [drill for drill in plan.drills if drill.pods_share > settings.pods_share]
+    if too_far:
+        raise Refused(
+            f"{too_far[0].scenario!r} takes away {too_far[0].pods_share:.0%} of the pods, and guard.pods_share in "
+            f"{file} allows {settings.pods_share:.0%}"
+        )
+
+
+def _check_production(environment: Environment, plan: Plan, *, production_allowed: bool) -> None:
     settings, file = environment.guard, environment.file.name
     if not production_allowed:
         raise Refused(
@@ -115,12 +131,3 @@ def _check_production(
             f"{unnamed[0].scenario!r} is destructive; in production guard.destructive in {file} has to name it, or its "
             f"feature {unnamed[0].feature!r}"
         )
-    if approval is None:
-        raise Refused(
-            f"{environment.name} is a production environment: have the plan {plan.sha256[:12]}... approved with "
-            "`drillbook approve`, and give its file by --approval"
-        )
-    try:
-        approvals.check(approvals.read(approval), plan.sha256, settings.approvers, now_s)
-    except approvals.NotApproved as error:
-        raise Refused(str(error)) from error

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from gherkin.errors import ParserError as GherkinError
 from gherkin.parser import Parser
 
 from drillbook import __version__
 from drillbook.domain import plan
 from drillbook.domain.guard import Plan, PlannedDrill
+from drillbook.domain.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from drillbook.domain.environment import Environment
     from drillbook.domain.plan import Feasibility
+
+_REACH = {
+    "destructive": "destructive",
+    "pods": r"pods-(100|[0-9]{1,2})",
+    "namespace": r"namespace-[a-z0-9]([a-z0-9-]*[a-z0-9])?",
+    "region": "region-(primary|secondary)",
+}
+"""Beginnings of tags that say how far a drill reaches, and what such a tag has to be."""
 
 _UNKNOWN_DRILL_S = 60.0
 """What a drill is taken to last before one has been seen."""
@@ -27,6 +38,10 @@ _UNKNOWN_DRILL_S = 60.0
 
 _RELEASE_S = 15.0
 """What deploying, validating and draining a release takes at the least; the verdict counts what was really sent."""
+
+
+class PlanError(Exception):
+    """What would be done cannot be told; the text says where to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +63,69 @@ class Drill:
     @property
     def pods_share(self) -> float:
         """Share of the serving pods that it takes away: the tag `@pods-50` is 0.5."""
-        shares = [float(tag.removeprefix("pods-")) / 100 for tag in self.tags if tag.startswith("pods-")]
-        return max(shares, default=0.0)
+        return max((int(percent) / 100 for percent in self._after("pods-")), default=0.0)
+
+    @property
+    def namespaces(self) -> set[str]:
+        """That it changes beside those of the releases and the router: the tag `@namespace-data` is `data`."""
+        return set(self._after("namespace-"))
+
+    @property
+    def roles(self) -> set[str]:
+        """Of the regions that it changes; the primary when no tag such as `@region-secondary` says otherwise."""
+        return set(self._after("region-")) or {"primary"}
+
+    def _after(self, beginning: str) -> list[str]:
+        return [tag.removeprefix(beginning) for tag in self.tags if tag.startswith(beginning)]
 
 
-def run_plan(environment: Environment, drill_list: Sequence[Drill]) -> Plan:
-    """What a run of these drills means to do, for the guard and for whoever approves it."""
+def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Path) -> Plan:
+    """What a run of these drills means to do, for the guard and for whoever approves it.
+
+    Raises:
+        PlanError: When something that says what they do cannot be read.
+    """
+    roles: set[str] = set[str]().union(*(drill.roles for drill in drill_list))
+    namespaces = {environment.releases.namespace, environment.router.namespace}
     return Plan(
         environment.name,
         environment.sha256,
         tuple(PlannedDrill(d.feature, d.scenario, "destructive" in d.tags, d.pods_share) for d in drill_list),
-        regions=(environment.primary.name,),
-        namespaces=tuple(sorted({environment.releases.namespace, environment.router.namespace})),
+        regions=tuple(sorted(region.name for region in environment.regions.values() if region.role in roles)),
+        namespaces=tuple(sorted(namespaces.union(*(drill.namespaces for drill in drill_list)))),
         longest_s=environment.guard.max_duration_s,
         drillbook=__version__,
+        sources_sha256=_sources_sha256(environment, features),
     )
 
 
 def drills(features: Path, only: Sequence[str] = ()) -> list[Drill]:
-    """The scenarios that a run would drill."""
+    """The scenarios that a run would drill.
+
+    Raises:
+        PlanError: When a file is no feature, or a tag that says how far a drill reaches cannot be understood.
+    """
     found: list[Drill] = []
     for path in sorted(features.rglob("*.feature")):
         if not only or path.stem in only:
-            document = cast("Mapping[str, Any]", Parser().parse(path.read_text(encoding="utf-8")))
-            found += _scenarios(path.stem, document["feature"])
+            try:
+                document = cast("Mapping[str, Any]", Parser().parse(path.read_text(encoding="utf-8")))
+            except (GherkinError, OSError, ValueError) as error:
+                raise PlanError(f"{path}: is no feature that can be read: {error}") from error
+            found += _scenarios(path.stem, document["feature"] or {"children": (), "tags": ()})
+    for drill in found:
+        _check_reach(drill)
     return found
 
 
+def unplanned(drill_list: Sequence[Drill], collected: Iterable[tuple[str, str]]) -> list[str]:
+    """Scenarios, each by its feature's stem and its name, that would be drilled and that no plan has."""
+    known = {(drill.feature, drill.scenario) for drill in drill_list}
+    return sorted({f"{feature}: {scenario}" for feature, scenario in collected if (feature, scenario) not in known})
+
+
 def expected_s(drill_list: Sequence[Drill], runs: Path) -> float:
-    """How long they take, by what the last runs of each took, in seconds."""
+    """How long they take, by what each took when it last came to a verdict, in seconds."""
     seen = _durations(runs)
     return sum(seen.get(drill.scenario, _UNKNOWN_DRILL_S) for drill in drill_list)
 
@@ -114,16 +163,47 @@ def touched(environment: Environment) -> list[str]:
     ]
 
 
-def _scenarios(stem: str, feature: Mapping[str, Any]) -> Iterator[Drill]:
-    above = _tags(feature)
-    for child in feature["children"]:
-        scenario = child.get("scenario")
-        if scenario is None:
-            continue
-        tags = (*above, *_tags(scenario))
-        rows = sum(len(examples["tableBody"]) for examples in scenario["examples"])
-        for _ in range(rows or 1):
-            yield Drill(stem, scenario["name"], tuple(filter(_is_requirement, tags)), tags)
+def _scenarios(stem: str, node: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[Drill]:
+    """Those of a feature, or of a rule in it; tags are handed down as far as the tables of examples."""
+    tags = (*above, *_tags(node))
+    for child in node["children"]:
+        if "rule" in child:
+            yield from _scenarios(stem, child["rule"], tags)
+        elif "scenario" in child:
+            scenario = child["scenario"]
+            tables = [(_tags(table), len(table["tableBody"])) for table in scenario["examples"]] or [((), 1)]
+            for more, rows in tables:
+                found = (*tags, *_tags(scenario), *more)
+                for _ in range(rows):
+                    yield Drill(stem, scenario["name"], tuple(filter(_is_requirement, found)), found)
+
+
+def _check_reach(drill: Drill) -> None:
+    """A tag that is misspelt would let a drill reach further than anybody has seen."""
+    for tag in drill.tags:
+        right = next((right for beginning, right in _REACH.items() if tag.lower().startswith(beginning)), None)
+        if right is not None and not re.fullmatch(right, tag):
+            raise PlanError(
+                f"{drill.scenario!r} in {drill.feature}.feature has the tag @{tag}, which says how far it reaches and "
+                f"cannot be understood; it should match {right}"
+            )
+
+
+def _sources_sha256(environment: Environment, features: Path) -> str:
+    """Digest of everything that says what the drills do: features, steps, experiments, chart, values, adapter."""
+    digest = hashlib.sha256()
+    adapter = Path(environment.workload.adapter.rpartition(":")[0])
+    roots = [features, features.parent / "experiments", environment.releases.chart, *environment.releases.values]
+    for root in [*roots, *([adapter] if adapter.suffix == ".py" else [])]:
+        for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+            # Where things lie differs from machine to machine; what they are called within does not.
+            if path.is_file() and path.suffix != ".pyc":
+                try:
+                    content = hashlib.sha256(path.read_bytes()).hexdigest()
+                except OSError as error:
+                    raise PlanError(f"{path} says what drills do, and cannot be read: {error.strerror}") from error
+                digest.update(f"{root.name}/{path.relative_to(root).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def _is_requirement(tag: str) -> bool:
@@ -136,12 +216,14 @@ def _tags(node: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _durations(runs: Path) -> dict[str, float]:
-    """Seconds that each scenario took when it was last drilled."""
+    """Seconds that each scenario took; one that was stopped early says nothing about that."""
     seen: dict[str, float] = {}
     for path in sorted(runs.glob("*/drills/*/drill.json")):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            seen[document["scenario"]] = float(document["finished_s"]) - float(document["started_s"])
+            if document["verdict"] != str(Verdict.INCONCLUSIVE):
+                name = document["scenario"].partition(" (")[0]
+                seen[name] = float(document["finished_s"]) - float(document["started_s"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return seen

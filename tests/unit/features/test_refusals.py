@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ class Config:
             "--environment": "twin",
             "--production-allowed": False,
             "--approval": "",
+            "--runs": "",
             "capture": "fd",
             **options,
         }
@@ -32,7 +34,12 @@ class Config:
 def items(monkeypatch):
     monkeypatch.setattr(drills, "_scenario", lambda item: item)
     monkeypatch.setattr(drills, "_stem", lambda item: item.stem)
-    return [SimpleNamespace(stem=stem) for stem in ("cutover", "cutover", "rollback")]
+    names = {
+        "A good release replaces the live one": "cutover",
+        "A release that fails its validation never takes traffic": "cutover",
+        "An operator takes back a release that was live for a while": "rollback",
+    }
+    return [SimpleNamespace(stem=stem, name=name) for name, stem in names.items()]
 
 
 def test_only_keeps_the_features_asked_for(items) -> None:
@@ -68,3 +75,24 @@ def test_production_needs_more_than_a_flag(items, monkeypatch) -> None:
         drills.pytest_collection_modifyitems(Config(), items)
     with pytest.raises(pytest.UsageError, match=r"set guard\.windows"):
         drills.pytest_collection_modifyitems(Config(**{"--production-allowed": True}), items)
+
+
+def test_a_scenario_that_no_plan_has_is_refused(items) -> None:
+    items.append(SimpleNamespace(stem="cutover", name="Made up while nobody looked"))
+    with pytest.raises(pytest.UsageError, match="the plan lacks cutover: Made up while nobody looked"):
+        drills.pytest_collection_modifyitems(Config(), items)
+
+
+def test_the_guard_is_asked_again_once_the_environment_is_ours(items, monkeypatch, tmp_path) -> None:
+    stop = tmp_path / "stop"
+    environment = wiring.read_environment("twin")
+    guarded = replace(environment, guard=replace(environment.guard, stop_file=str(stop)))
+    monkeypatch.setattr(drills.wiring, "read_environment", lambda _name: guarded)
+    config = Config()
+    drills.pytest_collection_modifyitems(config, items)
+    state = config.stash[drills._RUN]
+    assert drills._still_allowed(state) == math.inf
+    stop.touch()  # while somebody else's run was waited for
+    with pytest.raises(pytest.exit.Exception, match="the stop file") as ended:
+        drills._still_allowed(state)
+    assert ended.value.returncode == 75

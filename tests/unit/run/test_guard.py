@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime, time
 from pathlib import Path
@@ -23,7 +24,7 @@ NIGHTS = AllowedHours(("mon", "tue", "wed", "thu", "fri"), time(22), time(4), "E
 NIGHT_S = datetime(2026, 11, 23, 23, 0, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()  # a Monday
 PLAN = Plan(
     "prod", "ab" * 32, (PlannedDrill("cutover", "A good release replaces the live one", False, 0.0),),
-    ("us-east-1",), ("analytics",), 1800.0, "0.1.0",
+    ("us-east-1",), ("analytics",), 1800.0, "0.1.0", "cd" * 32,
 )  # fmt: skip
 KILL = PlannedDrill("node", "A node is lost", True, 0.5)
 
@@ -37,7 +38,7 @@ def environment(tier="staging", **settings):
 
 
 def check(where, plan=PLAN, *, now_s=NIGHT_S, expected_s=360.0, allowed=False, approval=None):
-    guard.check(where, plan, now_s=now_s, expected_s=expected_s, production_allowed=allowed, approval=approval)
+    return guard.check(where, plan, now_s=now_s, expected_s=expected_s, production_allowed=allowed, approval=approval)
 
 
 @pytest.fixture
@@ -65,8 +66,8 @@ def approve(tmp_path, key):
 
 
 def test_what_is_allowed_is_let_through(production, approve):
-    check(environment())
-    check(production, allowed=True, approval=approve())
+    assert check(environment()) == math.inf
+    assert check(production, allowed=True, approval=approve()) == NIGHT_S + 3600
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,23 @@ def test_an_approval_of_another_plan_or_another_time_is_refused(production, appr
     for now_s in (NIGHT_S - 120, NIGHT_S + 7200):
         with pytest.raises(guard.Refused, match="counts from"):
             check(production, allowed=True, approval=approve(), now_s=now_s)
-    for content in ("", "{}", "[]", '{"plan_sha256": 1}', "\x00"):
+    with pytest.raises(guard.Refused, match="the drills take about 601 s"):
+        check(production, allowed=True, approval=approve(), now_s=NIGHT_S + 3000, expected_s=601)
+    check(production, allowed=True, approval=approve(), now_s=NIGHT_S + 3000, expected_s=599)
+    endless = (
+        '{"plan_sha256": "", "approved_by": "", "not_before_s": %s, "not_after_s": 1, "reason": "", "signature": ""}'
+    )
+    for content in (
+        endless % "NaN",
+        endless % "Infinity",
+        endless % "1e300",
+        "[" * 9999,
+        "",
+        "{}",
+        "[]",
+        '{"plan_sha256": 1}',
+        "\x00",
+    ):
         (tmp_path / "bad.json").write_text(content)
         with pytest.raises(guard.Refused, match="is no approval"):
             check(production, allowed=True, approval=tmp_path / "bad.json")
@@ -154,7 +171,9 @@ def test_another_persons_key_is_refused(production, approve, tmp_path):
         check(production, allowed=True, approval=approve(signature=forged.signature))
 
 
-@pytest.mark.parametrize("field", ["environment", "environment_sha256", "drills", "regions", "namespaces", "longest_s"])
+@pytest.mark.parametrize(
+    "field", ["environment", "environment_sha256", "drills", "regions", "namespaces", "longest_s", "sources_sha256"]
+)
 def test_the_plans_hash_covers_every_field(field):
     changed = {"drills": (KILL,), "longest_s": 1.0}.get(field, ("x",) if field in {"regions", "namespaces"} else "x")
     assert replace(PLAN, **{field: changed}).sha256 != PLAN.sha256

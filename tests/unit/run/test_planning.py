@@ -1,0 +1,140 @@
+"""A plan has every scenario that would be drilled, with how far it reaches, and everything that says what it does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from pytest_bdd.feature import get_feature
+
+from drillbook.run import planning
+from drillbook.run.environment import DIRECTORY, load
+
+TWIN = load(DIRECTORY / "twin.yaml")
+
+NESTED = """
+@DEP-1.1
+Feature: Nested
+  Scenario: Plain
+    Given nothing
+  Rule: What is in a rule is drilled as well
+    @destructive @pods-50
+    Scenario: Inside a rule
+      Given nothing
+  Scenario Outline: Of examples
+    Given <what>
+    @DEP-2.2
+    Examples:
+      | what |
+      | one  |
+      | two  |
+    @destructive
+    Examples: the hard ones
+      | what  |
+      | three |
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Features and experiments, and an environment with a chart of its own."""
+    for name in ("features", "experiments", "chart/templates"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "features" / "nested.feature").write_text(NESTED)
+    (tmp_path / "features" / "steps.py").write_text("steps = 1")
+    (tmp_path / "experiments" / "cutover.yaml").write_text("method: []")
+    (tmp_path / "chart" / "templates" / "deployment.yaml").write_text("kind: Deployment")
+    (tmp_path / "values.yaml").write_text("replicas: 2")
+    (tmp_path / "adapter.py").write_text("class Workload: ...")
+    return tmp_path
+
+
+@pytest.fixture
+def environment(project):
+    return replace(
+        TWIN,
+        releases=replace(TWIN.releases, chart=project / "chart", values=(project / "values.yaml",)),
+        workload=replace(TWIN.workload, adapter=f"{project / 'adapter.py'}:Workload"),
+    )
+
+
+def written(project, feature):
+    (project / "features" / "nested.feature").write_text(feature)
+    return planning.drills(project / "features")
+
+
+def test_what_pytest_would_drill_is_planned(project):
+    drills = planning.drills(project / "features")
+    collected = [("nested", name) for name in get_feature(str(project / "features"), "nested.feature").scenarios]
+    assert len(collected) == 3
+    assert planning.unplanned(drills, collected) == []
+    assert planning.unplanned(drills, [*collected, ("nested", "Nobody's")]) == ["nested: Nobody's"]
+    assert planning.unplanned(drills, [("other", "Plain")]) == ["other: Plain"]
+
+
+def test_tags_are_handed_down_to_rules_and_examples(project):
+    drills = planning.drills(project / "features")
+    assert [(drill.scenario, "destructive" in drill.tags, drill.pods_share) for drill in drills] == [
+        ("Plain", False, 0.0),
+        ("Inside a rule", True, 0.5),
+        ("Of examples", False, 0.0),
+        ("Of examples", False, 0.0),
+        ("Of examples", True, 0.0),
+    ]
+    assert [drill.requirements for drill in drills[2:]] == [("DEP-1.1", "DEP-2.2")] * 2 + [("DEP-1.1",)]
+
+
+def test_what_else_a_drill_changes_is_planned(project, environment):
+    plain = planning.run_plan(environment, written(project, NESTED), project / "features")
+    assert (plain.regions, plain.namespaces) == (("us-east-1",), ("analytics",))
+    tagged = NESTED.replace("@DEP-1.1", "@region-primary @region-secondary @namespace-data")
+    reaching = planning.run_plan(environment, written(project, tagged), project / "features")
+    assert (reaching.regions, reaching.namespaces) == (("us-east-1", "us-west-2"), ("analytics", "data"))
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["pods-nan", "pods-", "pods-101", "pods-0.5", "Pods-50", "destructive-", "Destructive", "region-all", "namespace-"],
+)
+def test_a_tag_that_would_hide_how_far_a_drill_reaches_is_refused(project, tag):
+    with pytest.raises(planning.PlanError, match=f"@{tag}, which says how far it reaches"):
+        written(project, NESTED.replace("@DEP-1.1", f"@{tag}"))
+
+
+def test_a_feature_that_cannot_be_read_is_refused(project):
+    with pytest.raises(planning.PlanError, match="is no feature that can be read"):
+        written(project, f"Scenario: before any feature\n{NESTED}")
+    (project / "features" / "nested.feature").write_bytes(b"\xff\xfe")
+    with pytest.raises(planning.PlanError, match="is no feature that can be read"):
+        planning.drills(project / "features")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "features/nested.feature", "features/steps.py", "experiments/cutover.yaml", "chart/templates/deployment.yaml",
+        "values.yaml", "adapter.py",
+    ],
+)  # fmt: skip
+def test_an_approval_ends_with_any_change_of_what_drills_do(project, environment, changed):
+    drills = planning.drills(project / "features")
+    before = planning.run_plan(environment, drills, project / "features")
+    assert planning.run_plan(environment, drills, project / "features") == before
+    with (project / changed).open("a") as file:
+        file.write("\n# changed\n")
+    after = planning.run_plan(environment, drills, project / "features")
+    assert after.sha256 != before.sha256
+    assert replace(after, sources_sha256=before.sources_sha256) == before
+
+
+def test_what_was_stopped_early_says_nothing_about_how_long_a_drill_takes(project, tmp_path):
+    drills = planning.drills(project / "features")[:1]
+    assert planning.expected_s(drills, tmp_path / "runs") == 60.0
+    for run, (verdict, seconds) in enumerate([("PASS", 41), ("INCONCLUSIVE", 3)]):
+        path = tmp_path / "runs" / f"{run}" / "drills" / "plain" / "drill.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(
+            json.dumps({"scenario": "Plain", "verdict": verdict, "started_s": 100, "finished_s": 100 + seconds})
+        )
+    assert planning.expected_s(drills, tmp_path / "runs") == 41.0
