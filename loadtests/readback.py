@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import gevent
 from gevent.pool import Pool as Greenlets
 
+from drillbook.domain.redaction import clean
 from drillbook.domain.traffic import Outcome
 from loadtests.client import Client, Pool
 from loadtests.columns import READBACK, Columns
@@ -57,4 +58,4 @@ def _look_up(  # noqa: PLR0917 - a greenlet's body
                 return
             error = f"answered {', '.join(str(reply.status) for reply in replies)}, which tells nothing"
         gevent.sleep(_RETRY_AFTER_S)
-    table.add((key, False, 0, False, plan.clock.now(), error))
+    table.add((key, False, 0, False, plan.clock.now(), clean(error)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
 
+from drillbook.domain.redaction import clean
 from drillbook.domain.traffic import Connection, Origin, Outcome
 from loadtests.columns import LEDGER, REQUESTS, Columns
 from loadtests.workload import WriteState
@@ -56,7 +58,7 @@ class Recorder:
             self._live.unanswered(outcome)
         else:
             status = reply.status
-            origin = self._workload.origin(reply)
+            origin = _clean(self._workload.origin(reply))
             outcome, error = self._judged(request, exchange)
             self._live.answered(origin, outcome, exchange.done_s - due_s if kind == "meter" else None)
             self.first_answer.set()
@@ -74,7 +76,7 @@ class Recorder:
                 origin.region,
                 origin.slot,
                 origin.version,
-                error,
+                clean(error),
             )
         )
         if request.key:
@@ -102,7 +104,7 @@ class Recorder:
                 "",
                 "",
                 "",
-                why,
+                clean(why),
             )
         )
         if request.key:
@@ -131,7 +133,7 @@ class Recorder:
         if hundred != 2:  # noqa: PLR2004
             return Outcome.WRONG_ANSWER, f"status {reply.status}"
         wrong = self._workload.wrong(request, reply)
-        return (Outcome.WRONG_ANSWER, wrong[:_ERROR_LENGTH]) if wrong else (Outcome.OK, "")
+        return (Outcome.WRONG_ANSWER, clean(wrong)[:_ERROR_LENGTH]) if wrong else (Outcome.OK, "")
 
     def _enter(  # noqa: PLR0917 - what an entry consists of
         self, key: str, due_s: float, sent_s: float, done_s: float, state: WriteState, origin: Origin
@@ -144,4 +146,10 @@ class Recorder:
 
 
 def _excerpt(body: bytes) -> str:
-    return body[:_ERROR_LENGTH].decode("utf-8", "replace")
+    # Cut off only once it is clean: of a secret that is cut off first, a piece would stay.
+    return clean(body[: 10 * _ERROR_LENGTH].decode("utf-8", "replace"))[:_ERROR_LENGTH]
+
+
+@lru_cache(maxsize=256)
+def _clean(origin: Origin) -> Origin:
+    return Origin(clean(origin.region), clean(origin.slot), clean(origin.version))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import gevent
 
+from drillbook.domain.redaction import clean
 from drillbook.domain.traffic import Origin, Outcome
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ class StateFile:
     def enter(self, phase: Phase, error: str | None = None) -> None:
         """The load is in `phase` from now on."""
         self.phase = phase
-        document = {"phase": phase, "since_s": self._clock.now(), "error": error, "pid": os.getpid()}
+        document = {
+            "phase": phase,
+            "since_s": self._clock.now(),
+            "error": clean(error or "") or None,
+            "pid": os.getpid(),
+        }
         partial = self._path.with_suffix(".partial")
         partial.write_text(json.dumps(document) + "\n", encoding="utf-8")
         partial.replace(self._path)

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drillbook.domain import redaction as cleaning
 from drillbook.domain.redaction import Redactor
 from drillbook.run import secrets_in
 
@@ -74,6 +75,7 @@ class _Known:
 
 
 _known = _Known()
+cleaning.use(_known.redactor)
 
 
 def text(text: str) -> str:
