@@ -138,7 +138,12 @@ def approve(
 
 
 @app.command()
-def report(run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")]) -> None:
+def report(
+    run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")],
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also report.pdf, for archives.")] = False,
+    oscal: Annotated[bool, typer.Option("--oscal", help="Also oscal/: assessment plan and results.")] = False,
+    allure: Annotated[bool, typer.Option("--allure", help="Also allure/: results for Allure.")] = False,
+) -> None:
     """Render the report of a run again, from its folder alone."""
     from drillbook.evidence import junit
     from drillbook.evidence import report as html
@@ -147,6 +152,7 @@ def report(run: Annotated[str, typer.Argument(help="A run's id, the path of its 
     try:
         typer.echo(f"report: {html.render(folder)}")
         typer.echo(f"junit:  {junit.render(folder)}")
+        evidence_reports_cli.more(folder, pdf=pdf, oscal=oscal, allure=allure)
     except OSError as error:
         typer.echo(
             f"the report cannot be written into {folder}: {error.strerror}; make room or copy the folder", err=True

@@ -1,4 +1,4 @@
-"""Commands that make reports: `drillbook trace`, and `drillbook report` with its other forms."""
+"""Reports beyond the page of a run: `drillbook trace`, and the other forms of `drillbook report`."""
 
 from __future__ import annotations
 
@@ -52,6 +52,26 @@ def trace(
     _summary(matrix)
     typer.echo(f"page: {page}")
     raise typer.Exit(0 if matrix.proved else EXIT_NOT_PROVED)
+
+
+def more(folder: Path, *, pdf: bool, oscal: bool, allure: bool) -> None:
+    """The other forms of a run's report, and where they are; what cannot be made ends with a sentence."""
+    from drillbook.evidence import allure as allure_results
+    from drillbook.evidence import oscal_files
+    from drillbook.evidence import pdf as paper
+    from drillbook.evidence.oscal import NothingToAssess
+
+    try:
+        if pdf:
+            typer.echo(f"pdf:    {paper.render(folder)}")
+        if oscal:
+            for path in oscal_files.render(folder):
+                typer.echo(f"oscal:  {path}")
+        if allure:
+            typer.echo(f"allure: {allure_results.render(folder)}")
+    except (paper.NoTypst, oscal_files.NoTrestle, oscal_files.NotOscal, NothingToAssess) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
 
 
 def _line(row: Row) -> str:

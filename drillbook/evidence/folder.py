@@ -86,6 +86,7 @@ def read(run_dir: Path, *, load: bool = True) -> RunRecord:
         events=tuple(_event(line) for _, line in events.get("", [])),
         files=files,
         notes=(*general, *reader.taken()),
+        approval=_flat(run.get("approval")),
     )
 
 

@@ -41,7 +41,7 @@ def templates() -> Environment:
     )
     cast("dict[str, Any]", environment.filters).update(
         duration=_duration, moment=moment, offset=_offset, as_json=_as_json, href=_href, size=_size, symbol=_symbol,
-        origin=_origin, seconds=_seconds, slug=_slug,
+        origin=told_origin, seconds=_seconds, slug=_slug,
     )  # fmt: skip
     cast("dict[str, Any]", environment.globals).update(quantity=quantity, span=span, Verdict=Verdict)
     return environment
@@ -80,7 +80,8 @@ def _seconds(value: float) -> str:
     return "none" if math.isnan(value) else quantity(value, "s")
 
 
-def _origin(origin: Origin) -> str:
+def told_origin(origin: Origin) -> str:
+    """Who answered, in words."""
     if origin == Origin():
         return "no answer"
     return " · ".join(part for part in (origin.version or "version unknown", origin.slot) if part)

@@ -259,6 +259,7 @@ class RunRecord:
         events: Of the timeline, that belong to no drill.
         files: Everything in the folder.
         notes: About the evidence of the run as a whole.
+        approval: Who approved it and why; empty where none was asked for, or none is recorded.
     """
 
     path: Path
@@ -279,6 +280,7 @@ class RunRecord:
     events: tuple[Event, ...]
     files: tuple[RawFile, ...]
     notes: tuple[Note, ...]
+    approval: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Verdict
-from drillbook.evidence import bins, folder, intervals, lanes, pages, stages, timeplot, traffic
+from drillbook.evidence import bins, deviations, folder, intervals, lanes, pages, stages, timeplot, traffic
 from drillbook.evidence.reading import replace
 
 if TYPE_CHECKING:
@@ -96,13 +96,19 @@ def page(run: RunRecord) -> str:
         .render(
             run=run,
             summary=summary(run),
-            drills=[_view(number, drill) for number, drill in enumerate(run.drills, start=1)],
+            drills=views(run),
+            deviations=deviations.of(run),
             proved=[name for name, verdict in requirements.items() if verdict is Verdict.PASS],
             unproved=[(name, verdict) for name, verdict in requirements.items() if verdict is not Verdict.PASS],
             remarks=[note for note in run.notes if not note.withholds],
             style=pages.style("style.css"),
         )
     )
+
+
+def views(run: RunRecord) -> list[DrillView]:
+    """Its drills with everything that is drawn and counted of them."""
+    return [_view(number, drill) for number, drill in enumerate(run.drills, start=1)]
 
 
 def summary(run: RunRecord) -> str:
