@@ -52,3 +52,10 @@ def test_a_dangling_reference_passes_the_published_models_and_not_ours(made):
     broken.results["results"][0]["findings"][0]["related-observations"][0]["observation-uuid"] = broken.plan["uuid"]
 
     assert len(oscal_files.check(broken)) == len(oscal_checks.faults(broken, CONTROLS)) == 1
+
+
+def test_without_the_library_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "trestle.oscal", None)
+
+    with pytest.raises(oscal_files.NoTrestle, match=r"drillbook\[evidence\]"):
+        oscal_files.render(Sample().write(tmp_path))

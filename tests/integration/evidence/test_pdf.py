@@ -64,3 +64,10 @@ def test_a_reader_finds_the_executive_page_and_every_drill(run):
     assert "Signature" in whole
     assert "<script>alert(1)" in whole, "shown, and not run"
     assert "\\u202e" in whole
+
+
+def test_without_the_library_it_says_what_to_install(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "typst", None)
+
+    with pytest.raises(pdf.NoTypst, match=r"drillbook\[evidence\]"):
+        pdf.render(run)
