@@ -116,6 +116,7 @@ def approve(
     """Approve a production run: exactly these drills, in exactly this environment, for some hours."""
     from drillbook.domain.guard import Approval
     from drillbook.run import approval
+    from drillbook.run.folder import FolderError
 
     where = _environment(environment)
     _, meant = _plan(where, only)
@@ -126,11 +127,8 @@ def approve(
         )
         if where.guard.approvers.get(by) != approval.public_key(key):
             typer.echo(f"beware: guard.approvers in {where.file.name} has no such key for {by!r}", err=True)
-    except approval.NotApproved as error:
+    except (approval.NotApproved, FolderError) as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_REFUSED) from error
-    except OSError as error:
-        typer.echo(f"the approval cannot be written to {out}: {error.strerror}", err=True)
         raise typer.Exit(EXIT_REFUSED) from error
     for drill in meant.drills:
         typer.echo(f"  {drill.feature}: {drill.scenario}{'  (destructive)' if drill.destructive else ''}")
