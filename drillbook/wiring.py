@@ -96,13 +96,16 @@ def check_workload(environment: Environment) -> None:
         raise EnvironmentFileError(f"{environment.file}: workload: {error}") from error
 
 
-def platform(environment: Environment, clock: Clock, *, queries: Path | None = None) -> Platform:
+def platform(
+    environment: Environment, clock: Clock, *, queries: Path | None = None, looking_on: bool = False
+) -> Platform:
     """Connect an environment's ports; enters its network for good.
 
     Args:
         environment: Which one.
         clock: The run's.
         queries: Where Prometheus' raw answers are kept.
+        looking_on: Whether nothing will be changed, so that an account that may only read is enough.
 
     Raises:
         Unreachable: When the network or the credentials are not there.
@@ -110,7 +113,10 @@ def platform(environment: Environment, clock: Clock, *, queries: Path | None = N
     if environment.reach.network_namespace:
         enter_network(environment.reach.network_namespace)
     region = environment.primary
-    api = connect(region.kubeconfig, region.context or None)
+    only_reading = region.verify_kubeconfig if looking_on else None
+    api = (
+        connect(only_reading, None) if only_reading is not None else connect(region.kubeconfig, region.context or None)
+    )
     releases, route = environment.releases, environment.router
     workload = _workload(environment)
     client = HttpClient(

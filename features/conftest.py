@@ -104,9 +104,10 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
     with state.stop.possible(), contextlib.ExitStack() as ends:
         session, ports = _open(request, state)
         ends.callback(_close, state, session, ports)
+        looking_at = wiring.platform(state.environment, session.clock, looking_on=True)
         looking_on = Monitor(
             state.environment,
-            serving=functools.partial(wiring.serving, wiring.platform(state.environment, session.clock)),
+            serving=functools.partial(wiring.serving, looking_at),
             live=functools.partial(_live, state),
             now=session.clock.now,
             stop=functools.partial(_stop, state),

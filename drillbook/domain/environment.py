@@ -36,12 +36,14 @@ class RegionAccess:
         kubeconfig: File with the credentials.
         context: Context in it; empty for its current one.
         role: Which region serves the public when all is well.
+        verify_kubeconfig: File with credentials that may only read, for whatever looks on; None when there is none.
     """
 
     name: str
     kubeconfig: Path
     context: str
     role: Literal["primary", "secondary"]
+    verify_kubeconfig: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

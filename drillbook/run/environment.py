@@ -307,7 +307,13 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         sha256=sha256,
         reach=Reach(reach.get("network_namespace", ""), tuple(reach.get("nameservers", ()))),
         regions={
-            name: RegionAccess(name, _beside(path, region["kubeconfig"]), region.get("context", ""), region["role"])
+            name: RegionAccess(
+                name,
+                _beside(path, region["kubeconfig"]),
+                region.get("context", ""),
+                region["role"],
+                _beside(path, region["verify_kubeconfig"]) if "verify_kubeconfig" in region else None,
+            )
             for name, region in d["regions"].items()
         },
         public_url=d["public_url"],
