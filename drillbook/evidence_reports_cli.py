@@ -38,7 +38,7 @@ def trace(
         raise typer.Exit(EXIT_REFUSED)
     try:
         found = scenarios.read(features)
-    except FileNotFoundError as error:
+    except scenarios.UnreadableFeatures as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error
     records = tracing.read_runs(runs, environment)
@@ -48,8 +48,13 @@ def trace(
         for row in matrix.rows:
             if row.requirement in section.requirements:
                 typer.echo(_line(row))
-    page = trace_report.render(out or runs.resolve().parent / "traceability.html", matrix, history.of(records))
     _summary(matrix)
+    target = out or runs.resolve().parent / "traceability.html"
+    try:
+        page = trace_report.render(target, matrix, history.of(records))
+    except OSError as error:
+        typer.echo(f"the page cannot be written to {target}: {error.strerror}; give another place with --out", err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
     typer.echo(f"page: {page}")
     raise typer.Exit(0 if matrix.proved else EXIT_NOT_PROVED)
 
@@ -69,7 +74,7 @@ def more(folder: Path, *, pdf: bool, oscal: bool, allure: bool) -> None:
                 typer.echo(f"oscal:  {path}")
         if allure:
             typer.echo(f"allure: {allure_results.render(folder)}")
-    except (paper.NoTypst, oscal_files.NoTrestle, oscal_files.NotOscal, NothingToAssess) as error:
+    except (paper.NoPdf, oscal_files.NoTrestle, oscal_files.NotOscal, NothingToAssess) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error
 

@@ -81,7 +81,7 @@ def _result(run: RunRecord, drill: DrillRecord) -> dict[str, Any]:
         "stop": _milliseconds(max(start_s, stop_s)),
         "labels": [{"name": key, "value": visible(value)} for key, value in labels if value],
         "parameters": [
-            {"name": "run", "value": run.run_id, "excluded": True},
+            {"name": "run", "value": visible(run.run_id), "excluded": True},
             {"name": "environment", "value": visible(run.environment.get("name", ""))},
         ],
         "steps": [_step(check) for check in drill.checks],
@@ -152,7 +152,7 @@ def _milliseconds(epoch_s: float) -> int:
 
 
 def _uuid(*key: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\x1f".join(("urn:drillbook:allure", *key))))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, visible("\x1f".join(("urn:drillbook:allure", *key)))))
 
 
 def _digest(*key: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.domain.undo import Stage
 from drillbook.domain.verdict import Verdict
+from drillbook.evidence.reading import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,8 @@ def _of_run(run: RunRecord) -> Iterator[Deviation]:
     for change in run.undo:
         if change.stage is not Stage.UNDONE:
             yield Deviation(
-                change.drill or "the run", f"change {change.sequence}, {change.action}, was not put back",
+                text_of(change.drill, limit=200) or "the run",
+                f"change {change.sequence}, {text_of(change.action, limit=200)}, was not put back",
                 "run `drillbook recover`, and look at the system before anything else is run on it", Verdict.FAIL,
             )  # fmt: skip
     for name in run.missing:

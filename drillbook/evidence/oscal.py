@@ -89,7 +89,7 @@ class _Maker:
         run, id_of = self.run, self.id_of
         return {
             "uuid": id_of("plan"),
-            "metadata": self._metadata(f"What run {run.run_id} was to show"),
+            "metadata": self._metadata(_told(f"What run {run.run_id} was to show", "")),
             "import-ssp": {
                 "href": f"#{id_of('environment')}",
                 "remarks": "There is no system security plan here: the environment's file says what was drilled.",
@@ -121,7 +121,7 @@ class _Maker:
         )
         result: Document = {
             "uuid": id_of("result"),
-            "title": f"Run {run.run_id} in {_told(run.environment.get('name'), 'an unknown environment')}",
+            "title": _told(f"Run {run.run_id} in {run.environment.get('name') or 'an unknown environment'}", ""),
             "description": f"{len(run.drills)} drills; verdict of the run: {run.verdict}.",
             "start": _moment(self.start_s),
             "end": _moment(self.end_s),
@@ -138,7 +138,7 @@ class _Maker:
         resources = [self._plan_resource(), *(self._resource(path, path, "Raw data") for path in evidence)]
         return {
             "uuid": id_of("results"),
-            "metadata": self._metadata(f"What run {run.run_id} showed"),
+            "metadata": self._metadata(_told(f"What run {run.run_id} showed", "")),
             "import-ap": {"href": f"#{id_of('plan-file')}"},
             "results": [result],
             "back-matter": {"resources": resources},
@@ -149,7 +149,7 @@ class _Maker:
         return {
             "title": title,
             "last-modified": _moment(self.end_s),
-            "version": self.run.run_id,
+            "version": _told(self.run.run_id, "unknown"),
             "oscal-version": self.oscal_version,
             "roles": [{"id": "assessor", "title": "Ran the drills"}],
             "parties": [
@@ -162,12 +162,13 @@ class _Maker:
     def _system(self) -> Document:
         environment = self.run.environment
         tier = _told(environment.get("tier"), "of no recorded tier")
-        return {
+        props = [_prop(_token(key), _told(value, "unknown")) for key, value in sorted(environment.items()) if value]
+        found: Document = {
             "uuid": self.id_of("system"), "type": "system", "status": {"state": "operational"},
             "title": _told(environment.get("name"), "unknown"),
             "description": f"The environment that was drilled, {tier}.",
-            "props": [_prop(key, _told(value, "unknown")) for key, value in sorted(environment.items()) if value],
         }  # fmt: skip
+        return {**found, "props": props} if props else found
 
     def _tool(self) -> Document:
         versions = {"drillbook": self.run.drillbook_version, **self.run.versions}
@@ -352,7 +353,7 @@ def _prop(name: str, value: str) -> Document:
 
 
 def _uuid(run_id: str, *key: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\x1f".join(("urn:drillbook:run", run_id, *key))))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, visible("\x1f".join(("urn:drillbook:run", run_id, *key)))))
 
 
 def _moment(epoch_s: float) -> str:

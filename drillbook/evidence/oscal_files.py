@@ -45,6 +45,8 @@ def render(run_dir: Path) -> tuple[Path, Path]:
     if wrong:
         raise NotOscal(f"OSCAL of {run_dir.name}: " + "; ".join(wrong))
     target = run_dir / FOLDER
+    if target.is_symlink():  # the documents go into the run's folder and nowhere else
+        target.unlink()
     target.mkdir(exist_ok=True)
     return (
         _write(target / "assessment-plan.json", "assessment-plan", made.plan),

@@ -33,8 +33,8 @@ STANDARD = "a-2a"
 """PDF/A-2a: for archives, with everything inside of it, and readable aloud."""
 
 
-class NoTypst(Exception):
-    """The library is not installed; the text says how to get it."""
+class NoPdf(Exception):
+    """Typst is not installed, or refuses the document; the text says which."""
 
 
 def render(run_dir: Path) -> Path:
@@ -42,7 +42,7 @@ def render(run_dir: Path) -> Path:
 
     Raises:
         NotARun: When there is no such folder.
-        NoTypst: When Typst is missing.
+        NoPdf: When Typst is missing or refuses it.
     """
     return replace(run_dir / "report.pdf", document(folder.read(run_dir)))
 
@@ -52,17 +52,28 @@ def document(run: RunRecord) -> bytes:
     try:
         import typst  # noqa: PLC0415 -- most reports do without
     except ImportError as error:
-        raise NoTypst("the PDF needs typst: install drillbook[evidence]") from error
+        raise NoPdf("the PDF needs typst: install drillbook[evidence]") from error
     made_s = run.finished_s if run.finished_s is not None else run.started_s
     with as_file(files("drillbook.evidence") / "templates") as templates:
-        return typst.compile(
-            templates / "report.typ",
-            root=templates,
-            ignore_system_fonts=True,
-            sys_inputs={"run": json.dumps(_clean(_run(run)))},
-            timestamp=datetime.fromtimestamp(int(made_s or 0), UTC),
-            pdf_standards=[STANDARD],
-        )
+        try:
+            return typst.compile(
+                templates / "report.typ",
+                root=templates,
+                ignore_system_fonts=True,
+                sys_inputs={"run": json.dumps(_clean(_run(run)))},
+                timestamp=_date(made_s),
+                pdf_standards=[STANDARD],
+            )
+        except typst.TypstError as error:
+            raise NoPdf(f"Typst refuses the report of {run.run_id}: {error}") from error
+
+
+def _date(made_s: float | None) -> datetime:
+    """Of the document: the run's end; a time that no calendar has is no date."""
+    try:
+        return datetime.fromtimestamp(int(made_s or 0), UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _run(run: RunRecord) -> dict[str, Any]:
@@ -91,12 +102,12 @@ def _run(run: RunRecord) -> dict[str, Any]:
         "undo": [
             {
                 "sequence": str(change.sequence),
-                "action": change.action,
-                "drill": change.drill,
+                "action": text_of(change.action, limit=200),
+                "drill": text_of(change.drill, limit=200),
                 "state": {"undone": "put back, and seen to be", "stuck": "could not be put back"}.get(
                     change.stage, "not put back"
                 ),
-                "note": change.note,
+                "note": text_of(change.note, limit=400),
             }
             for change in run.undo
         ],

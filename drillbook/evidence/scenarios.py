@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from gherkin.errors import ParserException
 from gherkin.parser import Parser
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_EXAMPLES: Mapping[str, Any] = {"tags": [], "tableBody": []}
+
+
+class UnreadableFeatures(Exception):
+    """What is proved cannot be told without all features; the text says which one to mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +41,18 @@ def read(features: Path) -> tuple[Scenario, ...]:
     """All of them, in the order of their files.
 
     Raises:
-        FileNotFoundError: When there is no feature: nothing could be proved, and a wrong path is the likelier reason.
+        UnreadableFeatures: When one cannot be read, or there is none: nothing could be proved, and a wrong path is the
+            likelier reason.
     """
     paths = sorted(features.rglob("*.feature"))
     if not paths:
-        raise FileNotFoundError(f"there is no *.feature below {features}: give the folder of the features")
+        raise UnreadableFeatures(f"there is no *.feature below {features}: give the folder of the features")
     found: list[Scenario] = []
     for path in paths:
-        document = cast("Mapping[str, Any]", Parser().parse(path.read_text(encoding="utf-8")))
+        try:
+            document = cast("Mapping[str, Any]", Parser().parse(path.read_text(encoding="utf-8")))
+        except (ParserException, OSError, ValueError) as error:
+            raise UnreadableFeatures(f"{path} cannot be read as a feature: {error}") from error
         if document.get("feature"):
             feature = document["feature"]
             found += _scenarios(feature, feature["name"], path.relative_to(features).as_posix())

@@ -54,6 +54,20 @@ def test_a_dangling_reference_passes_the_published_models_and_not_ours(made):
     assert len(oscal_files.check(broken)) == len(oscal_checks.faults(broken, CONTROLS)) == 1
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"environment": {}},
+        {"environment": {"a b": "x", "\u202e": "y"}},
+        {"versions": {}},
+        {"who": None},
+        {"finished_s": None},
+    ],
+)
+def test_what_a_record_lacks_leaves_the_documents_valid(tmp_path, changes):
+    assert len(oscal_files.render(Sample(run=changes).write(tmp_path))) == 2
+
+
 def test_without_the_library_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "trestle.oscal", None)
 

@@ -70,6 +70,13 @@ def test_scenarios_have_the_names_under_which_runs_record_them(tmp_path):
     assert [(s.name, s.requirements) for s in found] == [("plain", ("DR-1.1",)), ("of (1, 2)", ("DR-1.1", "DR-1.2"))]
 
 
-def test_a_folder_without_features_is_no_proof_of_anything(tmp_path):
-    with pytest.raises(FileNotFoundError, match="give the folder of the features"):
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [(None, "there is no"), (b"nonsense", "cannot be read"), (b"\xff", "utf-8")],
+)
+def test_features_that_cannot_be_read_are_no_proof_of_anything(tmp_path, text, complaint):
+    if text is not None:
+        (tmp_path / "a.feature").write_bytes(text)
+
+    with pytest.raises(scenarios.UnreadableFeatures, match=complaint):
         scenarios.read(tmp_path)
