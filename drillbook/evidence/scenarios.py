@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from gherkin.errors import ParserException
+from gherkin.errors import ParserError
 from gherkin.parser import Parser
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read(features: Path) -> tuple[Scenario, ...]:
     for path in paths:
         try:
             document = cast("Mapping[str, Any]", Parser().parse(path.read_text(encoding="utf-8")))
-        except (ParserException, OSError, ValueError) as error:
+        except (ParserError, OSError, ValueError) as error:
             raise UnreadableFeatures(f"{path} cannot be read as a feature: {error}") from error
         if document.get("feature"):
             feature = document["feature"]
