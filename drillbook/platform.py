@@ -14,7 +14,7 @@ from drillbook.ports import Unreachable
 from drillbook.run.action import restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from drillbook.domain.environment import Environment
     from drillbook.domain.undo import Change, Restoration
@@ -63,10 +63,14 @@ class Platform:
             Unreachable: When it is not exactly one.
         """
         weights = self.router.weights()
-        live = [slot for slot, weight in weights.items() if weight > 0]
+        live = _leads_to(weights)
         if len(live) != 1:
             raise Unreachable(f"one slot should have all the traffic, and the weights are {weights}")
-        return live[0]
+        return next(iter(live))
+
+    def serving_slots(self) -> frozenset[str]:
+        """Every slot that has some of the public's traffic."""
+        return _leads_to(self.router.weights())
 
     def idle_slot(self) -> str:
         """The other one."""
@@ -127,3 +131,7 @@ class Platform:
     def undo(self, change: Change) -> Restoration:
         """Undo one change and see that it is undone."""
         return restore(change, self.make(change), self.clock)
+
+
+def _leads_to(weights: Mapping[str, int]) -> frozenset[str]:
+    return frozenset(slot for slot, weight in weights.items() if weight > 0)

@@ -214,16 +214,16 @@ def load_plan(environment: Environment, clock: SteadyClock, output: Path, namesp
 
 
 def serving(ports: Platform) -> tuple[int, int]:
-    """Ready and wanted pods of the slot that has the public's traffic.
+    """Ready and wanted pods of every slot that has some of the public's traffic.
 
     Raises:
         Unreachable: When that cannot be seen.
     """
-    slot = ports.live_slot()
-    status = ports.cluster.slot(slot)
-    if ports.live_slot() != slot:
-        raise Unreachable(f"the traffic left slot {slot} while it was looked at")
-    return status.ready, status.desired
+    slots = ports.serving_slots()
+    found = [ports.cluster.slot(slot) for slot in sorted(slots)]
+    if ports.serving_slots() != slots:
+        raise Unreachable(f"the traffic was led elsewhere than to {', '.join(sorted(slots))} while it was looked at")
+    return sum(status.ready for status in found), sum(status.desired for status in found)
 
 
 def keeping_queries(ports: Platform, queries: Path) -> Platform:

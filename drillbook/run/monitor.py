@@ -72,7 +72,7 @@ class Monitor:
 
     Attributes:
         environment: Whose guard.
-        serving: Ready and wanted pods of the slot that has the public's traffic; may raise Unreachable.
+        serving: Ready and wanted pods of the slots that have the public's traffic; may raise Unreachable.
         live: New lines of the load's running record; empty while there is no load; may raise Unreachable.
         now: The run's clock, in seconds since the epoch.
         stop: Told the reason, and again every 5 s until `end`; has to stop the run.

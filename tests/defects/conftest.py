@@ -34,6 +34,14 @@ class Outcome:
     checks: list[dict[str, Any]]
     drills: list[dict[str, Any]]
     output: str
+    environment: Path
+
+    def recover(self) -> subprocess.CompletedProcess[str]:
+        """`drillbook recover` in the drill's environment."""
+        command = [sys.executable, "-m", "drillbook", "recover", "--environment", str(self.environment)]
+        return subprocess.run(
+            command, cwd=PROJECT, capture_output=True, text=True, timeout=_DRILL_DEADLINE_S, check=False
+        )
 
     def verdict_of(self, check_id: str) -> set[str]:
         """Verdicts of all checks of this id."""
@@ -126,7 +134,8 @@ def drilled(tmp_path: Path) -> Callable[..., Outcome]:
             command, cwd=PROJECT, capture_output=True, text=True, timeout=_DRILL_DEADLINE_S, check=False
         )
         assert not errors, errors
-        return Outcome(done.returncode, _lines(runs, "checks.jsonl"), _drills(runs), done.stdout + done.stderr)
+        output = done.stdout + done.stderr
+        return Outcome(done.returncode, _lines(runs, "checks.jsonl"), _drills(runs), output, environment)
 
     return drill
 

@@ -74,15 +74,31 @@ def test_an_old_slot_that_is_killed_at_the_switch_is_found(drilled):
 
 
 def test_one_percent_left_on_the_old_version_is_found(drilled):
+    left = '[{"op":"replace","path":"/spec/rules/2/backendRefs/0/weight","value":1}]'
+    former = (
+        '[{"op":"replace","path":"/spec/rules/2/backendRefs/0/weight","value":100},'
+        '{"op":"replace","path":"/spec/rules/2/backendRefs/1/weight","value":0}]'
+    )
+    patch = ("patch", "httproute", "analytics", "--namespace=analytics", "--type=json")
+    operator = []
+
     def leave(saboteur):
+        operator.append(saboteur)
         saboteur.after("observed", "switch-traffic")
-        patch = '[{"op":"replace","path":"/spec/rules/2/backendRefs/0/weight","value":1}]'
-        saboteur.kubectl("patch", "httproute", "analytics", "--namespace=analytics", "--type=json", f"--patch={patch}")
+        saboteur.kubectl(*patch, f"--patch={left}")
 
     outcome = drilled(CUTOVER, sabotage=leave)
-    assert outcome.code in {FAIL, INCONCLUSIVE}, str(outcome)
-    assert any("all traffic" in reason for reason in outcome.not_passed().values()), str(outcome)
-    assert put_back(outcome), str(outcome)
+    try:
+        assert outcome.code == FAIL, str(outcome)
+        assert any("FAIL: all traffic" in reason for reason in outcome.not_passed().values()), str(outcome)
+        # What somebody else has set is theirs: it is left, and said.
+        assert outcome.verdict_of("drill.restored") == {"FAIL"}, str(outcome)
+        assert "somebody else has changed them since" in outcome.output, str(outcome)
+    finally:
+        operator[0].kubectl(*patch, f"--patch={former}")
+        recovered = outcome.recover()
+    assert recovered.returncode == PASS, recovered.stdout + recovered.stderr
+    assert "put back: deploy-release" in recovered.stdout
 
 
 def test_a_rollback_target_that_was_scaled_to_zero_is_found(drilled):
