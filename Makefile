@@ -34,7 +34,7 @@ verify: setup
 	@$(BIN)/drillbook verify --environment twin
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/unit -n auto --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -117,8 +117,14 @@ class Platform:
         """The action of an entry in the undo journal, made again.
 
         Raises:
-            ValueError: When no action of this name is known, or it is about a slot that the environment does not have.
+            ValueError: When no action of this name is known, or it is about a slot that the environment does not have,
+                or was made in another one.
         """
+        if change.target not in {"", self.environment.target}:
+            raise ValueError(
+                f"it was made in {change.target}, and this environment is {self.environment.target}: recover with the "
+                "environment file of that one"
+            )
         arguments = change.arguments["arguments"]
         if arguments["slot"] not in self.router.backends():
             raise ValueError(f"the undo journal names the slot {arguments['slot']!r}, which this environment lacks")

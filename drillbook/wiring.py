@@ -172,7 +172,8 @@ def experiment() -> Experiment:
 
 def journal(run: RunFolder, ports: Platform, fencing: int) -> Journal:
     """A run's undo journal, which lets nothing be changed without the environment's lock."""
-    return Journal(run.path / "undo.jsonl", ports.store, run.run_id, fencing, ports.lock.check)
+    path, target = run.path / "undo.jsonl", ports.environment.target
+    return Journal(path, ports.store, run.run_id, fencing, ports.lock.check, target=target)
 
 
 def adopted(run: RunFolder, ports: Platform) -> Journal:

@@ -285,6 +285,11 @@ class Environment:
     public_ca_file: Path | None = None
 
     @property
+    def target(self) -> str:
+        """What runs change: the slots' namespace and the route, whatever the file calls the environment."""
+        return f"slots of {self.releases.namespace}, route {self.router.namespace}/{self.router.route}"
+
+    @property
     def primary(self) -> RegionAccess:
         """The region that serves the public when all is well."""
         return next(region for region in self.regions.values() if region.role == "primary")

@@ -45,6 +45,8 @@ class Change:
             later change is not undone, an earlier one that touches the same is left as it is.
         generation: Grows with each state that was written down, so that of two records the later one is known,
             whichever of them a crash left on the disk and which in the target environment.
+        target: What it was made in, as `Environment.target` names it; environments may share the place where changes
+            are written down, and each may undo its own alone. Empty when unknown.
     """
 
     sequence: int
@@ -57,6 +59,7 @@ class Change:
     note: str = ""
     touches: tuple[str, ...] = (EVERYTHING,)
     generation: int = 1
+    target: str = ""
 
     @property
     def name(self) -> str:
@@ -69,6 +72,8 @@ class Change:
 
     def concerns(self, other: Change) -> bool:
         """Whether both touch the same."""
+        if self.target and other.target and self.target != other.target:
+            return False
         both = {*self.touches, *other.touches}
         return EVERYTHING in both or bool(set(self.touches) & set(other.touches))
 

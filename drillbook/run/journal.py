@@ -30,8 +30,9 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, store: StateStore, run_id: str, fencing: int, own: Callable[[], None] = lambda: None
-    ) -> None:
+        self, path: Path, store: StateStore, run_id: str, fencing: int, own: Callable[[], None] = lambda: None,
+        *, target: str = "",
+    ) -> None:  # fmt: skip
         """Open or continue the journal.
 
         Args:
@@ -40,12 +41,14 @@ class Journal:
             run_id: Whose journal.
             fencing: Token of the lock that the run holds.
             own: Looks whether the lock is still the run's; raises LockLost or Unreachable when that is not certain.
+            target: What is changed, as `Environment.target` names it.
         """
         self._path = path
         self._store = store
         self._run_id = run_id
         self._fencing = fencing
         self._own = own
+        self._target = target
 
     def intend(
         self, action: str, arguments: Mapping[str, Any], drill: str, touches: Sequence[str] = (EVERYTHING,)
@@ -60,7 +63,9 @@ class Journal:
             LockLost: When the environment is someone else's by now; likewise.
         """
         sequence = max((change.sequence for change in self.changes()), default=0) + 1
-        change = Change(sequence, self._run_id, drill, action, arguments, self._fencing, touches=tuple(touches))
+        change = Change(
+            sequence, self._run_id, drill, action, arguments, self._fencing, touches=tuple(touches), target=self._target
+        )
         self._write(change)
         try:
             self._own()

@@ -26,7 +26,7 @@ from drillbook.twin.pki import Authority
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-WITHIN_S = 0.3
+WITHIN_S = 0.15
 GIGABYTE = 1 << 30
 
 

@@ -297,3 +297,17 @@ def test_a_change_that_the_environment_does_not_take_is_not_made(tmp_path):
     with pytest.raises(Crash):
         change(platform, kept, "route", 1)
     assert platform.state["route"] == 0
+
+
+def test_a_change_in_another_target_is_no_obstacle_to_ours(tmp_path):
+    store = Memory()
+    entries = [
+        Journal(tmp_path / f"{target}.jsonl", store, f"run-{fencing}", fencing, target=target).intend(
+            "set", {}, "drill", ("route",)
+        )
+        for fencing, target in enumerate(("ours", "theirs"), start=1)
+    ]
+    assert not entries[0].concerns(entries[1])
+    unknown = Journal(tmp_path / "old.jsonl", store, "run-3", 3).intend("set", {}, "drill", ("route",))
+    assert unknown.concerns(entries[0])
+    assert {found.target for found in left_behind(store)} == {"ours", "theirs", ""}
