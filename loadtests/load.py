@@ -47,9 +47,10 @@ class Load:
         self.workload = workload
         self.stop = Event()
         self._state = state
-        self._live = Live(plan.output, plan.clock, plan.live_window_s)
-        self.recorder = Recorder(plan.output, workload, self._live)
         self._stalls = Columns(plan.output, "stalls", STALLS)
+        self._monitor = StallMonitor(plan.clock, self._stalls)
+        self._live = Live(plan.output, plan.clock, plan.live_window_s, self._monitor.recent)
+        self.recorder = Recorder(plan.output, workload, self._live)
         self._failure: Exception | None = None
 
     def fail(self, error: Exception) -> None:
@@ -67,7 +68,6 @@ class Load:
             gevent.signal_handler(number, self.stop.set)
         self._state.enter(Phase.STARTING)
         self._seed()
-        monitor = StallMonitor(self.plan.clock, self._stalls)
         writers = Group()
         for body in (self._live.write_windows, self.recorder.flush_regularly, self._flush_stalls, self._announce):
             writers.start(gevent.Greenlet(body))
@@ -77,10 +77,10 @@ class Load:
         gc.set_threshold(50_000, 50, 100)
         try:
             with ahead_of_others():
-                monitor.start()
+                self._monitor.start()
                 self._run_users()
         finally:
-            monitor.stop()
+            self._monitor.stop()
             writers.kill()
             self._live.finish()
             self._stalls.finish()

@@ -60,7 +60,7 @@ class Recorder:
             status = reply.status
             origin = _clean(self._workload.origin(reply))
             outcome, error = self._judged(request, exchange)
-            self._live.answered(origin, outcome, exchange.done_s - due_s if kind == "meter" else None)
+            self._live.answered(origin, outcome, (due_s, exchange.done_s) if kind == "meter" else None)
             self.first_answer.set()
         self._requests.add(
             (
@@ -86,10 +86,17 @@ class Recorder:
             self._enter(request.key, due_s, exchange.sent_s, exchange.done_s, state, origin)
         return outcome
 
+    def overslept(self, request: Request, connection: Connection, due_s: float) -> None:
+        """One of the meter's requests that was due while the meter itself did not run: nothing that users felt."""
+        self._never_sent(request, connection, "meter", due_s, "the meter itself did not run")
+
     def unsent(self, request: Request, connection: Connection, kind: str, due_s: float, why: str) -> None:
         """One request that was due and never tried."""
-        nan = math.nan
         self._live.unanswered(Outcome.UNSENT)
+        self._never_sent(request, connection, kind, due_s, why)
+
+    def _never_sent(self, request: Request, connection: Connection, kind: str, due_s: float, why: str) -> None:
+        nan = math.nan
         self._requests.add(
             (
                 due_s,

@@ -10,13 +10,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
 import gevent
+import numpy as np
 
 from drillbook.domain.redaction import clean
 from drillbook.domain.traffic import Origin, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from drillbook.domain.requests import Stalls
     from loadtests.clock import SteadyClock
 
 
@@ -60,26 +63,35 @@ class _Release:
 
     ok: int = 0
     bad: Counter[str] = field(default_factory=Counter[str])
-    latency_ms: list[float] = field(default_factory=list[float])
+    metered: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+
+    def latency_ms(self, stalls: Stalls) -> list[float]:
+        """Of each metered answer from when it was due, without the time in which we ourselves did not run."""
+        if not self.metered:
+            return []
+        due_s, done_s = np.array(self.metered).T
+        took_s = done_s - due_s - stalls.within(due_s, done_s)
+        return [round(max(0.0, float(took)) * 1000, 2) for took in took_s]
 
 
 class Live:
     """`live.jsonl`: what happened in each short window, written at its end.
 
     A request belongs to the window in which it was done; latencies are the meter's alone, since those of users who wait
-    for their answers would flatter.
+    for their answers would flatter. A release is sent back on what stands here, so our own stalls are not in them.
     """
 
-    def __init__(self, folder: Path, clock: SteadyClock, window_s: float) -> None:
-        """Opens the file; `window_s` is the length of a window."""
+    def __init__(self, folder: Path, clock: SteadyClock, window_s: float, stalls: Callable[[], Stalls]) -> None:
+        """Opens the file; `window_s` is the length of a window, `stalls` when we did not run lately."""
         self._file: TextIO = (folder / "live.jsonl").open("w", encoding="utf-8", buffering=1)
         self._clock = clock
         self._window_s = window_s
+        self._stalls = stalls
         self._start_s = clock.now()
         self._clear()
 
-    def answered(self, origin: Origin, outcome: Outcome, latency_s: float | None) -> None:
-        """A request that got an answer, good or bad."""
+    def answered(self, origin: Origin, outcome: Outcome, metered: tuple[float, float] | None) -> None:
+        """A request that got an answer, good or bad; the meter says when it was due and when it was done."""
         name = f"{origin.version}|{origin.slot}"
         release = self._releases.get(name)
         if release is None:
@@ -88,8 +100,8 @@ class Live:
             release.ok += 1
         else:
             release.bad[outcome.value] += 1
-        if latency_s is not None:
-            release.latency_ms.append(round(latency_s * 1000, 2))
+        if metered is not None:
+            release.metered.append(metered)
 
     def unanswered(self, outcome: Outcome) -> None:
         """A request that got none."""
@@ -110,9 +122,9 @@ class Live:
         self._file.close()
 
     def _write(self) -> None:
-        end_s = self._clock.now()
+        end_s, stalls = self._clock.now(), self._stalls()
         versions = {
-            name: {"ok": release.ok, "bad": dict(release.bad), "latency_ms": release.latency_ms}
+            name: {"ok": release.ok, "bad": dict(release.bad), "latency_ms": release.latency_ms(stalls)}
             for name, release in self._releases.items()
         }
         line = {

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 _OUR_OWN_DOING = ("timeout", "reset", "cancelled", "unsent")
 # A failure may be our own doing when we slept for this share of the time that it took ...
 _SLEPT_SHARE = 0.1
-# ... and a request that was never sent, when we slept for that share of the time before it was due.
+# ... and a request that was never sent, when we slept for that share of the time around the moment when it was due.
 _BACKLOG_S = 1.0
+LATEST_SEND_S = 0.25
+"""A request that is later than this, because the meter itself did not run, is no longer sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,8 @@ class Requests:
         slept_s = stalls.within(self.due_s, self.done_s)
         slept_long = slept_s >= _SLEPT_SHARE * np.maximum(self.done_s - self.due_s, 1e-9)
         never = np.isnan(self.done_s)
-        slept_before = stalls.within(self.due_s - _BACKLOG_S, self.due_s) >= _SLEPT_SHARE * _BACKLOG_S
-        return suspect & np.where(never, slept_before, slept_long)
+        slept_around = stalls.within(self.due_s - _BACKLOG_S, self.due_s + LATEST_SEND_S)
+        return suspect & np.where(never, slept_around >= _SLEPT_SHARE * _BACKLOG_S, slept_long)
 
     def latency_s(self) -> Floats:
         """From due to done; infinite for what failed."""

@@ -109,7 +109,11 @@ def test_a_rollback_target_that_was_scaled_to_zero_is_found(drilled):
         time.sleep(5)
         saboteur.kubectl("scale", "deployment", "analytics-blue", "--namespace=analytics", "--replicas=2")
 
-    outcome = drilled(OPERATOR, sabotage=scale)
+    def unguarded(document):
+        # Else the guard sees that the slot is empty, and stops the drill before users have felt enough of it.
+        document["guard"]["pods_share"] = 1.0
+
+    outcome = drilled(OPERATOR, change=unguarded, sabotage=scale)
     assert outcome.code == FAIL, str(outcome)
     assert "FAIL" in outcome.verdict_of("release.failed_requests"), str(outcome)
 

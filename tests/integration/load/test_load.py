@@ -159,6 +159,14 @@ def test_a_stopped_meter_is_no_witness(stub, load):
         assert seen.interval.low == 0
         assert seen.interval.high >= 0.65
         assert "did not run" in seen.doubts[0]
+    # What was due meanwhile is not sent all at once afterwards, is no certain failure, and looks like no slow release.
+    assert outcomes(running.rows())["unsent"] >= 10
+    assert downtime.failed_requests(running.drill_dir, window).interval.low == 0
+    lines = [json.loads(line) for line in (running.drill_dir / "load" / "live.jsonl").read_text().splitlines()]
+    answers = [seen for line in lines for seen in line["versions"].values()]
+    assert sum(len(seen["latency_ms"]) for seen in answers) > 20
+    assert max(took_ms for seen in answers for took_ms in seen["latency_ms"]) < 300
+    assert sum(line["unsent"] for line in lines) == 0
 
 
 def test_a_system_that_is_not_there_is_told(load):

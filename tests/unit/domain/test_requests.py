@@ -36,10 +36,11 @@ def test_only_failures_that_sleep_can_explain_are_in_doubt():
         (0.0, 0.0, 5.0, "server_error"),  # the system said so
         (3.5, 3.5, 8.5, "timeout"),  # slept not at all
         (3.0, NAN, NAN, "unsent"),  # due right after a sleep
+        (0.95, NAN, NAN, "unsent"),  # due right before one, which kept it from being sent
         (9.0, NAN, NAN, "unsent"),  # long after
         (1.5, 1.5, 2.5, "ok"),
     )
-    assert rows.doubtful(stalls((1, 3))).tolist() == [True, False, False, True, False, False]
+    assert rows.doubtful(stalls((1, 3))).tolist() == [True, False, False, True, True, False, False]
 
 
 def test_failures_take_for_ever_and_windows_are_half_open():
