@@ -96,13 +96,15 @@ def deploy_release(release: str) -> dict[str, Any]:
 
 @_activity
 def await_telemetry() -> dict[str, Any]:
-    """Of the idle slot; without it the release goes on, and its verdict will say what could not be seen."""
+    """Of the idle slot; without it the drill could not pass, so the public is spared the switch."""
     drill = wiring.experiment()
     look = drill.platform.scraped(drill.platform.idle_slot())
     drill.timeline.record("intent", look.describe(), activity="await_telemetry")
     seen = wait_for(look.observe, drill.clock, deadline_s=_TELEMETRY_WITHIN_S, pace_s=0.5)
     data = {**seen.data, "activity": "await_telemetry", "holds": seen.holds}
     drill.timeline.record("observed" if seen.holds else "note", seen.text, at_s=seen.at_s, **data)
+    if not seen.holds:
+        raise Halted(f"the public is not sent to what its servers' metrics do not show: {seen.text}")
     return {"seen": seen.text}
 
 
@@ -189,7 +191,8 @@ def drain_old_slot() -> dict[str, Any]:
     drill.timeline.record("intent", action.describe(), activity="drain_old_slot")
     seen = wait_for(action.observe, drill.clock, deadline_s=action.deadline_s, pace_s=0.3)
     data = {**seen.data, "activity": "drain_old_slot", "holds": seen.holds, "slot": slot}
-    drill.timeline.record("observed", seen.text, at_s=seen.at_s, **data)
+    # A last look that saw nothing is no slot with work left.
+    drill.timeline.record("observed" if seen.data else "note", seen.text, at_s=seen.at_s, **data)
     return {"drained": seen.holds, "seen": seen.text}
 
 

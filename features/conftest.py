@@ -318,13 +318,13 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
             versions=wiring.versions(),
             lost=functools.partial(_stop, state),
             watchdog=functools.partial(wiring.watchdog, environment),
+            begun=functools.partial(setattr, state, "folder"),
         )
     except (Unreachable, LockHeld, FolderError, OSError) as error:
         _refuse(state, str(error))
     try:
         if state.live is not None:
             state.live.follow(session.folder.path / "timeline.jsonl")
-        state.folder = session.folder.path
         left, doubts = _what_others_left(ports)
     except BaseException:  # Ctrl-C: nobody else closes it yet
         _closed(session, interrupted=True)

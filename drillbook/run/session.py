@@ -66,6 +66,7 @@ class Session:
         versions: Mapping[str, str],
         lost: Callable[[str], None],
         watchdog: Callable[[RunFolder, SteadyClock], Watchdog],
+        begun: Callable[[Path], None],
     ) -> Session:
         """Take the lock and make the folder.
 
@@ -79,6 +80,7 @@ class Session:
             lost: Called from the renewing thread when the lock is lost or cannot be renewed, with the reason; has to
                 stop the run.
             watchdog: Makes the run's watchdog, which is started before anything can be changed.
+            begun: Told the run's folder as soon as that says whose run it is.
 
         Raises:
             LockHeld: When somebody else is inside for longer than `wait_s`.
@@ -106,11 +108,19 @@ class Session:
                 "versions": {"python": sys.version.split()[0], **versions},
             }  # fmt: skip
             folder.write_run(document)
+            begun(folder.path)
+        except BaseException:
+            lock.release()
+            raise
+        try:
             # Whatever this run starts inherits its mark, by which the watchdog finds it.
             os.environ[FOLDER_VARIABLE] = str(folder.path)
             guarding = watchdog(folder, clock)
             guarding.start()
         except BaseException:
+            verdict = Verdict.INCONCLUSIVE
+            ending = {"verdict": str(verdict), "exit_code": verdict.exit_code, "interrupted": True}
+            folder.write_run({**document, "finished_s": clock.now(), **ending})
             lock.release()
             raise
         session = cls(folder, clock, holder, lock, guarding, document)

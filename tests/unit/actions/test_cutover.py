@@ -6,6 +6,7 @@ import pytest
 
 from drillbook import activities
 from drillbook.activities import Halted
+from drillbook.domain.measurement import Window
 from probes import story
 
 GREEN = {"blue": 0, "green": 100}
@@ -14,11 +15,15 @@ BLUE = {"blue": 100, "green": 0}
 pytestmark = pytest.mark.usefixtures("clients", "drill")
 
 
-def cut_over(release="1.1.0"):
+def switch(release="1.1.0"):
     activities.deploy_release(release)
     activities.await_telemetry()
     activities.validate_release(release)
     activities.switch_traffic()
+
+
+def cut_over(release="1.1.0"):
+    switch(release)
     return activities.watch_release(release)
 
 
@@ -45,8 +50,10 @@ def test_a_bad_release_is_sent_back_within_seconds_and_nothing_of_the_switch_is_
 
 
 def test_a_bad_release_is_sent_back_also_without_prometheus(world) -> None:
-    world.bad_share, world.prometheus_up = 0.1, False
-    assert cut_over()["ruling"] == "roll back"
+    world.bad_share = 0.1
+    switch()
+    world.prometheus_up = False
+    assert activities.watch_release("1.1.0")["ruling"] == "roll back"
 
 
 def test_a_release_that_fails_its_validation_gets_no_traffic_and_nothing_more_is_done(world, drill) -> None:
@@ -90,6 +97,15 @@ def test_a_slot_with_work_left_is_not_drained(world) -> None:
     assert not activities.drain_old_slot()["drained"]
 
 
+def test_a_drain_that_nobody_could_see_is_measured_by_nothing(world, drill) -> None:
+    cut_over()
+    world.prometheus_up = False
+    assert not activities.drain_old_slot()["drained"]
+    window = Window(0.0, 100.0)
+    assert story.drained_after(drill.events(), window).interval is None
+    assert story.warm_share(drill.events(), window).interval is None
+
+
 def test_a_switch_that_never_shows_halts_and_is_undone(world) -> None:
     world.gateway_lag_s = 1e9
     activities.deploy_release("1.1.0")
@@ -105,8 +121,10 @@ def test_the_steady_state_probe_never_raises(world) -> None:
     assert activities.platform_serves() is False
 
 
-def test_a_slot_that_prometheus_does_not_see_is_told_and_not_waited_for_without_end(world, drill) -> None:
+def test_a_slot_that_prometheus_does_not_see_gets_no_traffic_and_is_not_waited_for_without_end(world, drill) -> None:
     world.targets = ("green-1",)
-    assert cut_over()["ruling"] == "keep"
-    told = story.of(drill.events(), "await_telemetry")[-1]
-    assert (told.kind, told.text) == ("note", "Prometheus scrapes 1 of 2 pods of slot green")
+    with pytest.raises(Halted, match="scrapes 1 of 2 pods"):
+        cut_over()
+    assert world.weights == BLUE
+    told = [event.text for event in story.of(drill.events(), "await_telemetry") if event.kind == "note"]
+    assert told[0] == "Prometheus scrapes 1 of 2 pods of slot green"
