@@ -104,6 +104,27 @@ def plan(
 
 
 @app.command()
+def credential(
+    reference: Annotated[str, typer.Argument(help="file:PATH, env:VARIABLE or vault:PATH#KEY.")],
+) -> None:
+    """Print a token for Kubernetes' clients; for the exec section of a kubeconfig, not for people."""
+    from drillbook.drivers import credentials, exec_credential
+    from drillbook.ports import Unreachable
+
+    out = sys.__stdout__
+    if out is None or out.isatty():
+        typer.echo("this prints a credential: name it in the exec section of a kubeconfig, see the guide", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    try:
+        token = credentials.read(reference, os.environ)
+    except Unreachable as unreachable:
+        typer.echo(str(unreachable), err=True)
+        raise typer.Exit(EXIT_REFUSED) from unreachable
+    # Past the stream that takes secrets out: this one is what it is called for.
+    out.write(exec_credential.document(token, os.environ.get("KUBERNETES_EXEC_INFO", ""), time.time()) + "\n")
+
+
+@app.command()
 def approve(
     by: Annotated[str, typer.Option(help="Your name, as guard.approvers has it.")],
     key: Annotated[Path, typer.Option(help="Your Ed25519 private key, PEM.")],

@@ -114,9 +114,8 @@ def platform(
         enter_network(environment.reach.network_namespace)
     region = environment.primary
     only_reading = region.verify_kubeconfig if looking_on else None
-    api = (
-        connect(only_reading, None) if only_reading is not None else connect(region.kubeconfig, region.context or None)
-    )
+    access = (only_reading, None) if only_reading is not None else (region.kubeconfig, region.context or None)
+    api = connect(*access, learn=redaction.learn)
     releases, route = environment.releases, environment.router
     workload = _workload(environment)
     client = HttpClient(

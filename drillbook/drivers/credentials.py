@@ -34,8 +34,10 @@ def read(reference: str, variables: Mapping[str, str]) -> str:
         found = _of_file(Path(place))
     elif kind == "env":
         found = variables.get(place, "")
-    else:
+    elif kind == "vault":
         found = _of_vault(place, variables)
+    else:
+        raise Unreachable(f"{reference!r} names no credential: say file:PATH, env:VARIABLE or vault:PATH#KEY")
     if not found or not found.isprintable() or not found.isascii():
         raise Unreachable(f"there is no credential at {reference}, or it has characters that no header may have")
     return found

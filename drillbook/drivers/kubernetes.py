@@ -17,7 +17,7 @@ from drillbook.drivers.transport import reason
 from drillbook.ports import SlotStatus, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 TIMEOUT_S = (3.0, 10.0)
@@ -29,11 +29,19 @@ MAX_ANSWER = 32 * 1024 * 1024
 VERSION_LABEL = "app.kubernetes.io/version"
 
 
-def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
+def connect(
+    kubeconfig: Path, context: str | None = None, learn: Callable[[list[str]], None] = lambda _: None
+) -> client.ApiClient:
     """A client for one cluster; asks nothing yet.
 
+    Args:
+        kubeconfig: File with the credentials, or with the command that prints one.
+        context: In it; its current one when there is none.
+        learn: Is told each token in use, so that it can be kept out of records.
+
     Raises:
-        Unreachable: When the kubeconfig is missing, malformed, lacks the context or asks not to verify the server.
+        Unreachable: When the kubeconfig is missing, malformed, lacks the context, asks not to verify the server, or
+            names a command that gives no credential.
     """
     if not kubeconfig.is_file():
         raise Unreachable(f"the kubeconfig {kubeconfig} does not exist; name the right one in the environment file")
@@ -47,32 +55,62 @@ def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
             f"the kubeconfig {kubeconfig} says insecure-skip-tls-verify, so that anybody could answer for the cluster "
             "and be given the token: name its certificate-authority instead"
         )
+    if not api.configuration.api_key and not api.configuration.cert_file and not api.configuration.username:
+        raise Unreachable(
+            f"the kubeconfig {kubeconfig} gives no credential: where its user has an exec command, run that by hand "
+            "and see what it prints; else give the user a token or a client certificate"
+        )
     # One more try is for a connection that the server closed while it was idle; longer waits are the callers'.
     # Nobody is sent elsewhere by an answer.
     api.configuration.retries = urllib3.Retry(total=1, redirect=False, backoff_factor=0.2)
     pools: Any = api.rest_client.pool_manager
     pools.connection_pool_kw["retries"] = api.configuration.retries
     bounds.bound_pools(pools, most_bytes=MAX_ANSWER, within_s=TIMEOUT_S[1])
-    cast("Any", api.configuration).refresh_api_key_hook = _Renewal(kubeconfig, context, _written(kubeconfig))
+    renewal = _Renewal(kubeconfig, context, learn, _written(kubeconfig), _hook(api))
+    cast("Any", api.configuration).refresh_api_key_hook = renewal
+    learn(_tokens(cast("client.Configuration", api.configuration)))
     return api
+
+
+def _hook(api: client.ApiClient) -> Callable[[client.Configuration], None] | None:
+    return cast("Any", api.configuration).refresh_api_key_hook
+
+
+def _tokens(configuration: client.Configuration) -> list[str]:
+    return [key.removeprefix("Bearer ") for key in configuration.api_key.values()]
 
 
 @dataclass(slots=True)
 class _Renewal:
-    """Takes a token anew from a kubeconfig that was written again: one that expires in mid-drill can be replaced.
+    """Takes a token anew that expires in mid-drill: from its command, or from a kubeconfig that was written again.
 
     Attributes:
         kubeconfig: The file.
         context: In it.
+        learn: Is told each token in use.
         seen: When it was last written, as far as this was looked at.
+        own: The client's own renewal, which asks a kubeconfig's command again once its token has expired (that of
+            Amazon EKS lasts 15 minutes); None for credentials that have none.
     """
 
     kubeconfig: Path
     context: str | None
+    learn: Callable[[list[str]], None]
     seen: int
+    own: Callable[[client.Configuration], None] | None
 
     def __call__(self, configuration: client.Configuration) -> None:
         """Called by the client before each request."""
+        before = _tokens(configuration)
+        self._renew(configuration)
+        if self.own is not None:
+            self.own(configuration)
+            # The client's own renewal puts itself into this one's place.
+            cast("Any", configuration).refresh_api_key_hook = self
+        if _tokens(configuration) != before:
+            self.learn(_tokens(configuration))
+
+    def _renew(self, configuration: client.Configuration) -> None:
         written = _written(self.kubeconfig)
         if written in {self.seen, 0}:
             return
@@ -81,6 +119,7 @@ class _Renewal:
         except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError):
             return  # it is being written: the next request looks again
         configuration.api_key = fresh.configuration.api_key
+        self.own = _hook(fresh)
         self.seen = written
 
 

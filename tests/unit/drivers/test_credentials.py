@@ -53,6 +53,7 @@ def test_a_vault_that_gives_none_is_named_and_its_token_is_not(server, status, b
         ("env:NOT_SET", "no credential at env:NOT_SET"),
         ("vault:secret/x#key", "VAULT_ADDR"),
         ("vault:secret/x", "VAULT_ADDR"),
+        ("secret/x", "names no credential"),
     ],
 )
 def test_what_is_not_there_is_said(reference, says):

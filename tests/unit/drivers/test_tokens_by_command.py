@@ -1,0 +1,89 @@
+"""Kubeconfigs whose token is fetched by a command: Amazon EKS, and Vault by `drillbook credential`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from drillbook.drivers import exec_credential
+from drillbook.drivers.kubernetes import KubernetesCluster, connect
+from drillbook.ports import Unreachable
+
+SCALE = {"spec": {"replicas": 1}}
+
+
+def kubeconfig(path, server, *command: str):
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command[0], "args": list(command[1:]),
+                     "interactiveMode": "Never"}}  # fmt: skip
+    document = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [{"name": "u", "user": user}],
+        "clusters": [{"name": "k", "cluster": {"server": server.url}}],
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+    }  # fmt: skip
+    file = path / "kubeconfig"
+    file.write_text(json.dumps(document))
+    return file
+
+
+def counting(path, lasts_s: float) -> tuple[str, ...]:
+    """A command that gives token-1, then token-2 and so on, each for a time."""
+    program = path / "command"
+    program.write_text(
+        "n=$(($(cat count 2>/dev/null || echo 0) + 1)); echo $n > count\n"
+        f'until=$(date -u -d "@$(($(date +%s) + {int(lasts_s)}))" +%Y-%m-%dT%H:%M:%SZ)\n'
+        'echo "{\\"apiVersion\\":\\"client.authentication.k8s.io/v1\\",\\"kind\\":\\"ExecCredential\\",'
+        '\\"status\\":{\\"token\\":\\"token-$n\\",\\"expirationTimestamp\\":\\"$until\\"}}"\n'
+    )
+    return "sh", str(program)
+
+
+@pytest.mark.parametrize(("lasts_s", "tokens"), [(-10, ["token-2", "token-3"]), (3600, ["token-1", "token-1"])])
+def test_a_token_is_fetched_again_once_it_has_expired(server, tmp_path, monkeypatch, lasts_s, tokens):
+    monkeypatch.chdir(tmp_path)
+    server.says(200, SCALE)
+    learned: list[str] = []
+    api = connect(kubeconfig(tmp_path, server, *counting(tmp_path, lasts_s)), learn=learned.extend)
+    for _ in tokens:
+        KubernetesCluster(api, "analytics").scale("blue", 1)
+    assert [asked.headers["authorization"] for asked in server.asked] == [f"Bearer {token}" for token in tokens]
+    assert set(tokens) <= set(learned)
+
+
+def test_a_command_that_gives_nothing_is_named(server, tmp_path):
+    with pytest.raises(Unreachable, match=r"gives no credential.*exec command"):
+        connect(kubeconfig(tmp_path, server, "false"))
+
+
+def test_a_token_of_a_vault_reaches_the_cluster(server, tmp_path, monkeypatch):
+    def answer(asked):
+        vault = asked.path.startswith("/v1/secret")
+        return 200, {}, json.dumps({"data": {"token": "of-a-vault"}} if vault else SCALE).encode()
+
+    server.answer = answer
+    monkeypatch.setenv("VAULT_ADDR", server.url)
+    monkeypatch.setenv("VAULT_TOKEN", "own-token")
+    command = (sys.executable, "-m", "drillbook", "credential", "vault:secret/staging#token")
+    api = connect(kubeconfig(tmp_path, server, *command))
+    KubernetesCluster(api, "analytics").scale("blue", 1)
+    assert server.asked[-1].headers["authorization"] == "Bearer of-a-vault"
+
+
+def test_a_credential_that_is_not_there_ends_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "drillbook", "credential", "env:NOT_SET"], capture_output=True, text=True, timeout=60,
+        check=False, env={**os.environ, "KUBERNETES_EXEC_INFO": "{}"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "env:NOT_SET" in done.stderr
+
+
+@pytest.mark.parametrize("asked", ["", "[]", "{}", '{"apiVersion": "client.authentication.k8s.io/v1beta1"}'])
+def test_what_is_printed_is_of_the_version_that_was_asked_for(asked):
+    printed = json.loads(exec_credential.document("t", asked, time.time()))
+    assert printed["apiVersion"] == "client.authentication.k8s.io/" + ("v1beta1" if "beta" in asked else "v1")
+    assert printed["status"].keys() == {"token", "expirationTimestamp"}
