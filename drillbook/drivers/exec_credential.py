@@ -43,7 +43,6 @@ def document(token: str, asked: str, now_s: float) -> str:
 
 def _version(asked: str) -> str:
     try:
-        request = json.loads(asked)
-    except ValueError:
+        return str(json.loads(asked)["apiVersion"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return _API_VERSION
-    return str(request.get("apiVersion", _API_VERSION)) if isinstance(request, dict) else _API_VERSION
