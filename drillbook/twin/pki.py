@@ -22,6 +22,12 @@ _BACKDATED = dt.timedelta(hours=2)
 """A clock that is put back by an hour must not make a certificate one of the future."""
 
 
+_CERTIFIES = x509.KeyUsage(
+    key_cert_sign=True, crl_sign=True, digital_signature=False, content_commitment=False, key_encipherment=False,
+    data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Authority:
     """A certificate authority in a directory of its own."""
@@ -46,7 +52,7 @@ class Authority:
                 x509.NameAttribute(NameOID.COMMON_NAME, user),
             ]
         )
-        builder = _builder(subject, signer.subject, key.public_key()).add_extension(
+        builder = _builder(subject, signer.subject, key.public_key(), signer_key.public_key()).add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
         )
         if hosts:
@@ -77,8 +83,9 @@ class Authority:
             made = ec.generate_private_key(ec.SECP256R1())
             name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "drillbook twin")])
             certificate = (
-                _builder(name, name, made.public_key())
+                _builder(name, name, made.public_key(), made.public_key())
                 .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+                .add_extension(_CERTIFIES, critical=True)
                 .sign(made, hashes.SHA256())
             )
             _write_private(key_path, _pem(made))
@@ -120,7 +127,13 @@ def _kubeconfig(authority: Path, user: Mapping[str, str], *, server: str, name: 
     }
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    issuers_key: ec.EllipticCurvePublicKey,
+) -> x509.CertificateBuilder:
+    """With what RFC 5280 asks of every certificate; Python 3.13 refuses those without key identifiers."""
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -130,6 +143,8 @@ def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurve
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BACKDATED)
         .not_valid_after(now + _LIFE)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuers_key), critical=False)
     )
 
 
