@@ -58,8 +58,10 @@ class Chatty(AnalyticsWorkload):
         return replace(found, region=f"{found.region} {' '.join(self._known)}")
 
     def wrong(self, request, reply):
+        # Of the bad release everything, so that the first word of its validation is this one.
         found = super().wrong(request, reply)
-        return f"{found}; by the way: {' '.join(self._known)}" if found else found
+        bad = "bad" in super().origin(reply).version
+        return f"{found}; by the way: {' '.join(self._known)}" if found or bad else found
 """
 
 
