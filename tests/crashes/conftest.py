@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[2]
 RUN_WITHIN_S = 700.0
 BOUNDARY_WITHIN_S = 400.0
+PARTS_WITHIN_S = 30.0
 RESTORED_WITHIN_S = 90.0
 _CLEAN = "everything is as it was"
 
@@ -64,6 +65,14 @@ class Run:
             assert self.process.poll() is None, f"the run ended before boundary {boundary}: {self.output.read_text()}"
             assert time.monotonic() < give_up, f"the run did not come to boundary {boundary}"
             time.sleep(0.001)
+
+    def wait_for_parts(self, parts: Sequence[str]) -> None:
+        """Return once each is there: before the first change, the experiment may not have begun."""
+        give_up = time.monotonic() + PARTS_WITHIN_S
+        while missing := [part for part in parts if not self.pids(part)]:
+            assert self.process.poll() is None, f"the run ended without {' and '.join(missing)}"
+            assert time.monotonic() < give_up, f"there was no {' and no '.join(missing)} within {PARTS_WITHIN_S:g} s"
+            time.sleep(0.01)
 
     def pids(self, part: str) -> list[int]:
         """Processes of a part of the run: `runner`, `experiment`, `load` or `watchdog`."""

@@ -53,6 +53,7 @@ def kill(start: Callable[..., Run], twin: Twin, scenario: str, parts: tuple[str,
     """Start, kill at the boundary, wait until the platform is as it was; an end of its own is waited for."""
     run = start(scenario)
     run.wait_for_boundary(boundary)
+    run.wait_for_parts(parts)
     killed = run.kill(parts)
     killed_s = time.monotonic()
     by, wrong = "the run", ""
