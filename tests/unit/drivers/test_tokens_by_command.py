@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import subprocess
 import sys
 import time
 
 import pytest
+from typer.testing import CliRunner
 
+from drillbook.cli import app
 from drillbook.drivers import exec_credential
 from drillbook.drivers.kubernetes import KubernetesCluster, connect
 from drillbook.ports import Unreachable
@@ -73,13 +74,22 @@ def test_a_token_of_a_vault_reaches_the_cluster(server, tmp_path, monkeypatch):
     assert server.asked[-1].headers["authorization"] == "Bearer of-a-vault"
 
 
-def test_a_credential_that_is_not_there_ends_the_command():
-    done = subprocess.run(
-        [sys.executable, "-m", "drillbook", "credential", "env:NOT_SET"], capture_output=True, text=True, timeout=60,
-        check=False, env={**os.environ, "KUBERNETES_EXEC_INFO": "{}"},
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (2, "")
+def test_a_credential_that_is_not_there_ends_the_command(monkeypatch):
+    monkeypatch.setattr(sys, "__stdout__", io.StringIO())
+    done = CliRunner().invoke(app, ["credential", "env:NOT_SET"])
+    assert (done.exit_code, done.stdout) == (2, "")
     assert "env:NOT_SET" in done.stderr
+
+
+def test_nobody_is_shown_a_credential(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "__stdout__", shown := Terminal())
+    monkeypatch.setenv("MINE", "of-a-variable")
+    assert CliRunner().invoke(app, ["credential", "env:MINE"]).exit_code == 2
+    assert not shown.getvalue()
 
 
 @pytest.mark.parametrize("asked", ["", "[]", "{}", '{"apiVersion": "client.authentication.k8s.io/v1beta1"}'])
