@@ -102,9 +102,29 @@ class Journal:
         those made before it that touch the same.
         """
         give_up_s = clock.now() + UNDO_WITHIN_S
-        return in_order(
+        found = in_order(
             self.open_changes(), lambda change: self.settle(change, undo, clock, give_up_s=give_up_s), clock
         )
+        return [*found, *self._forget_undone(clock, give_up_s)]
+
+    def _forget_undone(self, clock: Clock, give_up_s: float) -> list[Restoration]:
+        """Delete the documents of changes that the disk knows as undone: whoever undid them died just before that.
+
+        Answers those that could not be deleted; their undoing has been recorded already.
+        """
+        undone = [change for change in self.changes() if not change.stage.open]
+        if not undone:
+            return []
+        kept: set[str] = set()
+        try:
+            persistently(lambda: kept.update(self._store.names(_PREFIX)), clock, give_up_s)
+            for change in undone:
+                if change.name in kept:
+                    persistently(lambda name=change.name: self._store.delete(name), clock, give_up_s)
+        except Unreachable as error:
+            text = f"undone, and whether that is written down in the target environment is not known: {error}"
+            return [Restoration(undone[-1], restored=False, text=text, at_s=clock.now())]
+        return []
 
     def settle(
         self, change: Change, undo: Callable[[Change], Restoration], clock: Clock, *, give_up_s: float | None = None

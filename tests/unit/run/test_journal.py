@@ -214,6 +214,30 @@ def test_of_two_records_of_a_change_the_later_generation_counts(tmp_path):
     assert kept.open_changes() == []
 
 
+def test_whoever_died_between_undoing_and_deleting_the_document_leaves_none(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    entry = kept.open_changes()[0]
+    kept.undo_all(platform.undo, CLOCK)
+    store.documents[entry.name] = entry.as_document()
+    assert kept.undo_all(platform.undo, CLOCK) == []
+    assert store.documents == {}
+
+
+def test_a_document_that_cannot_be_deleted_is_told(tmp_path):
+    store, platform, clock = Memory(), Platform(), Ticking()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    kept.undo_all(platform.undo, clock)
+
+    def away(_):
+        raise Unreachable("the API server does not answer")
+
+    store.names = away
+    assert [(r.restored, "does not answer" in r.text) for r in kept.undo_all(platform.undo, clock)] == [(False, True)]
+
+
 def test_a_torn_last_line_is_passed_over(tmp_path):
     store, platform = Memory(), Platform()
     kept = journal(tmp_path, store)
@@ -264,10 +288,19 @@ class CrashesAndRecoveries(RuleBasedStateMachine):
         self.store.die_at = None
         self.recover_from_another_machine()
 
+    @rule(at=st.integers(1, 6))
+    def die_while_undoing_and_have_a_watchdog(self, at):
+        self.store.die_at = self.store.writes + at
+        with contextlib.suppress(Crash):
+            self.journal.undo_all(self.platform.undo, CLOCK)
+        self.store.die_at = None
+        self.end_well()
+
     @rule()
     def end_well(self):
         self.journal.undo_all(self.platform.undo, CLOCK)
         assert self.platform.state == Platform().state
+        assert self.store.documents == {}
         self.begin()
 
     @rule()
