@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drillbook import __version__, evidence_reports_cli
+from drillbook import __version__, evidence_integrity_cli, evidence_reports_cli
 from drillbook.domain.verdict import Verdict
 from drillbook.run import planning, redaction
 from drillbook.run.environment import EnvironmentFileError, find, load
@@ -33,7 +33,6 @@ RUNS = PROJECT / "reports" / "runs"
 EXIT_REFUSED = 2
 _PYTEST_REFUSES = {4, 5}
 """Its exit codes for a wrong use, and for no drill at all."""
-_PARTS_OF_A_RUN = ("run.json", "timeline.jsonl", "drills")
 
 app = typer.Typer(
     help="Proves that a deployment strategy holds, by exercising it.", no_args_is_help=True, add_completion=False,
@@ -42,6 +41,7 @@ app = typer.Typer(
 twin_app = typer.Typer(help="The reference platform on this machine.", no_args_is_help=True)
 app.add_typer(twin_app, name="twin")
 evidence_reports_cli.register(app)
+evidence_integrity_cli.register(app)
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="Name in environments/, or a file's path.")]
 
@@ -325,17 +325,13 @@ def _meaning(code: int) -> int:
 
 
 def _run_folder(name: str) -> Path:
-    candidates = [Path(name), RUNS / name]
-    if name == "latest":
-        candidates = sorted((p for p in RUNS.glob("*") if p.is_dir()), reverse=True)[:1]
-    for candidate in candidates:
-        if candidate.is_dir():
-            if any((candidate / part).exists() for part in _PARTS_OF_A_RUN):
-                return candidate.resolve()
-            typer.echo(f"{candidate} is no run's folder: it has none of {', '.join(_PARTS_OF_A_RUN)}", err=True)
-            raise typer.Exit(EXIT_REFUSED)
-    typer.echo(f"there is no run {name!r}: give the path of its folder, or the name of one in {RUNS}", err=True)
-    raise typer.Exit(EXIT_REFUSED)
+    from drillbook.evidence import folder
+
+    try:
+        return folder.find(name, RUNS)
+    except folder.NotARun as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
 
 
 def _run_with_signals(command: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from drillbook.domain.interval import Interval
@@ -23,12 +24,12 @@ from drillbook.evidence.record import Check, DrillRecord, Event, Query, RunRecor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 MOST_QUERIES = 200
 """Answers that are shown of one drill; all of them stay in its folder."""
 
 _SECTIONS = (("before", "steady_states"), ("method", "run"), ("after", "steady_states"), ("rollbacks", "rollbacks"))
+_PARTS_OF_A_RUN = ("run.json", "timeline.jsonl", "drills")
 _OUTPUT_LIMIT = 2000
 _BODY_LIMIT = 3000
 
@@ -37,6 +38,23 @@ _Lines = list[tuple[str, dict[str, Any]]]
 
 class NotARun(Exception):
     """There is no folder to read; the text says what was looked for."""
+
+
+def find(name: str, runs: Path) -> Path:
+    """The folder of a run by its id, its path, or `latest`.
+
+    Raises:
+        NotARun: When there is none, or what is there is none.
+    """
+    candidates = [Path(name), runs / name]
+    if name == "latest":
+        candidates = sorted((path for path in runs.glob("*") if path.is_dir()), reverse=True)[:1]
+    for candidate in candidates:
+        if candidate.is_dir():
+            if any((candidate / part).exists() for part in _PARTS_OF_A_RUN):
+                return candidate.resolve()
+            raise NotARun(f"{candidate} is no run's folder: it has none of {', '.join(_PARTS_OF_A_RUN)}")
+    raise NotARun(f"there is no run {name!r}: give the path of its folder, or the name of one in {runs}")
 
 
 def read(run_dir: Path, *, load: bool = True) -> RunRecord:

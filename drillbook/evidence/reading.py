@@ -21,6 +21,9 @@ LARGEST_DOCUMENT = 64 * 1024 * 1024
 RENDERED = frozenset({"report.html", "report.pdf", "junit.xml", "allure", "oscal"})
 """Files and folders that are made from the rest, at any time again, and are no evidence themselves."""
 
+SIGNATURES = frozenset({"evidence.dsse.json", "timestamp.dsse.json"})
+"""Written about all the others, after them; a report that is made again later has to be the same."""
+
 _GROWING = frozenset({"console.log"})
 """Written to for as long as the run's process lives, which may be longer than the rendering."""
 
@@ -113,7 +116,7 @@ class Reader:
             for name in sorted(names):
                 full = os.path.join(folder, name)  # noqa: PTH118 -- os.walk's own kind of path
                 path = os.path.relpath(full, self.root).replace(os.sep, "/")
-                if path.split("/", 1)[0] in RENDERED or name.endswith(".new"):
+                if path.split("/", 1)[0] in RENDERED or path in SIGNATURES or name.endswith(".new"):
                     continue
                 if not self.is_file(path):
                     self.note(path, "is a link or a device and was not read", withholds=False)

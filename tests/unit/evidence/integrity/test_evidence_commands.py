@@ -1,0 +1,103 @@
+"""The command line: what it says, and its exit codes."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from signed_runs import make_key
+from typer.testing import CliRunner, Result
+
+from drillbook.cli import app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from signed_runs import Signed
+
+A, B = "20261122T081500Z-twin-aaaa", "20261123T081500Z-twin-bbbb"
+
+
+def _run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["evidence", *map(str, arguments)])
+
+
+@pytest.fixture
+def public(signed: Signed, tmp_path: Path) -> Path:
+    result = _run("public-key", "--signing-key", f"file:{signed.signer.path}")
+    assert result.exit_code == 0
+    (tmp_path / "pub.pem").write_text(result.stdout)
+    return tmp_path / "pub.pem"
+
+
+def test_sign_and_verify(signed: Signed, public: Path) -> None:
+    for run_id in (A, B):
+        result = _run("sign", signed.run(run_id, signed=False), "--signing-key", f"file:{signed.signer.path}")
+        assert result.exit_code == 0, result.output
+    assert "PASS, number 2 of its history" in result.stdout
+    result = _run("verify", signed.runs / B, "--key", public, "--history", signed.runs)
+    assert result.exit_code == 0, result.output
+    assert f"follows {A}, number 1" in result.stdout
+    assert "2 runs, none missing" in result.stdout
+
+
+def test_a_changed_run_fails(signed: Signed, public: Path) -> None:
+    run = signed.run(A)
+    (run / "undo.jsonl").unlink()
+    (run / "new").write_text("")
+    result = _run("verify", run, "--key", public)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == ["new: was added after the run was signed", "undo.jsonl: was removed"]
+
+
+def test_a_run_that_is_not_signed_fails(signed: Signed, public: Path) -> None:
+    result = _run("verify", signed.run(A, signed=False), "--key", public)
+    assert result.exit_code == 1
+    assert "never signed" in result.stderr
+    assert not result.stdout
+
+
+def test_a_missing_night_fails(signed: Signed, public: Path) -> None:
+    signed.run(A)
+    run = signed.run(B)
+    shutil.rmtree(signed.runs / A)
+    result = _run("verify", run, "--key", public, "--history", signed.runs)
+    assert result.exit_code == 1
+    assert f"history: run {A} (number 1), which {B} follows, is gone" in result.stderr
+    result = _run("verify", run, "--key", public, "--history", signed.runs, "--begins-with", B)
+    assert result.exit_code == 0
+
+
+def test_a_run_that_its_history_does_not_know_fails(signed: Signed, public: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = _run("verify", signed.run(A), "--key", public, "--history", tmp_path / "empty")
+    assert result.exit_code == 1
+    assert "does not know this run" in result.stderr
+
+
+@pytest.mark.parametrize("wrong", ["run", "key", "history"])
+def test_what_is_asked_wrongly_is_refused(signed: Signed, public: Path, tmp_path: Path, wrong: str) -> None:
+    asked = {"run": signed.run(A), "key": public, "history": signed.runs, wrong: tmp_path / "none"}
+    result = _run("verify", asked["run"], "--key", asked["key"], "--history", asked["history"])
+    assert result.exit_code == 2
+    assert str(tmp_path / "none") in result.stderr
+
+
+def test_what_cannot_be_signed_is_refused(signed: Signed, tmp_path: Path) -> None:
+    run = signed.run(A)
+    key = f"file:{signed.signer.path}"
+    assert "signed before" in (again := _run("sign", run, "--signing-key", key)).stderr
+    assert again.exit_code == 2
+    assert _run("sign", run, "--signing-key", key, "--anew").exit_code == 0
+    for reference in ("key.pem", "other:x", "file:", f"file:{tmp_path / 'none'}"):
+        assert _run("sign", run, "--signing-key", reference, "--anew").exit_code == 2
+        assert _run("public-key", "--signing-key", reference).exit_code == 2
+
+
+def test_a_key_is_never_shown(signed: Signed, tmp_path: Path) -> None:
+    signer = make_key(tmp_path / "other.pem")
+    result = _run("sign", signed.run(A, signed=False), "--signing-key", f"file:{signer.path}")
+    inside = signer.path.read_text().splitlines()[1]
+    assert inside not in result.output
+    assert all(inside.encode() not in path.read_bytes() for path in signed.runs.rglob("*") if path.is_file())
