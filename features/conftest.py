@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
-from drillbook import wiring
+from drillbook import signers, wiring
 from drillbook.domain.verdict import Verdict, merge
 from drillbook.drill import Drill, DrillFailed, DrillInconclusive
 from drillbook.drivers.live import LiveRecord
@@ -207,6 +207,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         state.live.say(f"\nverdict: {verdict} ({len(state.verdicts)} of {session.testscollected} drills ran)")
     if state.folder is not None:
         _report(state.folder)
+        sys.stdout.write("".join(f"{said}\n" for said in signers.sign_at_the_end(state.environment, state.folder)))
     if exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}:
         return
     if Verdict.FAIL in state.verdicts:

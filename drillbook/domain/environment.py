@@ -243,6 +243,23 @@ class GuardSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningSettings:
+    """How the evidence of a run is signed when it ends.
+
+    Attributes:
+        key: Where the key is: `file:PATH`, `vault-transit:MOUNT/KEY` or `agent:SHA256:FINGERPRINT`.
+        history: Folder in which every run's envelope is kept; None for the runs' own.
+        timestamp_url: Who is asked when a run was signed (RFC 3161); empty for nobody.
+        timestamp_ca_file: Authorities that its server's certificate is verified against; the usual ones when None.
+    """
+
+    key: str
+    history: Path | None = None
+    timestamp_url: str = ""
+    timestamp_ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """One environment, as its file says.
 
@@ -255,6 +272,7 @@ class Environment:
         regions: Its clusters, by name.
         public_url: Where users go.
         public_ca_file: Authorities that its certificate is verified against; the usual ones when there is none.
+        signing: How evidence is signed; None when it is not.
         own_namespace: Kubernetes namespace for Drillbook's own documents and lock.
         workload: How the application is spoken to.
         releases: How releases get into slots.
@@ -283,6 +301,7 @@ class Environment:
     objectives: Objectives
     guard: GuardSettings
     public_ca_file: Path | None = None
+    signing: SigningSettings | None = None
 
     @property
     def target(self) -> str:

@@ -25,6 +25,7 @@ from drillbook.domain.environment import (
     RegionAccess,
     ReleaseSettings,
     RouterSettings,
+    SigningSettings,
     Strategy,
     WorkloadSettings,
 )
@@ -327,6 +328,18 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         objectives=Objectives(**_in_seconds(d.get("objectives", {}), "outage", "latency", "switch", "rollback")),
         guard=_guard(path, d.get("guard", {})),
         public_ca_file=_beside(path, d["public_ca_file"]) if "public_ca_file" in d else None,
+        signing=_signing(path, d["evidence"]["signing"]) if "signing" in d.get("evidence", {}) else None,
+    )
+
+
+def _signing(path: Path, section: Mapping[str, Any]) -> SigningSettings:
+    kind, _, place = str(section["key"]).partition(":")
+    timestamp = section.get("timestamp", {})
+    return SigningSettings(
+        key=f"file:{_beside(path, place)}" if kind == "file" else section["key"],
+        history=_beside(path, section["history"]) if "history" in section else None,
+        timestamp_url=timestamp.get("url", ""),
+        timestamp_ca_file=_beside(path, timestamp["ca_file"]) if "ca_file" in timestamp else None,
     )
 
 
