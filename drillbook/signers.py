@@ -2,31 +2,107 @@
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.drivers.ssh_agent import SshAgent
+from drillbook.drivers.vault import Vault
 from drillbook.evidence import signing
-from drillbook.evidence.keys import FileSigner, KeyUnusable
+from drillbook.evidence.keys import FileSigner, KeyUnusable, PublicKey
+from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from drillbook.domain.environment import Environment
     from drillbook.evidence.keys import Signer
 
 
-def signer_of(reference: str) -> Signer:
+@dataclass(frozen=True, slots=True)
+class VaultSigner:
+    """A key of the transit engine; it never leaves the vault.
+
+    Attributes:
+        vault: Which, and who asks.
+        mount: Of the engine.
+        key: Its name.
+    """
+
+    vault: Vault
+    mount: str
+    key: str
+
+    def public_key(self) -> PublicKey:
+        """See `Signer`."""
+        try:
+            return PublicKey(self.vault.public_key(self.mount, self.key))
+        except Unreachable as error:
+            raise KeyUnusable(str(error)) from error
+
+    def sign(self, data: bytes) -> bytes:
+        """See `Signer`."""
+        try:
+            return self.vault.signature(self.mount, self.key, data)
+        except Unreachable as error:
+            raise KeyUnusable(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSigner:
+    """A key of an SSH agent; it never leaves the agent.
+
+    Attributes:
+        agent: Which.
+        fingerprint: The key's, as `ssh-add -l` shows it.
+    """
+
+    agent: SshAgent
+    fingerprint: str
+
+    def public_key(self) -> PublicKey:
+        """See `Signer`."""
+        try:
+            return PublicKey(self.agent.public_key(self.fingerprint))
+        except Unreachable as error:
+            raise KeyUnusable(str(error)) from error
+
+    def sign(self, data: bytes) -> bytes:
+        """See `Signer`."""
+        try:
+            return self.agent.signature(self.fingerprint, data)
+        except Unreachable as error:
+            raise KeyUnusable(str(error)) from error
+
+
+def signer_of(reference: str, variables: Mapping[str, str] = os.environ) -> Signer:
     """The signer behind a reference.
 
     Args:
-        reference: `file:PATH`.
+        reference: `file:PATH`, `vault-transit:MOUNT/KEY` or `agent:SHA256:FINGERPRINT`.
+        variables: The process' environment variables, which say where the vault or the agent is.
 
     Raises:
-        KeyUnusable: When the reference is none.
+        KeyUnusable: When the reference is none, or they do not say.
     """
     kind, _, place = reference.partition(":")
     if place and kind == "file":
         return FileSigner(Path(place))
-    raise KeyUnusable(f"{reference!r} names no signing key: give file:PATH")
+    mount, _, key = place.rpartition("/")
+    if kind == "vault-transit" and mount and key:
+        try:
+            return VaultSigner(Vault.of(variables, reference), mount, key)
+        except Unreachable as error:
+            raise KeyUnusable(str(error)) from error
+    if kind == "agent" and place.startswith("SHA256:"):
+        if not variables.get("SSH_AUTH_SOCK"):
+            raise KeyUnusable(f"{reference} needs the variable SSH_AUTH_SOCK, which says where the agent is")
+        return AgentSigner(SshAgent(variables["SSH_AUTH_SOCK"]), place)
+    raise KeyUnusable(
+        f"{reference!r} names no signing key: give file:PATH, vault-transit:MOUNT/KEY or agent:SHA256:FINGERPRINT"
+    )
 
 
 def sign_at_the_end(environment: Environment, folder: Path) -> list[str]:

@@ -52,7 +52,7 @@ def test_a_vault_that_gives_none_is_named_and_its_token_is_not(server, status, b
         ("file:/nowhere/token", "/nowhere/token cannot be read"),
         ("env:NOT_SET", "no credential at env:NOT_SET"),
         ("vault:secret/x#key", "VAULT_ADDR"),
-        ("vault:secret/x", "VAULT_ADDR"),
+        ("vault:secret/x", "#KEY"),
         ("secret/x", "names no credential"),
     ],
 )
