@@ -57,6 +57,7 @@ class Drill:
         timeline: The run's, under this drill's name.
         journal: The run's undo journal.
         started_s: When it began.
+        sentences: The scenario's that were begun, each with `given`, `when` or `then` before it.
         release: The version that the scenario is about; empty before it is named.
         seen: What its checks are computed from.
         judgements: Its checks so far.
@@ -73,6 +74,7 @@ class Drill:
     timeline: Timeline
     journal: Journal
     started_s: float
+    sentences: list[str] = field(default_factory=list[str])
     release: str = ""
     seen: Seen = field(init=False)
     judgements: list[Judgement] = field(default_factory=list[Judgement])
@@ -177,6 +179,10 @@ class Drill:
         """This activity is meant to end the experiment before its time, so that is no doubt about it."""
         self._expected.add(activity)
 
+    def expects(self, activity: str) -> bool:
+        """Whether a sentence has said so."""
+        return activity in self._expected
+
     # What is promised.
 
     @property
@@ -225,15 +231,15 @@ class Drill:
         if self._load is not None and self._load.alive:
             self._load.kill()
         self._put_back()
-        self._check_unexpected()
+        self.check_unexpected()
         # An experiment that a failed validation ends is interrupted by that.
-        self.doubts += [] if "validate_release" in self._expected else self._problems
+        self.doubts += [] if self.expects("validate_release") else self._problems
         verdicts = [judgement.verdict for judgement in self.judgements]
         if error is not None or self.doubts or not verdicts:
             verdicts.append(Verdict.INCONCLUSIVE)
         verdict = merge(verdicts)
         reasons = self.reasons(error)
-        self.session.finish_drill(self.id, self._document(reasons), verdict)
+        self.session.finish_drill(self.id, self._document(reasons, error), verdict)
         return verdict
 
     def reasons(self, error: BaseException | None = None) -> list[str]:
@@ -245,10 +251,10 @@ class Drill:
             if judgement.verdict is wanted
         ]
         doubts = [f"{Verdict.INCONCLUSIVE}: {doubt}" for doubt in self.doubts]
-        raised = [f"{Verdict.INCONCLUSIVE}: {_told(error)}"] if error is not None else []
+        raised = [f"{Verdict.INCONCLUSIVE}: {told(error)}"] if error is not None else []
         return [*bad, *doubts, *raised]
 
-    def _document(self, reasons: Sequence[str]) -> dict[str, Any]:
+    def _document(self, reasons: Sequence[str], error: BaseException | None) -> dict[str, Any]:
         return {
             "feature": self.feature,
             "scenario": self.scenario,
@@ -258,6 +264,10 @@ class Drill:
             "started_s": self.started_s,
             "finished_s": self.session.clock.now(),
             "error": "\n".join(reasons) or None,
+            "sentences": list(self.sentences),
+            "doubts": list(self.doubts),
+            "raised": None if error is None else told(error),
+            "seen": {"release": self.release, **self.seen.document()},
         }
 
     @property
@@ -299,24 +309,32 @@ class Drill:
             return
         except Unreachable as error:
             self.doubts.append(f"nobody can tell whether the lock is still this run's: {error}")
-        left = len(self.journal.open_changes())
-        statement = "every change is undone, and seen to be"
-        self.check("drill.restored", statement, "at_most", 0, self.counted("changes left", left, "changes", "journal"))
+        self.check_restored(len(self.journal.open_changes()))
         if not self.seen.live:
             return
         seen = wait_for(self._starting_state, self.session.clock, deadline_s=_STARTING_STATE_WITHIN_S, pace_s=0.5)
+        self.timeline.record("observed", seen.text, activity="starting_state", holds=seen.holds, **seen.data)
+        self.check_starting_state(seen)
+
+    def check_restored(self, left: int) -> None:
+        """So many changes are left."""
+        statement = "every change is undone, and seen to be"
+        self.check("drill.restored", statement, "at_most", 0, self.counted("changes left", left, "changes", "journal"))
+
+    def check_starting_state(self, seen: Observation) -> None:
+        """Whether the platform is as the drill found it, by what was seen of it last."""
         differs = 0 if seen.holds else 1
         measured = self.counted("differences from the starting state", differs, "differences", "kubernetes")
         statement = f"the platform is as it was before ({seen.text})"
         self.check("drill.starting_state", statement, "at_most", 0, measured)
 
-    def _check_unexpected(self) -> None:
+    def check_unexpected(self) -> None:
         """A release that fails its validation, or is taken back, fails a scenario that expects neither."""
         window = Window(self.started_s, self.session.clock.now())
-        if "validate_release" not in self._expected and story.of(self.seen.events, "validate_release"):
+        if not self.expects("validate_release") and story.of(self.seen.events, "validate_release"):
             found = story.failed_validation_checks(self.seen.events, window)
             self.check("release.validation", "the release passes its validation", "at_most", 0, found)
-        if "watch_release" not in self._expected and story.of(self.seen.events, "watch_release"):
+        if not self.expects("watch_release") and story.of(self.seen.events, "watch_release"):
             found = story.rollbacks_decided(self.seen.events, window)
             self.check("release.watch", "the watched release is not sent back", "at_most", 0, found)
             self.doubts += story.undecided(self.seen.events)
@@ -329,14 +347,18 @@ class Drill:
         except Unreachable as error:
             return Observation(holds=False, text=str(error), at_s=clock.now())
         whole = 0 < serving.desired == serving.ready == len(serving.pods) and serving.version == self.seen.live
+        data = {
+            "version": serving.version, "ready": serving.ready, "desired": serving.desired,
+            "pods": len(serving.pods), "others": len(other.pods),
+        }  # fmt: skip
         text = (
             f"slot {live} has the public with release {serving.version or '(none)'}, {serving.ready} of "
             f"{serving.desired} pods ready, and slot {idle} has {len(other.pods)} pods"
         )
-        return Observation(whole and not other.pods, text, clock.now())
+        return Observation(whole and not other.pods, text, clock.now(), data)
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """What ended the scenario before its time."""
     if isinstance(error, KeyboardInterrupt):
         return "it was stopped before its end, by Ctrl-C or another signal"

@@ -1,7 +1,9 @@
-"""`drillbook evidence ...`: sign a run, and see that what was signed is what lies there."""
+"""`drillbook evidence ...`: sign a run, see that what was signed is what lies there, and judge it again."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -85,6 +87,14 @@ def verify(
         wrong.append(f"the history does not know this run as it is signed here ({folder.name})")
     _tell(folder, found, wrong, known)
     raise typer.Exit(Verdict.FAIL.exit_code if wrong else found.verdict.exit_code)
+
+
+@evidence_app.command()
+def rejudge(run: RunName) -> None:
+    """Derive every verdict again from a run's raw data. Exit code 0 all agree, 1 not, 75 not all derived, 2 refused."""
+    # The sentences of the scenarios are spoken again, and they are known to the features only.
+    command = [sys.executable, "-m", "features.rejudge", str(_run(run).resolve())]
+    raise typer.Exit(subprocess.run(command, cwd=PROJECT, check=False).returncode)
 
 
 @evidence_app.command("public-key")

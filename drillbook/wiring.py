@@ -142,7 +142,7 @@ def platform(
         ),
         cluster=KubernetesCluster(api, releases.namespace, releases.deployment),
         metrics=_prometheus(environment, clock, queries),
-        series=_series(environment.metrics, environment.objectives.latency_s),
+        series=series(environment.metrics, environment.objectives.latency_s),
         client=client,
         store=ConfigMapStore(api, environment.own_namespace, redaction.document),
         lock=KubernetesLease(api, namespace=environment.own_namespace),
@@ -257,7 +257,9 @@ def _prometheus(environment: Environment, clock: Clock, queries: Path | None) ->
     )
 
 
-def _series(metrics: MetricsSettings, latency_s: float) -> ServiceSeries:
+def series(metrics: MetricsSettings, latency_s: float) -> ServiceSeries:
+    """Where an environment's Prometheus keeps what the service counts; its buckets are asked for one latency."""
+
     def selector(name: str, *matchers: str) -> str:
         return f"{name}{{{','.join(part for part in matchers if part)}}}"
 

@@ -33,7 +33,7 @@ from drillbook.terminal import Live
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pytest_bdd.parser import ScenarioTemplate
+    from pytest_bdd.parser import ScenarioTemplate, Step
 
     from drillbook.domain.environment import Environment
 
@@ -145,6 +145,13 @@ def drill(request: pytest.FixtureRequest, run: tuple[Session, wiring.Platform]) 
         state.live.drill_started(name, made.started_s, EXPECTED_S)
     yield made
     state.drill = None
+
+
+def pytest_bdd_before_step_call(request: pytest.FixtureRequest, step: Step) -> None:
+    """Write down what is said: whoever judges the drill again says it once more."""
+    state = request.config.stash.get(_RUN, None)
+    if state is not None and state.drill is not None:
+        state.drill.sentences.append(f"{step.type} {step.name}")
 
 
 @pytest.hookimpl(wrapper=True)

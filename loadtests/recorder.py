@@ -88,6 +88,7 @@ class Recorder:
 
     def overslept(self, request: Request, connection: Connection, due_s: float) -> None:
         """One of the meter's requests that was due while the meter itself did not run: nothing that users felt."""
+        self._live.overslept()
         self._never_sent(request, connection, "meter", due_s, "the meter itself did not run")
 
     def unsent(self, request: Request, connection: Connection, kind: str, due_s: float, why: str) -> None:

@@ -65,8 +65,12 @@ class _Release:
     bad: Counter[str] = field(default_factory=Counter[str])
     metered: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
 
+    def took_ms(self) -> list[float]:
+        """Of each metered answer from when it was due."""
+        return [round((done_s - due_s) * 1000, 2) for due_s, done_s in self.metered]
+
     def latency_ms(self, stalls: Stalls) -> list[float]:
-        """Of each metered answer from when it was due, without the time in which we ourselves did not run."""
+        """The same without the time in which we ourselves did not run."""
         if not self.metered:
             return []
         due_s, done_s = np.array(self.metered).T
@@ -78,7 +82,8 @@ class Live:
     """`live.jsonl`: what happened in each short window, written at its end.
 
     A request belongs to the window in which it was done; latencies are the meter's alone, since those of users who wait
-    for their answers would flatter. A release is sent back on what stands here, so our own stalls are not in them.
+    for their answers would flatter. A release is sent back on `latency_ms`, so our own stalls are not in it; `took_ms`
+    is what the rows of the requests have to agree with.
     """
 
     def __init__(self, folder: Path, clock: SteadyClock, window_s: float, stalls: Callable[[], Stalls]) -> None:
@@ -110,6 +115,10 @@ class Live:
         else:
             self._unanswered[outcome.value] += 1
 
+    def overslept(self) -> None:
+        """A request that was never sent, since we did not run when it was due."""
+        self._overslept += 1
+
     def write_windows(self) -> None:
         """Until killed; a greenlet's body."""
         while True:
@@ -124,7 +133,12 @@ class Live:
     def _write(self) -> None:
         end_s, stalls = self._clock.now(), self._stalls()
         versions = {
-            name: {"ok": release.ok, "bad": dict(release.bad), "latency_ms": release.latency_ms(stalls)}
+            name: {
+                "ok": release.ok,
+                "bad": dict(release.bad),
+                "latency_ms": release.latency_ms(stalls),
+                "took_ms": release.took_ms(),
+            }
             for name, release in self._releases.items()
         }
         line = {
@@ -133,6 +147,7 @@ class Live:
             "versions": versions,
             "unanswered": dict(self._unanswered),
             "unsent": self._unsent,
+            "overslept": self._overslept,
         }
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
         self._start_s = end_s
@@ -142,3 +157,4 @@ class Live:
         self._releases: dict[str, _Release] = {}
         self._unanswered: Counter[str] = Counter()
         self._unsent = 0
+        self._overslept = 0

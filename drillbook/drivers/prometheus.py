@@ -170,6 +170,20 @@ class Prometheus:
                 return
 
 
+def kept(document: Mapping[str, Any]) -> Sequence[Sample]:
+    """What a kept answer said.
+
+    Raises:
+        Unreachable: When it was none, as whoever asked was told.
+    """
+    body = document.get("body")
+    text = body if isinstance(body, str) else json.dumps(body)
+    samples, problem = _vector(_Heard(int(document.get("status") or 0), text.encode()))
+    if problem is not None:
+        raise Unreachable(f"Prometheus {problem}; the query was {document.get('promql')!r}")
+    return samples
+
+
 def _vector(heard: _Heard) -> tuple[list[Sample], str | None]:
     document = _mapping(_document(heard.body))
     if document.get("warnings"):

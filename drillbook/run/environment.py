@@ -90,6 +90,23 @@ def load(path: Path, *, releases: bool = True) -> Environment:
     return _build(path, hashlib.sha256(raw).hexdigest(), cast("dict[str, Any]", _plain(document)))
 
 
+def recorded(path: Path) -> Environment:
+    """The environment as a run has kept it; nothing that it names has to be there.
+
+    Raises:
+        EnvironmentFileError: When it is not whole.
+    """
+    raw, document = yaml_file.read(path)
+    plain: Any = _plain(document)
+    errors = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).iter_errors(plain)
+    faults = [fault for error in errors for fault in _faults(path, document, error)] or _unlimited(
+        path, document, plain
+    )
+    if faults:
+        raise EnvironmentFileError("\n".join(faults))
+    return _build(path, hashlib.sha256(raw).hexdigest(), plain)
+
+
 def seconds(text: str) -> float:
     """A duration with its unit, in seconds.
 

@@ -153,7 +153,7 @@ class Session:
         try:
             self._document |= {
                 "finished_s": self.clock.now(), "verdict": str(verdict), "exit_code": verdict.exit_code,
-                "interrupted": interrupted, "watchdog_restarts": self.watchdog.restarts,
+                "interrupted": interrupted, "left_changed": left_changed, "watchdog_restarts": self.watchdog.restarts,
             }  # fmt: skip
             self.folder.write_run(self._document)
         finally:

@@ -1,0 +1,175 @@
+"""Judges a run again: speaks its scenarios' sentences once more, over what its folder holds.
+
+`python -m features.rejudge RUN` is what `drillbook evidence rejudge` starts. Exit code 0 when every verdict was derived
+and agrees, 1 when one does not, 75 when something cannot be derived, 2 when there is no such run.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_bdd.steps import step_function_context_registry
+
+import features.steps
+from drillbook import replay
+from drillbook.domain.verdict import Verdict
+from drillbook.drill import told
+from drillbook.evidence import chain, envelope, folder, rejudge, statement, witness
+from drillbook.evidence.envelope import NotAuthentic
+from drillbook.evidence.reading import Reader, mapping_of, texts_of
+from drillbook.evidence.rejudge import Derived, Rejudged
+from drillbook.evidence.statement import ENVELOPE_NAME, NotAStatement
+from drillbook.evidence.text import printable
+from drillbook.run.experiment import read_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_bdd.steps import StepFunctionContext
+
+    from drillbook.drill import Drill
+    from drillbook.evidence.rejudge import Opinion
+
+EXIT_REFUSED = 2
+
+
+def judge(run: Path) -> Rejudged:
+    """Judge a run again.
+
+    Raises:
+        NotARun: When there is no such folder.
+    """
+    recorded = folder.read(run)
+    reader = Reader(run)
+    ended = mapping_of(reader.document("run.json"))
+    opinions = [rejudge.drill(drill, _derive(reader, drill.id)) for drill in recorded.drills]
+    return rejudge.run(
+        recorded,
+        opinions,
+        interrupted=ended.get("interrupted") is True,
+        left_changed=ended.get("left_changed") is True,
+        signed=_signed(run),
+    )
+
+
+def _derive(reader: Reader, id_: str) -> Derived:
+    load = f"drills/{id_}/load"
+    document = mapping_of(reader.document(f"drills/{id_}/drill.json"))
+    differences = witness.differences(reader, load)
+    try:
+        drill = replay.drill(reader.root, id_, document)
+    except replay.NotKept as error:
+        return Derived((), (str(error),), tuple(differences), _recorded_doubts(document))
+    differences += _outside(reader, load, drill)
+    lacking: list[str] = []
+    for sentence in drill.sentences:
+        kind, _, text = sentence.partition(" ")
+        if kind == "then":
+            lacking += _tried(f"“{text}”", functools.partial(_say, drill, text), document.get("raised"))
+    lacking += _tried("how the drill ended", functools.partial(replay.judge_the_way_back, drill))
+    lacking += _tried("whether the release was fit", drill.check_unexpected)
+    return Derived(
+        tuple(drill.judgements),
+        tuple(lacking),
+        tuple(differences),
+        (*_doubts(reader, drill), *_recorded_doubts(document)),
+    )
+
+
+def _tried(what: str, derive: Callable[[], None], raised: object = None) -> list[str]:
+    """A sentence when something cannot be derived: data that are gone or damaged raise whatever they raise.
+
+    What ended the scenario then, and ends it again, is derived: the drill proves nothing by it.
+    """
+    try:
+        derive()
+    except Exception as error:  # noqa: BLE001 - said, and it keeps the run from agreeing
+        return [] if told(error) == raised else [f"{what} cannot be derived: {told(error)}"]
+    return []
+
+
+def _outside(reader: Reader, load: str, drill: Drill) -> list[str]:
+    seen = drill.seen.document()["window"]
+    return [] if seen is None else witness.window_differences(reader, load, (seen[0], seen[1]))
+
+
+def _say(drill: Drill, text: str) -> None:
+    found = [step for step in _steps() if step.parser.is_matching(text)]
+    if len(found) != 1:
+        raise replay.NotKept(f"{len(found)} steps of this version know the sentence")
+    (step,) = found
+    arguments: Mapping[str, Any] = step.parser.parse_arguments(text) or {}
+    converted = {name: step.converters.get(name, lambda value: value)(value) for name, value in arguments.items()}
+    step.step_func(drill, **converted)
+
+
+def _steps() -> Iterator[StepFunctionContext]:
+    for module in pkgutil.iter_modules(features.steps.__path__, "features.steps."):
+        importlib.import_module(module.name)
+    for step in {id(step): step for step in step_function_context_registry.values()}.values():
+        if step.type == "then" and step.step_func.__module__.startswith("features.steps."):
+            yield step
+
+
+def _doubts(reader: Reader, drill: Drill) -> list[str]:
+    """What the drill doubts now, and what its experiment's journal gives to doubt."""
+    journal = reader.document(f"drills/{drill.id}/journal.json", needed=False)
+    problems = read_journal(journal, []).problems if journal is not None else ()
+    return [*drill.doubts, *(() if drill.expects("validate_release") else problems)]
+
+
+def _recorded_doubts(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What it doubted then; of a record that does not list it, what its reasons say."""
+    if "doubts" in document:
+        raised = document.get("raised")
+        return (*texts_of(document["doubts"]), *([str(raised)] if raised else []))
+    lines = str(document.get("error") or "").splitlines()
+    return tuple(line for line in lines if line.startswith(f"{Verdict.INCONCLUSIVE}: "))
+
+
+def _signed(run: Path) -> Verdict | None:
+    """The verdict of the statement that lies in the folder, whoever signed it."""
+    try:
+        return statement.read(envelope.parsed(chain.read_envelope(run / ENVELOPE_NAME)).payload).verdict
+    except (OSError, NotAuthentic, NotAStatement):
+        return None
+
+
+def _lines(found: Rejudged) -> Iterator[str]:
+    for opinion in found.drills:
+        yield from _of_drill(opinion)
+    yield from (f"DIFFERS  {difference}" for difference in found.differences)
+    word = {
+        Verdict.PASS: "agrees with what is recorded",
+        Verdict.FAIL: "is not what is recorded",
+        Verdict.INCONCLUSIVE: "cannot all be derived",
+    }[found.agreement]
+    yield f"judged again: {found.verdict}, which {word}"
+
+
+def _of_drill(opinion: Opinion) -> Iterator[str]:
+    yield f"{opinion.drill}: {opinion.verdict}, {opinion.agreed} checks agree"
+    for word, sentences in (
+        ("DIFFERS", opinion.differences), ("LACKS  ", opinion.lacking), ("note   ", opinion.remarks),
+    ):  # fmt: skip
+        yield from (f"  {word}  {sentence}" for sentence in sentences)
+
+
+def main() -> int:
+    """Judge the run that the command line names."""
+    try:
+        found = judge(Path(sys.argv[1]))
+    except (IndexError, folder.NotARun) as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_REFUSED
+    sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(found)))
+    return found.agreement.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
