@@ -41,16 +41,20 @@ def sign(
     signing_key: Annotated[str, typer.Option(help="file:PATH, vault-transit:MOUNT/KEY, or agent:SHA256:FINGERPRINT.")],
     history: HistoryFolder = None,
     anew: Annotated[bool, typer.Option("--anew", help="Although it was signed before; later runs show it.")] = False,
+    timestamp: Annotated[str, typer.Option(help="URL of who says when it was signed (RFC 3161).")] = "",
 ) -> None:
     """Sign every file of a run, and name the run before it."""
     from drillbook.evidence import signing
     from drillbook.evidence.chain import ChainBroken
     from drillbook.evidence.keys import KeyUnusable
-    from drillbook.signers import signer_of
+    from drillbook.signers import signer_of, timestamps
 
     folder = _run(run)
     try:
-        done = signing.sign(folder, signer_of(signing_key), now_s=time.time(), history=history, anew=anew)
+        done = signing.sign(
+            folder, signer_of(signing_key), now_s=time.time(), history=history, authority=timestamps(timestamp),
+            anew=anew,
+        )  # fmt: skip
     except (signing.NotSigned, KeyUnusable, ChainBroken) as error:
         raise _refused(str(error)) from error
     except OSError as error:
@@ -71,9 +75,13 @@ def verify(
         str, typer.Option(help="The run with which the history begins; older ones may be gone.")
     ] = "",
     raw_only: Annotated[bool, typer.Option("--raw-only", help="Leave out reports, which can be made again.")] = False,
+    timestamp_ca: Annotated[
+        Path | None, typer.Option(help="PEM of who vouches for timestamps; without it they are shown, not believed.")
+    ] = None,
 ) -> None:
     """Hold a run against what was signed, offline. Exit code 0 all as signed, 1 not, 75 nobody can tell, 2 refused."""
     from drillbook.evidence import chain, verification
+    from drillbook.evidence import timestamp as timestamps
 
     folder, keys = _run(run), _keys(key)
     known: History | None = None
@@ -81,11 +89,18 @@ def verify(
         if not history.is_dir():
             raise _refused(f"there is no folder {history}: give the folder of the runs, or of the envelopes kept")
         known = chain.read(history, keys)
-    found = verification.verify(folder, keys, history=known, raw_only=raw_only)
+    try:
+        roots = timestamps.roots_of(timestamp_ca) if timestamp_ca is not None else []
+    except timestamps.NotATimestamp as error:
+        raise _refused(str(error)) from error
+    found = verification.verify(folder, keys, history=known, raw_only=raw_only, timestamp_roots=roots)
     wrong = chain.check(known, begins_with=begins_with) if known is not None else []
     if known is not None and found.sha256 and found.sha256 not in {member.link.sha256 for member in known.members}:
         wrong.append(f"the history does not know this run as it is signed here ({folder.name})")
     _tell(folder, found, wrong, known)
+    if found.stamped is not None:
+        word = "it was there" if roots else "it is said to have been there"
+        typer.echo(f"timestamp: {word} at {found.stamped.isoformat()}")
     raise typer.Exit(Verdict.FAIL.exit_code if wrong else found.verdict.exit_code)
 
 

@@ -7,10 +7,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from drillbook.domain.traffic import Origin
+from drillbook.drivers.http_client import HttpClient
 from drillbook.drivers.ssh_agent import SshAgent
 from drillbook.drivers.vault import Vault
-from drillbook.evidence import signing
+from drillbook.evidence import signing, timestamp
 from drillbook.evidence.keys import FileSigner, KeyUnusable, PublicKey
 from drillbook.ports import Unreachable
 
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
     from drillbook.domain.environment import Environment
     from drillbook.evidence.keys import Signer
+
+
+_TIMESTAMP_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,41 @@ def signer_of(reference: str, variables: Mapping[str, str] = os.environ) -> Sign
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TimestampService:
+    """A timestamp authority on the network.
+
+    Attributes:
+        url: Where it is asked.
+        ca_file: Authorities that its server's certificate is verified against; the usual ones when None.
+    """
+
+    url: str
+    ca_file: Path | None = None
+
+    def reply(self, data: bytes) -> bytes:
+        """See `signing.TimestampAuthority`."""
+        parts = urlsplit(self.url)
+        client = HttpClient(f"{parts.scheme}://{parts.netloc}", lambda _: Origin(), ca_file=self.ca_file)
+        asked = timestamp.question(data)
+        headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
+        try:
+            answer = client.send(
+                "POST", parts.path or "/", body=asked.request, headers=headers, timeout_s=_TIMESTAMP_WITHIN_S
+            )
+            timestamp.moment(answer.body, data, asked.nonce)
+        except Unreachable as error:
+            raise signing.NoTimestamp(str(error)) from error
+        except timestamp.NotATimestamp as error:
+            raise signing.NoTimestamp(f"the answer of {self.url} ({answer.status}) {error}") from error
+        return answer.body
+
+
+def timestamps(url: str, ca_file: Path | None = None) -> TimestampService | None:
+    """Who says when a run was signed; nobody when no address is given."""
+    return TimestampService(url, ca_file) if url else None
+
+
 def sign_at_the_end(environment: Environment, folder: Path) -> list[str]:
     """Sign a run that has ended, where its environment says so; never changes what came out of it.
 
@@ -119,7 +160,10 @@ def sign_at_the_end(environment: Environment, folder: Path) -> list[str]:
     if settings is None:
         return []
     try:
-        done = signing.sign(folder, signer_of(settings.key), now_s=time.time(), history=settings.history)
+        authority = timestamps(settings.timestamp_url, settings.timestamp_ca_file)
+        done = signing.sign(
+            folder, signer_of(settings.key), now_s=time.time(), history=settings.history, authority=authority
+        )
     except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands, and the evidence shows as unsigned
         return [f"NOT SIGNED: {type(error).__name__}: {error}", f"sign it with `drillbook evidence sign {folder.name}`"]
     return [*done.remarks, f"signed: {done.path} (number {done.link.sequence} of its history)"]

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drillbook.domain.verdict import Verdict
-from drillbook.evidence import chain, digests, envelope, statement
+from drillbook.evidence import chain, digests, envelope, statement, timestamp
 from drillbook.evidence.envelope import NotAuthentic
 from drillbook.evidence.reading import RENDERED, SIGNATURES
 from drillbook.evidence.statement import ENVELOPE_NAME, TIMESTAMP_NAME, NotAStatement, Statement
+from drillbook.evidence.timestamp import NotATimestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
+
+    from cryptography.x509 import Certificate
 
     from drillbook.evidence.chain import History
     from drillbook.evidence.digests import Inventory
@@ -48,12 +52,14 @@ class Verification:
         findings: Everything that differs.
         held: How many files were compared.
         sha256: Digest of the envelope's file; empty when there is none.
+        stamped: When a timestamp authority says that it was there; None when none was asked, or it cannot be read.
     """
 
     statement: Statement | None
     findings: tuple[Finding, ...]
     held: int = 0
     sha256: str = ""
+    stamped: datetime | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -64,7 +70,12 @@ class Verification:
 
 
 def verify(
-    run: Path, keys: Sequence[PublicKey], *, history: History | None = None, raw_only: bool = False
+    run: Path,
+    keys: Sequence[PublicKey],
+    *,
+    history: History | None = None,
+    raw_only: bool = False,
+    timestamp_roots: Sequence[Certificate] = (),
 ) -> Verification:
     """Compare every file of a run's folder with the statement that lies in it.
 
@@ -73,6 +84,8 @@ def verify(
         keys: Who is believed.
         history: Other runs, to name where a file that was swapped in comes from.
         raw_only: Leave out the reports, which are made from the rest and may be made again.
+        timestamp_roots: Certificates that vouch for timestamp authorities; without any, a timestamp is held against
+            what was signed, and not believed.
     """
     try:
         if digests.of_file(run / ENVELOPE_NAME) is None:
@@ -94,9 +107,10 @@ def verify(
         *(Finding(name, f"cannot be read: {why}", unknown=True) for name, why in found.unreadable.items()),
         *(Finding(name, why) for name, why in found.strange.items()),
         *_differences(expected, found, _Origins(said, history)),
-        *_timestamp(run, said, keys),
     ]
-    return Verification(said, tuple(findings), len(expected), digests.of_bytes(data))
+    stamped = _Timestamp(run / TIMESTAMP_NAME, data, timestamp_roots)
+    at, wrong = stamped.held(said, keys)
+    return Verification(said, (*findings, *wrong), len(expected), digests.of_bytes(data), at)
 
 
 def rendered(name: str) -> bool:
@@ -144,21 +158,38 @@ def _own(run: Path, said: Statement) -> list[Finding]:
     return [Finding(".", f"the folder is called {run.name!r}, and what was signed in it is about run {said.run_id!r}")]
 
 
-def _timestamp(run: Path, said: Statement, keys: Sequence[PublicKey]) -> list[Finding]:
-    path = run / TIMESTAMP_NAME
-    if not said.timestamp_url:
-        return [Finding(TIMESTAMP_NAME, "was added: no timestamp was asked for")] if _there(path) else []
-    try:
-        if digests.of_file(path) is None:
-            return [Finding(TIMESTAMP_NAME, "is a link or a device, and no plain file")]
-        envelope.opened(chain.read_envelope(path), envelope.TIMESTAMP_REPLY, keys)
-    except FileNotFoundError:
-        return [Finding(TIMESTAMP_NAME, f"was removed: {said.timestamp_url} said when the run was signed")]
-    except OSError as error:
-        return [Finding(TIMESTAMP_NAME, f"cannot be read: {error.strerror}", unknown=True)]
-    except NotAuthentic as error:
-        return [Finding(TIMESTAMP_NAME, str(error))]
-    return []
+@dataclass(frozen=True, slots=True)
+class _Timestamp:
+    """The timestamp of an envelope, in an envelope of its own."""
+
+    path: Path
+    data: bytes
+    roots: Sequence[Certificate]
+
+    def held(self, said: Statement, keys: Sequence[PublicKey]) -> tuple[datetime | None, list[Finding]]:
+        """When it says that the envelope was there, and what is wrong with it."""
+        if not said.timestamp_url:
+            added = [self._finding("was added: no timestamp was asked for")] if _there(self.path) else []
+            return None, added
+        try:
+            if digests.of_file(self.path) is None:
+                return None, [self._finding("is a link or a device, and no plain file")]
+            reply = envelope.opened(chain.read_envelope(self.path), envelope.TIMESTAMP_REPLY, keys).payload
+            return self._moment(reply), []
+        except FileNotFoundError:
+            return None, [self._finding(f"was removed: {said.timestamp_url} said when the run was signed")]
+        except OSError as error:
+            return None, [self._finding(f"cannot be read: {error.strerror}", unknown=True)]
+        except (NotAuthentic, NotATimestamp) as error:
+            return None, [self._finding(str(error))]
+
+    def _moment(self, reply: bytes) -> datetime:
+        if self.roots:
+            return timestamp.vouched(reply, self.data, self.roots)
+        return timestamp.moment(reply, self.data)
+
+    def _finding(self, text: str, *, unknown: bool = False) -> Finding:
+        return Finding(self.path.name, text, unknown)
 
 
 def _there(path: Path) -> bool:
