@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drillbook import __version__, evidence_integrity_cli, evidence_reports_cli
+from drillbook import __version__, delivery_cli, evidence_integrity_cli, evidence_reports_cli
 from drillbook.domain.verdict import Verdict
 from drillbook.run import planning, redaction
 from drillbook.run.environment import EnvironmentFileError, find, load
@@ -42,6 +42,7 @@ twin_app = typer.Typer(help="The reference platform on this machine.", no_args_i
 app.add_typer(twin_app, name="twin")
 evidence_reports_cli.register(app)
 evidence_integrity_cli.register(app)
+delivery_cli.register(app)
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="Name in environments/, or a file's path.")]
 
