@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import Annotated
@@ -21,16 +20,15 @@ def gate(
     run: Annotated[str, typer.Argument(help="The path of a run's folder, or `latest`.")],
     runs: Annotated[Path, typer.Option(help="Where `latest` looks.")] = RUNS,
     environment: Annotated[str, typer.Option(help="Only a run in this environment counts.")] = "",
+    release: Annotated[str, typer.Option(help="Only a run that let this version stay counts.")] = "",
     since: Annotated[str, typer.Option(help="Only a run begun after this: 2026-11-23T08:15:00Z.")] = "",
     max_age: Annotated[float, typer.Option(help="Only a run that ended so many hours ago, at most.", min=0.0)] = 24.0,
 ) -> None:
-    """Let a release through or not, by a run's verdict file alone. Exit code 0 on PASS, 1 FAIL, 75 INCONCLUSIVE, 2 none."""
+    """Let a release through or not, by a run's verdict file alone. Exit code 0 PASS, 1 FAIL, 75 INCONCLUSIVE, 2 none."""
     from drillbook import gate as gates
 
     try:
-        if math.isnan(max_age):
-            raise ValueError("--max-age is no number of hours")  # noqa: TRY301 - said with the other wrong option
-        demands = gates.Demands(environment, gates.moment(since) if since else 0.0, max_age * 3600)
+        demands = gates.Demands(environment, release, gates.moment(since) if since else 0.0, max_age * 3600)
     except (ValueError, OverflowError) as error:
         typer.echo(f"gate closed: {error}", err=True)
         raise typer.Exit(gates.NO_VERDICT) from error

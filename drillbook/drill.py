@@ -83,6 +83,7 @@ class Drill:
     _load: Load | None = None
     _load_began_s: float = 0.0
     _expected: set[str] = field(default_factory=set[str])
+    _let_stay: str = ""
 
     def __post_init__(self) -> None:
         self.seen = Seen(self.platform, self.folder, self.timeline, self.started_s)
@@ -130,7 +131,7 @@ class Drill:
 
     def cut_over(self, release: str) -> None:
         """The experiment `cutover` with a release."""
-        self.release = self.platform.version_of(release)
+        self.release = self._let_stay = self.platform.version_of(release)
         self.run_experiment("cutover", release=release)
 
     def cut_over_flawed(self, flaw: str) -> None:
@@ -178,6 +179,7 @@ class Drill:
     def expect(self, activity: str) -> None:
         """This activity is meant to end the experiment before its time, so that is no doubt about it."""
         self._expected.add(activity)
+        self._let_stay = ""
 
     def expects(self, activity: str) -> bool:
         """Whether a sentence has said so."""
@@ -261,6 +263,7 @@ class Drill:
             "description": self.description,
             "tags": list(self.tags),
             "requirements": list(self.requirements),
+            "let_stay": self._let_stay,
             "started_s": self.started_s,
             "finished_s": self.session.clock.now(),
             "error": "\n".join(reasons) or None,

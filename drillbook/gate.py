@@ -13,7 +13,6 @@ from drillbook.domain.verdict import Verdict
 from drillbook.domain.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 NO_VERDICT = 2
@@ -33,11 +32,13 @@ class Demands:
 
     Attributes:
         environment: Name of the environment; empty for any.
+        release: Version that was cut over, was let stay and passed; empty for any.
         since_s: The run has to have begun after this moment, in seconds since the epoch; 0 for any.
         max_age_s: The run has to have ended at most so long ago.
     """
 
     environment: str = ""
+    release: str = ""
     since_s: float = 0.0
     max_age_s: float = math.inf
 
@@ -64,24 +65,17 @@ class NoVerdict(Exception):
     """There is none that could be believed; the text says why."""
 
 
-def decide(
-    run: Path, demands: Demands, *, now_s: float, trust: Callable[[Path], Sequence[str]] | None = None
-) -> Ruling:
+def decide(run: Path, demands: Demands, *, now_s: float) -> Ruling:
     """Rule on a run by its verdict file alone.
 
     Args:
         run: The run's folder.
         demands: What the verdict has to be about.
         now_s: When this is asked, in seconds since the epoch.
-        trust: Says what is wrong with the run's evidence, for example that its signature does not hold; anything that it
-            says keeps the gate closed. None asks nobody.
     """
     try:
         document = _read(run / VERDICT_FILE)
         verdict = _verdict(document)
-        wrong = _contradictions(document, verdict)
-        if wrong:
-            raise NoVerdict(f"{run / VERDICT_FILE} contradicts itself: {'; '.join(wrong)}")
         unmet = _unmet(document, demands, now_s)
     except NoVerdict as error:
         return Ruling(NO_VERDICT, f"closed: {one_line(str(error))}")
@@ -90,9 +84,6 @@ def decide(
         return Ruling(verdict.exit_code, f"closed: {name} is {verdict}")
     if unmet:
         return Ruling(NO_VERDICT, f"closed: {name} is PASS, and not about this release: {one_line('; '.join(unmet))}")
-    doubts = trust(run) if trust is not None else ()
-    if doubts:
-        return Ruling(NO_VERDICT, f"closed: {name} is PASS, and not to be believed: {one_line('; '.join(doubts))}")
     return Ruling(verdict.exit_code, f"open: {name} is PASS")
 
 
@@ -160,7 +151,11 @@ def _verdict(document: dict[str, Any]) -> Verdict:
         raise NoVerdict("the run has no verdict: it died, or has not ended yet")
     if not isinstance(found, str) or found not in Verdict.__members__:
         raise NoVerdict(f"its verdict is {str(found)[:40]!r}, which is none")
-    return Verdict(found)
+    verdict = Verdict(found)
+    wrong = _contradictions(document, verdict)
+    if wrong:
+        raise NoVerdict(f"{VERDICT_FILE} contradicts itself: {'; '.join(wrong)}")
+    return verdict
 
 
 def _contradictions(document: dict[str, Any], verdict: Verdict) -> list[str]:
@@ -182,13 +177,20 @@ def _unmet(document: dict[str, Any], demands: Demands, now_s: float) -> list[str
     name = cast("dict[str, Any]", environment).get("name") if isinstance(environment, dict) else None
     if demands.environment and name != demands.environment:
         found.append(f"it is about the environment {str(name)[:80]!r}, and {demands.environment!r} is asked for")
+    released = document.get("released")
+    known = cast("list[object]", released) if isinstance(released, list) else []
+    if demands.release and demands.release not in known:
+        shown = ", ".join(str(version)[:80] for version in known[:10]) or "none"
+        found.append(f"it let {shown} stay, and release {demands.release!r} is asked for")
     started_s, finished_s = (_time(document, key) for key in ("started_s", "finished_s"))
     if not started_s <= finished_s <= now_s + _CLOCKS_DIFFER_S:
         found.append(f"by its record it ran from {started_s:.0f} to {finished_s:.0f}, and now is {now_s:.0f}")
     if started_s < demands.since_s - _CLOCKS_DIFFER_S:
         found.append(f"it began {demands.since_s - started_s:.0f} s before what it has to be about")
     if now_s - finished_s > demands.max_age_s:
-        found.append(f"it ended {(now_s - finished_s) / 3600:.1f} h ago, and {demands.max_age_s / 3600:g} h are allowed")
+        found.append(
+            f"it ended {(now_s - finished_s) / 3600:.1f} h ago, and {demands.max_age_s / 3600:g} h are allowed"
+        )
     return found
 
 

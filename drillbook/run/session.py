@@ -52,6 +52,7 @@ class Session:
     _document: dict[str, Any]
     _ended: threading.Event = field(default_factory=threading.Event)
     _verdicts: list[Verdict] = field(default_factory=list[Verdict])
+    _released: set[str] = field(default_factory=set[str])
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
     @classmethod
@@ -133,8 +134,10 @@ class Session:
         return session
 
     def finish_drill(self, drill_id: str, document: Mapping[str, Any], verdict: Verdict) -> None:
-        """Write a drill's record and count its verdict."""
+        """Write a drill's record and count its verdict; a release that a passed drill let stay was shown good."""
         self._verdicts.append(verdict)
+        if verdict is Verdict.PASS and document.get("let_stay"):
+            self._released.add(str(document["let_stay"]))
         write_json(self.folder.drill(drill_id) / "drill.json", {**document, "id": drill_id, "verdict": str(verdict)})
 
     def close(self, *, interrupted: bool = False, left_changed: bool = False) -> Verdict:
@@ -153,7 +156,8 @@ class Session:
         try:
             self._document |= {
                 "finished_s": self.clock.now(), "verdict": str(verdict), "exit_code": verdict.exit_code,
-                "interrupted": interrupted, "left_changed": left_changed, "watchdog_restarts": self.watchdog.restarts,
+                "released": sorted(self._released), "interrupted": interrupted, "left_changed": left_changed,
+                "watchdog_restarts": self.watchdog.restarts,
             }  # fmt: skip
             self.folder.write_run(self._document)
         finally:
