@@ -24,7 +24,7 @@ def gate(
     since: Annotated[str, typer.Option(help="Only a run begun after this: 2026-11-23T08:15:00Z.")] = "",
     max_age: Annotated[float, typer.Option(help="Only a run that ended so many hours ago, at most.", min=0.0)] = 24.0,
 ) -> None:
-    """Let a release through or not, by a run's verdict file alone. Exit code 0 PASS, 1 FAIL, 75 INCONCLUSIVE, 2 none."""
+    """Let a release through or not, by a run's verdict file alone. Exit code 0 PASS, 1 FAIL, 75 INCONCLUSIVE, else 2."""
     from drillbook import gate as gates
 
     try:
