@@ -60,6 +60,7 @@ NEEDED = (
     Package("procps", "shows what runs"),
     Package("prometheus", "is put into the image of the same name"),
     Package("prometheus-alertmanager", "is put into the image of the same name"),
+    Package("rsync", "copies projects into the pipelines of the tests"),
     Package("runc", "starts containers"),
     Package("skopeo", "checks and copies images"),
     Package("util-linux", "makes and enters namespaces"),
