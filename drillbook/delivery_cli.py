@@ -1,7 +1,8 @@
-"""What a pipeline calls: `drillbook gate`."""
+"""What a pipeline calls beside `drillbook verify`: the gate, and telling people."""
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ RUNS = Path(__file__).resolve().parents[1] / "reports" / "runs"
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(gate)
+    app.command()(notify)
 
 
 def gate(
@@ -24,7 +26,7 @@ def gate(
     since: Annotated[str, typer.Option(help="Only a run begun after this: 2026-11-23T08:15:00Z.")] = "",
     max_age: Annotated[float, typer.Option(help="Only a run that ended so many hours ago, at most.", min=0.0)] = 24.0,
 ) -> None:
-    """Let a release through or not, by a run's verdict file alone. Exit code 0 PASS, 1 FAIL, 75 INCONCLUSIVE, else 2."""
+    """Let a release through or not, by a run's verdict file. Exit code 0 PASS, 1 FAIL, 75 INCONCLUSIVE, else 2."""
     from drillbook import gate as gates
 
     try:
@@ -40,3 +42,33 @@ def gate(
         ruling = gates.decide(folder, demands, now_s=time.time())
     typer.echo(f"gate {ruling.text}", err=not ruling.promotes)
     raise typer.Exit(ruling.exit_code)
+
+
+def notify(
+    run: Annotated[str, typer.Argument(help="The path of a run's folder, or `latest`.")],
+    runs: Annotated[Path, typer.Option(help="Where `latest` looks.")] = RUNS,
+    environment: Annotated[str, typer.Option(help="Where it was, for the case that there is no run.")] = "",
+    link: Annotated[
+        str, typer.Option(help="To the report; GitLab's page of the pipeline when left out.", envvar="CI_PIPELINE_URL")
+    ] = "",
+) -> None:
+    """Send a run's verdict to $DRILLBOOK_WEBHOOK and, with $DRILLBOOK_GITLAB_TOKEN, to its merge request.
+
+    Each may lie in a file instead, whose path is in the same variable with _FILE behind its name. Exit code 0, also
+    when nobody could be told: that changes nothing about the verdict.
+    """
+    from drillbook import gate as gates
+    from drillbook import notify as notifying
+
+    folder: Path | None = None
+    try:
+        folder = gates.latest(runs) if run == "latest" else Path(run)
+    except gates.NoVerdict as error:
+        typer.echo(str(error), err=True)
+    told = notifying.tell(notifying.news_of(folder, environment=environment, link=link), os.environ)
+    for receiver in told.receivers:
+        typer.echo(f"told: {receiver}")
+    for failure in told.failures:
+        typer.echo(failure, err=True)
+    if not told.receivers and not told.failures:
+        typer.echo("nobody is to be told: neither DRILLBOOK_WEBHOOK nor DRILLBOOK_GITLAB_TOKEN is set", err=True)
