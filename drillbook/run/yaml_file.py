@@ -50,6 +50,11 @@ def too_deep(text: str) -> bool:
     return False
 
 
+def too_many_values(document: object) -> bool:
+    """Whether a document's aliases stand for themselves, or for more than anybody writes."""
+    return _values(document, {}) > _MOST_VALUES
+
+
 def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -81,7 +86,7 @@ def _parse(path: Path, raw: bytes) -> CommentedMap:
         raise EnvironmentFileError(
             f"{path}:1:1: holds {type(document).__name__} where a mapping with name, tier, regions ... is expected"
         )
-    if _values(document, {}) > _MOST_VALUES:
+    if too_many_values(document):
         raise EnvironmentFileError(
             f"{path}: its aliases (`*name`) stand for themselves or for more than {_MOST_VALUES} values, which no "
             "environment file needs: write out what they mean"
