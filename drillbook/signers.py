@@ -133,9 +133,10 @@ class TimestampService:
             answer = client.send(
                 "POST", parts.path or "/", body=asked.request, headers=headers, timeout_s=_TIMESTAMP_WITHIN_S
             )
-            timestamp.moment(answer.body, data, asked.nonce)
         except Unreachable as error:
             raise signing.NoTimestamp(str(error)) from error
+        try:
+            timestamp.moment(answer.body, data, asked.nonce)
         except timestamp.NotATimestamp as error:
             raise signing.NoTimestamp(f"the answer of {self.url} ({answer.status}) {error}") from error
         return answer.body
