@@ -3,7 +3,7 @@
 #   make test       install, lint, unit tests, the twin's tests, the drills and the quick defects
 #   make nightly    everything: the whole defect matrix, ten clean runs, benchmarks
 #   make soak       kill every part of a run at every boundary of its undo journal
-#   make unit       unit tests only (seconds)
+#   make unit       unit tests only, without the few that take long (seconds)
 #   make lint       ruff, basedpyright, import-linter
 #   make setup      install system packages, Python environment and Go when needed
 #   make bench      measure and print figures; kept under reports/bench/
@@ -34,7 +34,7 @@ verify: setup
 	@$(BIN)/drillbook verify --environment twin
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest tests/unit -n auto --dist loadfile
+	$(BIN)/python -m pytest tests/unit -m "not slow" -n auto --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

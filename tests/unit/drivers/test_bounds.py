@@ -152,6 +152,7 @@ def _quick(monkeypatch):
 ASK = pytest.mark.parametrize("ask", [ask_user, ask_prometheus, ask_kubernetes], ids=["user", "prometheus", "cluster"])
 
 
+@pytest.mark.slow
 @ASK
 @pytest.mark.parametrize("speak", [a_gigabyte, endless_head], ids=["body", "head"])
 def test_a_gigabyte_is_cut_off(ask, speak, tmp_path):
@@ -163,6 +164,7 @@ def test_a_gigabyte_is_cut_off(ask, speak, tmp_path):
         assert wire.taken < 32 << 20
 
 
+@pytest.mark.slow
 @ASK
 @pytest.mark.parametrize("speak", SLOW.values(), ids=SLOW)
 def test_a_server_that_dribbles_is_left_in_time(ask, speak, tmp_path):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 FOLDER = f"drills/{DRILL}"
 NEEDED = ("run.json", "checks.jsonl", "timeline.jsonl", f"{FOLDER}/drill.json", REQUESTS)
 OTHERS = (

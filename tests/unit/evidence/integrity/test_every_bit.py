@@ -16,6 +16,8 @@ from drillbook.evidence import chain, junit, report, verification
 if TYPE_CHECKING:
     from signed_runs import Signed
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = 1000
 A, B = "20261122T081500Z-twin-aaaa", "20261123T081500Z-twin-bbbb"
 
