@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = [
     "features.steps.load",
+    "features.steps.pipeline",
     "features.steps.platform",
     "features.steps.release",
     "features.steps.slo",
@@ -33,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tags of the features become this mark."""
+    config.addinivalue_line("markers", "static: a scenario about files, which needs no platform")
     config.addinivalue_line("markers", "requirement(id): the promise that a scenario proves, for example DEP-2.1")
 
 

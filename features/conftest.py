@@ -7,7 +7,7 @@ import functools
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
@@ -19,8 +19,9 @@ from drillbook.drivers.live import LiveRecord
 from drillbook.evidence import junit
 from drillbook.evidence import report as html
 from drillbook.evidence.text import printable
+from drillbook.inspection import STATIC, Inspection
 from drillbook.ports import LockHeld, Unreachable
-from drillbook.run import guard, planning, redaction
+from drillbook.run import guard, planning, redaction, untouched
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
@@ -28,6 +29,7 @@ from drillbook.run.monitor import Monitor, RunningRecord
 from drillbook.run.session import Session
 from drillbook.run.stopping import Stop
 from drillbook.run.timeline import Timeline
+from drillbook.seen import NotReady
 from drillbook.terminal import Live
 
 if TYPE_CHECKING:
@@ -40,7 +42,10 @@ if TYPE_CHECKING:
 RUNS = Path(__file__).resolve().parents[1] / "reports" / "runs"
 EXPECTED_S = 60.0
 """Of one scenario, for the guard."""
+INSPECTED_WITHIN_S = 1.0
+"""Of one that only looks at files."""
 
+_Made = TypeVar("_Made", Drill, Inspection)
 _RUN = pytest.StashKey["_Run"]()
 
 
@@ -52,7 +57,8 @@ class _Run:
         self.allowed = allowed
         self.verdicts: list[Verdict] = []
         self.stop = Stop()
-        self.drill: Drill | None = None
+        self.drill: Drill | Inspection | None = None
+        self.touches = True
         self.names: set[str] = set()
         self.live: Live | None = None
         self.folder: Path | None = None
@@ -86,21 +92,48 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         redaction.guard_streams()
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
-        wiring.check_workload(environment)
         allowed = functools.partial(_allowed, config, environment, sorted(only), _collected(items))
-        allowed()
+        touches = any(not _is_static(item) for item in items)
+        if touches:
+            wiring.check_workload(environment)
+            allowed()
     except (EnvironmentFileError, planning.PlanError, guard.Refused) as error:
         raise pytest.UsageError(str(error)) from error
-    _refuse_what_cannot_be_decided(environment)
+    if touches:
+        _refuse_what_cannot_be_decided(environment)
     run = config.stash[_RUN] = _Run(environment, allowed)
+    run.touches = touches
     if config.getoption("capture") == "no":
         run.live = Live(sys.stdout, drills=len(items))
+
+
+@pytest.fixture(scope="session")
+def session(request: pytest.FixtureRequest) -> Session:
+    """The run; where no scenario touches the platform, one that needs none."""
+    if request.config.stash[_RUN].touches:
+        return request.getfixturevalue("run")[0]
+    return request.getfixturevalue("run_that_looks")
+
+
+@pytest.fixture(scope="session")
+def run_that_looks(request: pytest.FixtureRequest) -> Iterator[Session]:
+    """The run's folder; nobody is locked out."""
+    state = request.config.stash[_RUN]
+    with state.stop.possible():
+        session = _open_untouched(request, state)
+        yield session
+        with state.stop.put_off():
+            doubts = _closed(session, interrupted=state.stop.told)
+            state.verdicts += [Verdict.INCONCLUSIVE] * bool(doubts)
+            sys.stderr.write("".join(f"{said}\n" for said in doubts))
 
 
 @pytest.fixture(scope="session")
 def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platform]]:
     """The environment's lock, the run's folder, the ports."""
     state = request.config.stash[_RUN]
+    if not state.touches:
+        raise NotReady(f"a scenario with the tag @{STATIC} asks for the platform, which nobody has allowed: untag it")
     with state.stop.possible(), contextlib.ExitStack() as ends:
         session, ports = _open(request, state)
         ends.callback(_close, state, session, ports)
@@ -122,27 +155,45 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
 def drill(request: pytest.FixtureRequest, run: tuple[Session, wiring.Platform]) -> Iterator[Drill]:
     """The drill of one scenario; put back and judged in `pytest_runtest_call`."""
     session, ports = run
-    state = request.config.stash[_RUN]
-    scenario = scenario_wrapper_template_registry[request.function]
-    clock = session.clock
-    name = _title(request.node)
-    id_ = state.unique(name)
-    folder = session.folder.drill(id_)
+    about = _about(request, session)
     made = Drill(
+        **about,
         session=session,
-        platform=wiring.keeping_queries(ports, folder / "queries"),
-        id=id_,
-        feature=scenario.feature.name,
-        scenario=name,
-        description=scenario.feature.description,
-        tags=sorted(scenario.tags | scenario.feature.tags),
-        timeline=Timeline(session.folder.path / "timeline.jsonl", id_, clock),
+        platform=wiring.keeping_queries(ports, session.folder.drill(about["id"]) / "queries"),
         journal=wiring.journal(session.folder, ports, session.holder.fencing),
-        started_s=clock.now(),
     )
+    yield from _going_on(request, made)
+
+
+@pytest.fixture
+def inspection(request: pytest.FixtureRequest, session: Session) -> Iterator[Inspection]:
+    """The same for a scenario about files."""
+    environment = request.config.stash[_RUN].environment
+    yield from _going_on(request, Inspection(**_about(request, session), session=session, environment=environment))
+
+
+def _about(request: pytest.FixtureRequest, session: Session) -> dict[str, Any]:
+    """What a drill and an inspection have in common."""
+    scenario = scenario_wrapper_template_registry[request.function]
+    name = _title(request.node)
+    id_ = request.config.stash[_RUN].unique(name)
+    return {
+        "id": id_,
+        "feature": scenario.feature.name,
+        "scenario": name,
+        "description": scenario.feature.description,
+        "tags": sorted(scenario.tags | scenario.feature.tags),
+        "timeline": Timeline(session.folder.path / "timeline.jsonl", id_, session.clock),
+        "started_s": session.clock.now(),
+    }
+
+
+def _going_on(request: pytest.FixtureRequest, made: _Made) -> Iterator[_Made]:
+    state = request.config.stash[_RUN]
     state.drill = made
     if state.live is not None:
-        state.live.drill_started(name, made.started_s, EXPECTED_S)
+        expected_s = EXPECTED_S if isinstance(made, Drill) else INSPECTED_WITHIN_S
+        state.live.drill_started(made.scenario, made.started_s, expected_s)
     yield made
     state.drill = None
 
@@ -259,6 +310,11 @@ def _scenario(item: pytest.Item) -> ScenarioTemplate | None:
     return scenario_wrapper_template_registry.get(function) if function is not None else None
 
 
+def _is_static(item: pytest.Item) -> bool:
+    scenario = _scenario(item)
+    return scenario is not None and STATIC in scenario.tags | scenario.feature.tags
+
+
 def _stem(item: pytest.Item) -> str:
     scenario = _scenario(item)
     return Path(scenario.feature.filename).stem if scenario is not None else ""
@@ -322,7 +378,7 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
             runs,
             ports.lock,
             wait_s=request.config.getoption("--lock-wait"),
-            requested=[_title(item) for item in request.session.items if _scenario(item) is not None],
+            requested=_requested(request),
             versions=wiring.versions(),
             lost=functools.partial(_stop, state),
             watchdog=functools.partial(wiring.watchdog, environment),
@@ -341,6 +397,32 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
         doubts += _closed(session, interrupted=True)
         _refuse(state, "; ".join([*left, *doubts]))
     return session, ports
+
+
+def _open_untouched(request: pytest.FixtureRequest, state: _Run) -> Session:
+    """A run that only looks at files."""
+    clock = SteadyClock.starting_now()
+    try:
+        session = Session.open(
+            state.environment,
+            Path(request.config.getoption("--runs") or RUNS),
+            untouched.NoLock(clock),
+            wait_s=0.0,
+            requested=_requested(request),
+            versions=wiring.versions(),
+            lost=functools.partial(_stop, state),
+            watchdog=untouched.no_watchdog,
+            begun=functools.partial(setattr, state, "folder"),
+        )
+    except (FolderError, OSError) as error:
+        _refuse(state, str(error))
+    if state.live is not None:
+        state.live.follow(session.folder.path / "timeline.jsonl")
+    return session
+
+
+def _requested(request: pytest.FixtureRequest) -> list[str]:
+    return [_title(item) for item in request.session.items if _scenario(item) is not None]
 
 
 def _close(state: _Run, session: Session, ports: wiring.Platform) -> None:
@@ -382,7 +464,7 @@ def _stop(state: _Run, reason: str) -> None:
 def _live(state: _Run) -> list[dict[str, Any]]:
     """What the users of the drill that is going on have been answered since this was last asked."""
     drill = state.drill
-    if drill is None:
+    if not isinstance(drill, Drill):
         return []
     folder = drill.folder / "load"
     if state.running_record is None or state.running_record.folder != folder:

@@ -282,6 +282,7 @@ class Environment:
         load: The users.
         objectives: What is promised.
         guard: What may be done.
+        pipeline: Its `.gitlab-ci.yml`; None when it names none.
     """
 
     name: str
@@ -302,6 +303,7 @@ class Environment:
     guard: GuardSettings
     public_ca_file: Path | None = None
     signing: SigningSettings | None = None
+    pipeline: Path | None = None
 
     @property
     def target(self) -> str:

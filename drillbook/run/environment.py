@@ -346,6 +346,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         guard=_guard(path, d.get("guard", {})),
         public_ca_file=_beside(path, d["public_ca_file"]) if "public_ca_file" in d else None,
         signing=_signing(path, d["evidence"]["signing"]) if "signing" in d.get("evidence", {}) else None,
+        pipeline=_beside(path, d["pipeline"]) if "pipeline" in d else None,
     )
 
 

@@ -30,6 +30,10 @@ class Config:
         return self.options[name]
 
 
+def scenario(name, stem, tags=()):
+    return SimpleNamespace(stem=stem, name=name, tags=set(tags), feature=SimpleNamespace(tags=set()))
+
+
 @pytest.fixture
 def items(monkeypatch):
     monkeypatch.setattr(drills, "_scenario", lambda item: item)
@@ -39,7 +43,7 @@ def items(monkeypatch):
         "A release that fails its validation never takes traffic": "cutover",
         "An operator takes back a release that was live for a while": "rollback",
     }
-    return [SimpleNamespace(stem=stem, name=name) for name, stem in names.items()]
+    return [scenario(name, stem) for name, stem in names.items()]
 
 
 def test_only_keeps_the_features_asked_for(items) -> None:
@@ -78,7 +82,7 @@ def test_production_needs_more_than_a_flag(items, monkeypatch) -> None:
 
 
 def test_a_scenario_that_no_plan_has_is_refused(items) -> None:
-    items.append(SimpleNamespace(stem="cutover", name="Made up while nobody looked"))
+    items.append(scenario("Made up while nobody looked", "cutover"))
     with pytest.raises(pytest.UsageError, match="the plan lacks cutover: Made up while nobody looked"):
         drills.pytest_collection_modifyitems(Config(), items)
 

@@ -1,0 +1,87 @@
+"""The scenarios about the pipeline, run as anybody runs them; they need no platform, and can be seen to fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[3]
+_RUNS_WITHIN_S = 120
+
+
+@pytest.fixture
+def verify(tmp_path):
+    """Runs the inspections of the twin's environment with another pipeline; answers the exit code and the run."""
+
+    def run(pipeline: str | None, only: str = "pipeline") -> tuple[int, Path]:
+        text = (PROJECT / "environments" / "twin.yaml").read_text(encoding="utf-8")
+        named = f"pipeline: {tmp_path / 'ci.yml'}\n" if pipeline is not None else ""
+        text = text.replace("pipeline: ../.gitlab-ci.yml\n", named).replace("../", f"{PROJECT}/")
+        (tmp_path / "ci.yml").write_text(pipeline or "", encoding="utf-8")
+        shutil.copytree(PROJECT / "templates", tmp_path / "templates")
+        (tmp_path / "twin.yaml").write_text(text, encoding="utf-8")
+        command = [
+            sys.executable, "-m", "drillbook", "verify", "--environment", str(tmp_path / "twin.yaml"), "--only", only,
+            "--runs", str(tmp_path / "runs"),
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=_RUNS_WITHIN_S, check=False)
+        [folder] = (tmp_path / "runs").iterdir() if (tmp_path / "runs").is_dir() else [tmp_path]
+        assert (folder / "run.json").is_file(), done.stdout + done.stderr
+        return done.returncode, folder
+
+    return run
+
+
+def verdicts(run: Path) -> dict[str, tuple[str, str]]:
+    documents = [json.loads(path.read_text()) for path in run.glob("drills/*/drill.json")]
+    return {document["scenario"]: (document["verdict"], document["error"] or "") for document in documents}
+
+
+def own() -> str:
+    return (PROJECT / ".gitlab-ci.yml").read_text(encoding="utf-8")
+
+
+PERSON = "Production waits for a drill that passed and for a person"
+SCANS = "Production waits for scans of code, secrets, dependencies, infrastructure and images"
+
+
+def test_our_own_pipeline_and_gate_pass(tmp_path) -> None:
+    command = [
+        sys.executable, "-m", "drillbook", "verify", "--only", "pipeline,gate", "--runs", str(tmp_path / "runs"),
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=_RUNS_WITHIN_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [run] = (tmp_path / "runs").iterdir()
+    assert {verdict for verdict, _ in verdicts(run).values()} == {"PASS"}
+    assert len(verdicts(run)) == 13
+    proved = {id_ for path in run.glob("drills/*/drill.json") for id_ in json.loads(path.read_text())["requirements"]}
+    assert proved == {"DEP-1.1", "DEP-1.2", "DEP-1.3", "DEP-1.5", "ENV-2.4"}
+
+
+def test_a_scan_that_is_taken_away_and_one_that_is_waved_through_fail(verify) -> None:
+    pipeline = own().replace("gitleaks git", "echo gitleaks git").replace("--disable-pip", "--disable-pip || true #")
+    code, run = verify(pipeline)
+    assert code == 1
+    verdict, why = verdicts(run)[SCANS]
+    assert verdict == "FAIL"
+    assert "waits for no scan of secrets" in why
+    assert "waits for no scan of dependencies" in why
+    assert verdicts(run)[PERSON][0] == "PASS"
+
+
+def test_what_a_pipeline_includes_from_elsewhere_may_be_anything(verify) -> None:
+    code, run = verify(own().replace("include:\n", "include:\n  - remote: https://example.com/more.yml\n"))
+    assert code == 75
+    assert {verdict for verdict, _ in verdicts(run).values()} == {"INCONCLUSIVE"}
+    assert "https://example.com/more.yml was not seen" in verdicts(run)[SCANS][1]
+
+
+def test_an_environment_that_names_no_pipeline_proves_nothing_about_one(verify) -> None:
+    code, run = verify(None)
+    assert code == 75
+    assert "not proved here: twin names no pipeline" in verdicts(run)[PERSON][1]
