@@ -1,4 +1,4 @@
-"""What a pipeline calls beside `drillbook verify`: the gate, and telling people."""
+"""What a pipeline calls beside `drillbook verify`: the gate, telling people, and keeping the evidence."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(gate)
     app.command()(notify)
+    app.command()(archive)
 
 
 def gate(
@@ -72,3 +73,35 @@ def notify(
         typer.echo(failure, err=True)
     if not told.receivers and not told.failures:
         typer.echo("nobody is to be told: neither DRILLBOOK_WEBHOOK nor DRILLBOOK_GITLAB_TOKEN is set", err=True)
+
+
+def archive(
+    run: Annotated[str, typer.Argument(help="The path of a run's folder, or `latest`.")],
+    bucket: Annotated[str, typer.Option(help="With object lock.")],
+    runs: Annotated[Path, typer.Option(help="Where `latest` looks.")] = RUNS,
+    days: Annotated[int, typer.Option(help="For how long nobody can delete the copy.", min=1, max=36_500)] = 400,
+    prefix: Annotated[str, typer.Option(help="Of the names in the bucket, before the run's id.")] = "",
+    endpoint: Annotated[str, typer.Option(help="URL of an S3 that is not AWS'.", envvar="AWS_ENDPOINT_URL_S3")] = "",
+    governance: Annotated[
+        bool, typer.Option("--governance", help="A privileged account may delete it sooner.")
+    ] = False,
+) -> None:
+    """Copy a run's evidence to an S3 bucket that keeps it as it is. Exit code 0 when all of it lies there, else 2."""
+    from drillbook import archive as archiving
+    from drillbook import gate as gates
+    from drillbook.domain.wording import moment
+    from drillbook.drivers.write_once import WriteOnceBucket
+    from drillbook.ports import Unreachable
+
+    try:
+        folder = gates.latest(runs) if run == "latest" else Path(run)
+        place = WriteOnceBucket(bucket, endpoint=endpoint, mode="GOVERNANCE" if governance else "COMPLIANCE")
+        until_s = time.time() + days * archiving.DAY_S
+        done = archiving.archive(folder.resolve(), place, until_s, prefix=prefix, progress=typer.echo)
+    except (Unreachable, gates.NoVerdict, OSError) as error:
+        typer.echo(f"not archived: {error}", err=True)
+        raise typer.Exit(gates.NO_VERDICT) from error
+    typer.echo(
+        f"archived: {done.files} files, {done.size} bytes, {done.sent} of them sent now, under {bucket}/{done.prefix}, "
+        f"locked until {moment(done.until_s)}; its {archiving.LIST} has the digest {done.sha256}"
+    )
