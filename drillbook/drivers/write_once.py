@@ -132,7 +132,8 @@ class WriteOnceBucket:
         try:
             return getattr(self._s3, what)(**arguments)
         except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
+            answer: Any = error.response
+            code = str(answer.get("Error", {}).get("Code", ""))
             if what == "head_object" and code in _NOT_THERE:
                 raise _NotThere from error
             if what == "get_object_lock_configuration" and code.startswith("ObjectLockConfiguration"):
