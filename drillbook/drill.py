@@ -16,6 +16,7 @@ from drillbook.run import experiment
 from drillbook.run.action import wait_for
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
 from drillbook.run.load import Load, LoadError
+from drillbook.run.stopping import told
 from drillbook.seen import NotReady, Seen
 from probes import story
 
@@ -359,10 +360,3 @@ class Drill:
             f"{serving.desired} pods ready, and slot {idle} has {len(other.pods)} pods"
         )
         return Observation(whole and not other.pods, text, clock.now(), data)
-
-
-def told(error: BaseException) -> str:
-    """What ended the scenario before its time."""
-    if isinstance(error, KeyboardInterrupt):
-        return "it was stopped before its end, by Ctrl-C or another signal"
-    return f"{type(error).__name__}: {error}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from drillbook.domain.pipeline import NotAPipeline
 from drillbook.domain.verdict import Judgement, Objective, Verdict, judge, merge
 from drillbook.run import pipeline_file
 from drillbook.run.folder import write_json
+from drillbook.run.stopping import told
 from drillbook.seen import NotReady
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 STATIC = "static"
 """The tag of scenarios that need no platform."""
+
+PIPELINE_FILE = "pipeline.json"
+"""The pipeline as it was read, in the scenario's folder."""
 
 _YESTERDAY_S = 86_400.0
 
@@ -46,6 +50,7 @@ class Inspection:
         description: Of the feature.
         timeline: The run's, under this scenario's name.
         started_s: When it began.
+        sentences: The scenario's that were begun, each with `given`, `when` or `then` before it.
         judgements: Its checks so far.
         doubts: Reasons for which nothing may be proved, beside the checks.
     """
@@ -59,6 +64,7 @@ class Inspection:
     tags: Sequence[str]
     timeline: Timeline
     started_s: float
+    sentences: list[str] = field(default_factory=list[str])
     judgements: list[Judgement] = field(default_factory=list[Judgement])
     doubts: list[str] = field(default_factory=list[str])
     _missing: list[str] = field(default_factory=list[str])
@@ -90,9 +96,12 @@ class Inspection:
             self._pipeline = pipeline_file.read(path)
         except NotAPipeline as error:
             raise NotReady(f"nobody can tell what the pipeline does: {error}") from error
-        jobs = {name: asdict(job) for name, job in self._pipeline.jobs.items()}
-        write_json(self.folder / "pipeline.json", {**asdict(self._pipeline), "jobs": jobs})
-        self.timeline.record("observed", f"{path.name} has {len(jobs)} jobs", activity="pipeline")
+        write_json(self.folder / PIPELINE_FILE, self._pipeline.as_document())
+        self.timeline.record("observed", f"{path.name} has {len(self._pipeline.jobs)} jobs", activity="pipeline")
+
+    def look_at(self, pipeline: Pipeline) -> None:
+        """Judge this pipeline, which was read before."""
+        self._pipeline = pipeline
 
     def check_tests(self, stages: int) -> Judgement:
         """Production waits for tests of so many stages."""
@@ -124,15 +133,21 @@ class Inspection:
 
     def ask_gate(self, ending: str) -> None:
         """Ask the gate for a release of this moment about a run with such an ending."""
-        run = self.folder / "gate" / ending.replace(" ", "-")
+        run = self._asked_about(ending)
         run.mkdir(parents=True)
         now_s = time.time()
         document = _record(ending, self.environment.name, now_s)
         if document is not None:
             write_json(run / gate.VERDICT_FILE, document)
+        ruling = self.ask_gate_at(ending, now_s)
+        text = f"a run that {ending}: the gate is {ruling.text}"
+        self.timeline.record("observed", text, activity="gate", asked_s=now_s)
+
+    def ask_gate_at(self, ending: str, now_s: float) -> gate.Ruling:
+        """Ask the gate at that moment, in seconds since the epoch, about the run with such an ending that is kept."""
         demands = gate.Demands(self.environment.name, "the candidate", now_s - 3600.0, 3600.0)
-        self._ruling = gate.decide(run, demands, now_s=now_s)
-        self.timeline.record("observed", f"a run that {ending}: the gate is {self._ruling.text}", activity="gate")
+        self._ruling = gate.decide(self._asked_about(ending), demands, now_s=now_s)
+        return self._ruling
 
     def check_answer(self, *, opens: bool) -> Judgement:
         """The gate let the release through, or did not."""
@@ -168,7 +183,7 @@ class Inspection:
         if error is not None or self.doubts or not verdicts:
             verdicts.append(Verdict.INCONCLUSIVE)
         verdict = merge(verdicts)
-        self.session.finish_drill(self.id, self._document(self.reasons(error)), verdict)
+        self.session.finish_drill(self.id, self._document(error), verdict)
         return verdict
 
     def reasons(self, error: BaseException | None = None) -> list[str]:
@@ -178,8 +193,11 @@ class Inspection:
             for judgement in self.judgements
             if judgement.verdict is not Verdict.PASS
         ]
-        raised = [f"{Verdict.INCONCLUSIVE}: {type(error).__name__}: {error}"] if error is not None else []
+        raised = [f"{Verdict.INCONCLUSIVE}: {told(error)}"] if error is not None else []
         return [*bad, *self._missing, *(f"{Verdict.INCONCLUSIVE}: {doubt}" for doubt in self.doubts), *raised]
+
+    def _asked_about(self, ending: str) -> Path:
+        return self.folder / "gate" / ending.replace(" ", "-")
 
     def _check_production(self, id_: str, statement: str, needed: Any) -> Judgement:
         return self._check(id_, statement, lambda pipeline: pipeline_checks.of_production(pipeline, needed))
@@ -195,7 +213,7 @@ class Inspection:
         missing = [sentence for sentence in found if sentence not in pipeline.unseen]
         return self.check(id_, statement, missing, source="pipeline", doubts=pipeline.unseen)
 
-    def _document(self, reasons: Sequence[str]) -> dict[str, Any]:
+    def _document(self, error: BaseException | None) -> dict[str, Any]:
         return {
             "feature": self.feature,
             "scenario": self.scenario,
@@ -204,7 +222,10 @@ class Inspection:
             "requirements": list(self.requirements),
             "started_s": self.started_s,
             "finished_s": self.session.clock.now(),
-            "error": "\n".join(reasons) or None,
+            "error": "\n".join(self.reasons(error)) or None,
+            "sentences": list(self.sentences),
+            "doubts": list(self.doubts),
+            "raised": None if error is None else told(error),
         }
 
 

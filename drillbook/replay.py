@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from drillbook import wiring
 from drillbook.domain.measurement import Window
+from drillbook.domain.pipeline import Pipeline
 from drillbook.domain.undo import Change, latest
 from drillbook.drill import Drill
 from drillbook.drivers import prometheus
+from drillbook.inspection import PIPELINE_FILE, Inspection
 from drillbook.platform import Platform
 from drillbook.ports import Observation, SlotStatus
 from drillbook.run import environment as environments
@@ -92,6 +94,50 @@ def drill(run: Path, id_: str, document: Mapping[str, Any]) -> Drill:
     if window is not None:
         made.seen.window = window
     return made
+
+
+def inspection(run: Path, id_: str, document: Mapping[str, Any]) -> Inspection:
+    """A scenario about files as its folder tells it, before anything was judged.
+
+    Raises:
+        NotKept: When the folder does not say enough to make it again.
+    """
+    try:
+        environment = environments.recorded(run / "environment.yaml")
+        lines = [Event(**line) for line in read_lines(run / "timeline.jsonl") if line["drill"] == id_]
+        story = _Story(lines)
+        return _Inspected(
+            session=cast("Session", _Session(_Folder(run), story)),
+            environment=environment,
+            id=id_,
+            feature=str(document["feature"]),
+            scenario=str(document["scenario"]),
+            description=str(document["description"]),
+            tags=[str(tag) for tag in document["tags"]],
+            timeline=_Timeline(run / "timeline.jsonl", id_, story),
+            started_s=float(document["started_s"]),
+            sentences=[str(sentence) for sentence in document["sentences"]],
+        )
+    except (EnvironmentFileError, FolderError, OSError) as error:
+        raise NotKept(str(error)) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotKept(f"drill.json or the timeline lacks what it is made again from: {error!r}") from error
+
+
+class _Inspected(Inspection):
+    """Reads what was kept of the files, and asks the gate about the runs that it was asked about."""
+
+    def read_pipeline(self) -> None:
+        path = self.folder / PIPELINE_FILE
+        if not path.is_file():
+            raise NotKept(f"{PIPELINE_FILE} is not there")
+        self.look_at(Pipeline.from_document(json.loads(path.read_bytes())))
+
+    def ask_gate(self, ending: str) -> None:
+        asked = [event for event in cast("_Story", self.session.clock).lines if event.data.get("activity") == "gate"]
+        if not asked:
+            raise NotKept("the timeline does not say when the gate was asked")
+        self.ask_gate_at(ending, float(asked[0].data["asked_s"]))
 
 
 def judge_the_way_back(drill: Drill) -> None:

@@ -44,6 +44,8 @@ EXPECTED_S = 60.0
 """Of one scenario, for the guard."""
 INSPECTED_WITHIN_S = 1.0
 """Of one that only looks at files."""
+PIPELINE = "pipeline"
+"""The feature that is drilled only where the environment names a pipeline, or where it is asked for."""
 
 _Made = TypeVar("_Made", Drill, Inspection)
 _RUN = pytest.StashKey["_Run"]()
@@ -79,19 +81,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("drills change one platform and run one after the other: leave out -n")
     only = {name for name in config.getoption("--only").split(",") if name}
-    drills = [item for item in items if _scenario(item) is not None]
-    unknown = only - {_stem(item) for item in drills}
-    if unknown:
-        known = ", ".join(sorted({_stem(item) for item in drills}))
-        raise pytest.UsageError(f"--only: there is no feature {', '.join(sorted(unknown))}; there are {known}")
-    if only:
-        items[:] = [item for item in items if _scenario(item) is None or _stem(item) in only]
+    _keep(items, only)
     if not any(_scenario(item) is not None for item in items) or config.option.collectonly:
         return
     if config.getoption("capture") == "no":
         redaction.guard_streams()
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
+        if environment.pipeline is None and PIPELINE not in only:
+            _leave_out(config, items, PIPELINE)
         allowed = functools.partial(_allowed, config, environment, sorted(only), _collected(items))
         touches = any(not _is_static(item) for item in items)
         if touches:
@@ -313,6 +311,22 @@ def _scenario(item: pytest.Item) -> ScenarioTemplate | None:
 def _is_static(item: pytest.Item) -> bool:
     scenario = _scenario(item)
     return scenario is not None and STATIC in scenario.tags | scenario.feature.tags
+
+
+def _keep(items: list[pytest.Item], only: set[str]) -> None:
+    """Of the scenarios those of these features; all when none is named."""
+    known = {_stem(item) for item in items if _scenario(item) is not None}
+    if unknown := only - known:
+        told = f"there is no feature {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+        raise pytest.UsageError(f"--only: {told}")
+    if only:
+        items[:] = [item for item in items if _scenario(item) is None or _stem(item) in only]
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], feature: str) -> None:
+    left_out = [item for item in items if _stem(item) == feature]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 def _stem(item: pytest.Item) -> str:

@@ -18,14 +18,15 @@ from pytest_bdd.steps import step_function_context_registry
 import features.steps
 from drillbook import replay
 from drillbook.domain.verdict import Verdict
-from drillbook.drill import told
 from drillbook.evidence import chain, envelope, folder, rejudge, statement, witness
 from drillbook.evidence.envelope import NotAuthentic
 from drillbook.evidence.reading import Reader, mapping_of, texts_of
 from drillbook.evidence.rejudge import Derived, Rejudged
 from drillbook.evidence.statement import ENVELOPE_NAME, NotAStatement
 from drillbook.evidence.text import printable
+from drillbook.inspection import STATIC, Inspection
 from drillbook.run.experiment import read_journal
+from drillbook.run.stopping import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,6 +61,8 @@ def judge(run: Path) -> Rejudged:
 def _derive(reader: Reader, id_: str) -> Derived:
     load = f"drills/{id_}/load"
     document = mapping_of(reader.document(f"drills/{id_}/drill.json"))
+    if STATIC in texts_of(document.get("tags")):
+        return _inspect(reader, id_, document)
     differences = witness.differences(reader, load)
     try:
         drill = replay.drill(reader.root, id_, document)
@@ -81,6 +84,19 @@ def _derive(reader: Reader, id_: str) -> Derived:
     )
 
 
+def _inspect(reader: Reader, id_: str, document: Mapping[str, Any]) -> Derived:
+    """A scenario about files: all its sentences are spoken again, over the files that it kept."""
+    try:
+        made = replay.inspection(reader.root, id_, document)
+    except replay.NotKept as error:
+        return Derived((), (str(error),), (), _recorded_doubts(document))
+    lacking: list[str] = []
+    for sentence in made.sentences:
+        kind, _, text = sentence.partition(" ")
+        lacking += _tried(f"“{text}”", functools.partial(_say, made, text, kind), document.get("raised"))
+    return Derived(tuple(made.judgements), tuple(lacking), (), _recorded_doubts(document))
+
+
 def _tried(what: str, derive: Callable[[], None], raised: object = None) -> list[str]:
     """A sentence when something cannot be derived: data that are gone or damaged raise whatever they raise.
 
@@ -98,21 +114,21 @@ def _outside(reader: Reader, load: str, drill: Drill) -> list[str]:
     return [] if seen is None else witness.window_differences(reader, load, (seen[0], seen[1]))
 
 
-def _say(drill: Drill, text: str) -> None:
-    found = [step for step in _steps() if step.parser.is_matching(text)]
+def _say(about: Drill | Inspection, text: str, kind: str = "then") -> None:
+    found = [step for step in _steps(kind) if step.parser.is_matching(text)]
     if len(found) != 1:
         raise replay.NotKept(f"{len(found)} steps of this version know the sentence")
     (step,) = found
     arguments: Mapping[str, Any] = step.parser.parse_arguments(text) or {}
     converted = {name: step.converters.get(name, lambda value: value)(value) for name, value in arguments.items()}
-    step.step_func(drill, **converted)
+    step.step_func(about, **converted)
 
 
-def _steps() -> Iterator[StepFunctionContext]:
+def _steps(kind: str) -> Iterator[StepFunctionContext]:
     for module in pkgutil.iter_modules(features.steps.__path__, "features.steps."):
         importlib.import_module(module.name)
     for step in {id(step): step for step in step_function_context_registry.values()}.values():
-        if step.type == "then" and step.step_func.__module__.startswith("features.steps."):
+        if step.type == kind and step.step_func.__module__.startswith("features.steps."):
             yield step
 
 

@@ -6,13 +6,13 @@ Sources: https://docs.gitlab.com/ci/yaml/ (allow_failure, needs, rules, when) an
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from drillbook.domain import pipeline_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 When = Literal["on_success", "on_failure", "always", "manual", "delayed", "never"]
 
@@ -101,6 +101,38 @@ class Pipeline:
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     rules: tuple[Rule, ...] | None = None
     unseen: tuple[str, ...] = ()
+
+    def as_document(self) -> dict[str, Any]:
+        """JSON-compatible."""
+        jobs = {name: {**asdict(job), "tolerated": sorted(job.tolerated)} for name, job in self.jobs.items()}
+        return {**asdict(replace(self, jobs={})), "jobs": jobs}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Pipeline:
+        """From what `as_document` made.
+
+        Raises:
+            NotAPipeline: When the document is none of ours.
+        """
+        try:
+            jobs = {name: _job(job) for name, job in document["jobs"].items()}
+            fields: dict[str, Any] = {**document, "jobs": jobs, "rules": _rules(document["rules"])}
+            fields |= {name: tuple(map(str, document[name])) for name in ("stages", "unseen")}
+            return cls(**fields)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise NotAPipeline(f"it was not kept as a pipeline is: {error!r}") from error
+
+
+def _job(document: Mapping[str, Any]) -> Job:
+    needs, rules = document["needs"], _rules(document["rules"])
+    waits = None if needs is None else tuple(Need(**need) for need in needs)
+    fields: dict[str, Any] = {**document, "needs": waits, "rules": rules, "tolerated": frozenset(document["tolerated"])}
+    fields |= {name: tuple(map(str, document[name])) for name in ("commands", "keeps")}
+    return Job(**fields)
+
+
+def _rules(document: Sequence[Mapping[str, Any]] | None) -> tuple[Rule, ...] | None:
+    return None if document is None else tuple(Rule(**rule) for rule in document)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,3 +106,10 @@ def _say(text: str) -> None:
     """To whoever still listens: a terminal that is gone must not keep anything from being put back."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(text)
+
+
+def told(error: BaseException) -> str:
+    """What ended a scenario before its time."""
+    if isinstance(error, KeyboardInterrupt):
+        return "it was stopped before its end, by Ctrl-C or another signal"
+    return f"{type(error).__name__}: {error}"

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.domain.verdict import Verdict
+from features.rejudge import judge
+
 PROJECT = Path(__file__).resolve().parents[3]
 _RUNS_WITHIN_S = 120
 
@@ -63,6 +66,23 @@ def test_our_own_pipeline_and_gate_pass(tmp_path) -> None:
     assert proved == {"DEP-1.1", "DEP-1.2", "DEP-1.3", "DEP-1.5", "ENV-2.4"}
 
 
+def test_it_is_judged_again_from_what_it_has_read(verify) -> None:
+    _, run = verify(own(), only="pipeline,gate")
+    assert judge(run).agreement is Verdict.PASS, judge(run)
+    kept = next(run.glob("drills/*for-scans*/pipeline.json"))
+    kept.write_text(kept.read_text().replace("gitleaks git", "echo no scan"))
+    assert judge(run).agreement is Verdict.FAIL
+    kept.unlink()
+    assert judge(run).agreement is Verdict.INCONCLUSIVE
+
+
+def test_a_gate_that_was_asked_about_another_run_is_noticed(verify) -> None:
+    _, run = verify(own(), only="gate")
+    kept = next(run.glob("drills/*lets-its*/gate/passed/run.json"))
+    kept.write_text(kept.read_text().replace('"PASS"', '"FAIL"'))
+    assert judge(run).agreement is Verdict.FAIL
+
+
 def test_a_scan_that_is_taken_away_and_one_that_is_waved_through_fail(verify) -> None:
     pipeline = own().replace("gitleaks git", "echo gitleaks git").replace("--disable-pip", "--disable-pip || true #")
     code, run = verify(pipeline)
@@ -85,3 +105,16 @@ def test_an_environment_that_names_no_pipeline_proves_nothing_about_one(verify) 
     code, run = verify(None)
     assert code == 75
     assert "not proved here: twin names no pipeline" in verdicts(run)[PERSON][1]
+
+
+@pytest.mark.parametrize(("named", "chosen"), [("pipeline: ci.yml\n", 4), ("", 0)])
+def test_scenarios_about_a_pipeline_are_left_out_where_none_is_named(tmp_path, named, chosen) -> None:
+    text = (PROJECT / "environments" / "twin.yaml").read_text(encoding="utf-8")
+    environment = tmp_path / "twin.yaml"
+    environment.write_text(text.replace("pipeline: ../.gitlab-ci.yml\n", named).replace("../", f"{PROJECT}/"))
+    command = [
+        sys.executable, "-m", "pytest", "features", f"--environment={environment}", "--setup-plan", "-q",
+        "-k", "production_waits or staging_is_verified",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=_RUNS_WITHIN_S, check=False)
+    assert done.stdout.count("fixtures used") == chosen, done.stdout + done.stderr

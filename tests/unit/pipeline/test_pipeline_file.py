@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from drillbook.domain.pipeline import Need, NotAPipeline, Rule
+from drillbook.domain.pipeline import Need, NotAPipeline, Pipeline, Rule
 from drillbook.run import pipeline_file
 
 
@@ -30,6 +32,14 @@ def test_our_own_has_what_its_components_bring(own) -> None:
     assert promote.environment == "production"
     assert promote.commands[-1] == 'scripts/promote "$CANDIDATE" "$CI_REGISTRY_IMAGE/analytics:$RELEASE"'
     assert own.jobs["nightly"].tolerated == {75}
+
+
+def test_as_it_was_kept_it_is_the_same(own) -> None:
+    kept = json.loads(json.dumps(own.as_document()))
+    assert Pipeline.from_document(kept) == own
+    del kept["jobs"]["nightly"]["needs"]
+    with pytest.raises(NotAPipeline, match="needs"):
+        Pipeline.from_document(kept)
 
 
 COMPONENT = """
