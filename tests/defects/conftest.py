@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ruamel.yaml import YAML
 
+from drillbook.domain.verdict import Verdict
 from drillbook.twin.layout import CLIENT, PROFILES, state_directory
+from features.rejudge import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from drillbook.evidence.rejudge import Rejudged
 
 PROJECT = Path(__file__).resolve().parents[2]
 _DRILL_DEADLINE_S = 400.0
@@ -35,6 +39,7 @@ class Outcome:
     drills: list[dict[str, Any]]
     output: str
     environment: Path
+    judged_again: Rejudged
 
     def recover(self) -> subprocess.CompletedProcess[str]:
         """`drillbook recover` in the drill's environment."""
@@ -135,7 +140,12 @@ def drilled(tmp_path: Path) -> Callable[..., Outcome]:
         )
         assert not errors, errors
         output = done.stdout + done.stderr
-        return Outcome(done.returncode, _lines(runs, "checks.jsonl"), _drills(runs), output, environment)
+        [run] = runs.iterdir()
+        # Whatever was wrong with the platform, the run's own raw data must say what its record says.
+        again = judge(run)
+        print(f"{scenario}: judged again, which is {again.agreement}")
+        assert again.agreement is not Verdict.FAIL, again
+        return Outcome(done.returncode, _lines(runs, "checks.jsonl"), _drills(runs), output, environment, again)
 
     return drill
 

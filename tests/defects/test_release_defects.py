@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from drillbook.domain.verdict import Verdict
+
 pytestmark = pytest.mark.twin
 CUTOVER, OPERATOR = "good_release", "operator"
 """The scenarios that are drilled, by pytest's own names for them."""
@@ -23,6 +25,7 @@ def put_back(outcome) -> bool:
 def test_the_twin_without_a_defect_passes(drilled):
     outcome = drilled(CUTOVER)
     assert outcome.code == PASS, str(outcome)
+    assert outcome.judged_again.agreement is Verdict.PASS, outcome.judged_again
 
 
 def test_errors_on_2_percent_of_requests_are_found(drilled):
