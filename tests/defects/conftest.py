@@ -143,7 +143,6 @@ def drilled(tmp_path: Path) -> Callable[..., Outcome]:
         [run] = runs.iterdir()
         # Whatever was wrong with the platform, the run's own raw data must say what its record says.
         again = judge(run)
-        print(f"{scenario}: judged again, which is {again.agreement}")
         assert again.agreement is not Verdict.FAIL, again
         return Outcome(done.returncode, _lines(runs, "checks.jsonl"), _drills(runs), output, environment, again)
 
