@@ -107,9 +107,34 @@ def verify(
 @evidence_app.command()
 def rejudge(run: RunName) -> None:
     """Derive every verdict again from a run's raw data. Exit code 0 all agree, 1 not, 75 not all derived, 2 refused."""
-    # The sentences of the scenarios are spoken again, and they are known to the features only.
-    command = [sys.executable, "-m", "features.rejudge", str(_run(run).resolve())]
-    raise typer.Exit(subprocess.run(command, cwd=PROJECT, check=False).returncode)
+    raise typer.Exit(_judged_again(_run(run)))
+
+
+@evidence_app.command()
+def attest(
+    run: RunName,
+    signing_key: Annotated[str, typer.Option(help="As for sign, and the one with which the run was signed.")],
+    release: Annotated[str, typer.Option(help="Its version, where the run let more than one stay.")] = "",
+) -> None:
+    """Attest the release of a run that passed, is as it was signed, and is PASS when judged again; else refused."""
+    from drillbook.evidence import attesting
+    from drillbook.evidence.keys import KeyUnusable
+    from drillbook.evidence.release import NotAttested
+    from drillbook.signers import signer_of
+
+    folder = _run(run)
+    if _judged_again(folder) != Verdict.PASS.exit_code:
+        raise _refused(f"{folder.name} does not come out the same when it is judged again: nothing is attested")
+    try:
+        done = attesting.attest(folder, signer_of(signing_key), now_s=time.time(), release=release)
+    except (NotAttested, KeyUnusable) as error:
+        raise _refused(str(error)) from error
+    except OSError as error:
+        raise _refused(
+            f"{folder} cannot be written: {error.strerror}; make room, or check its owner and mode"
+        ) from error
+    images = ", ".join(f"{name}@sha256:{digest}" for name, digest in done.images.items())
+    typer.echo(f"attested: release {done.release}, {images}: {', '.join(done.properties)} ({done.path})")
 
 
 @evidence_app.command("public-key")
@@ -140,6 +165,12 @@ def _tell(folder: Path, found: Verification, wrong: list[str], known: History | 
     typer.echo(f"{folder.name}: {found.held} files {word} signed; verdict {said.verdict}; {follows}")
     if known is not None and not wrong:
         typer.echo(f"history: {len(known.members)} runs, none missing")
+
+
+def _judged_again(folder: Path) -> int:
+    """The exit code; the sentences of the scenarios are spoken again, and they are known to the features only."""
+    command = [sys.executable, "-m", "features.rejudge", str(folder.resolve())]
+    return subprocess.run(command, cwd=PROJECT, check=False).returncode
 
 
 def _run(name: str) -> Path:

@@ -56,6 +56,7 @@ class SlotStatus:
         ready: Replicas ready.
         pods: Names of its pods, those about to end included.
         addresses: IP addresses of its pods that are ready.
+        images: What their containers run from, each once, as the node resolved it: `NAME@sha256:DIGEST`.
     """
 
     slot: str
@@ -64,6 +65,7 @@ class SlotStatus:
     ready: int
     pods: tuple[str, ...]
     addresses: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

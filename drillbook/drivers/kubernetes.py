@@ -204,7 +204,8 @@ class KubernetesCluster:
         ready = [pod for pod in live if _is_ready(pod) and (pod.metadata.labels or {}).get(VERSION_LABEL) == version]
         names = tuple(sorted(str(pod.metadata.name) for pod in live))
         addresses = tuple(sorted(str(pod.status.pod_ip) for pod in ready))
-        return SlotStatus(slot, version, desired, len(ready), names, addresses)
+        images = {str(run.image_id) for pod in ready for run in pod.status.container_statuses or () if run.image_id}
+        return SlotStatus(slot, version, desired, len(ready), names, addresses, tuple(sorted(images)))
 
     def scale(self, slot: str, replicas: int) -> None:
         """Ask for a number of replicas."""

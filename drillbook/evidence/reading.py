@@ -21,7 +21,7 @@ LARGEST_DOCUMENT = 64 * 1024 * 1024
 RENDERED = frozenset({"report.html", "report.pdf", "junit.xml", "allure", "oscal"})
 """Files and folders that are made from the rest, at any time again, and are no evidence themselves."""
 
-SIGNATURES = frozenset({"evidence.dsse.json", "timestamp.dsse.json"})
+SIGNATURES = frozenset({"evidence.dsse.json", "timestamp.dsse.json", "release.dsse.json"})
 """Written about all the others, after them; a report that is made again later has to be the same."""
 
 _GROWING = frozenset({"console.log"})

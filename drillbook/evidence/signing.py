@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from drillbook.evidence import chain, digests, envelope, folder, statement
 from drillbook.evidence.reading import SIGNATURES, replace
-from drillbook.evidence.statement import ENVELOPE_NAME, TIMESTAMP_NAME, Link
+from drillbook.evidence.statement import ENVELOPE_NAME, RELEASE_NAME, TIMESTAMP_NAME, Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,8 @@ def sign(
 
         data, timestamp, missed = _timestamped(sealed, signer, authority)
         link = Link(record.run_id, previous.sequence + 1 if previous is not None else 1, digests.of_bytes(data))
-        (run / TIMESTAMP_NAME).unlink(missing_ok=True)
+        for about_the_last in (TIMESTAMP_NAME, RELEASE_NAME):
+            (run / about_the_last).unlink(missing_ok=True)
         if timestamp:
             replace(run / TIMESTAMP_NAME, timestamp)
         path = replace(run / ENVELOPE_NAME, data)

@@ -26,6 +26,7 @@ EXTENSION = "drillbook"
 
 ENVELOPE_NAME = "evidence.dsse.json"
 TIMESTAMP_NAME = "timestamp.dsse.json"
+RELEASE_NAME = "release.dsse.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

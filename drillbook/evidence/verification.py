@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drillbook.domain.verdict import Verdict
-from drillbook.evidence import chain, digests, envelope, statement, timestamp
+from drillbook.evidence import chain, digests, envelope, release, statement, timestamp
 from drillbook.evidence.envelope import NotAuthentic
 from drillbook.evidence.reading import RENDERED, SIGNATURES
-from drillbook.evidence.statement import ENVELOPE_NAME, TIMESTAMP_NAME, NotAStatement, Statement
+from drillbook.evidence.statement import ENVELOPE_NAME, RELEASE_NAME, TIMESTAMP_NAME, NotAStatement, Statement
 from drillbook.evidence.timestamp import NotATimestamp
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def verify(
     ]
     stamped = _Timestamp(run / TIMESTAMP_NAME, data, timestamp_roots)
     at, wrong = stamped.held(said, keys)
+    wrong += _attested(run, digests.of_bytes(data), keys)
     return Verification(said, (*findings, *wrong), len(expected), digests.of_bytes(data), at)
 
 
@@ -190,6 +191,23 @@ class _Timestamp:
 
     def _finding(self, text: str, *, unknown: bool = False) -> Finding:
         return Finding(self.path.name, text, unknown)
+
+
+def _attested(run: Path, sha256: str, keys: Sequence[PublicKey]) -> list[Finding]:
+    """What is wrong with the release's attestation, where there is one."""
+    path = run / RELEASE_NAME
+    if not _there(path):
+        return []
+    try:
+        if digests.of_file(path) is None:
+            return [Finding(RELEASE_NAME, "is a link or a device, and no plain file")]
+        payload = envelope.opened(chain.read_envelope(path), envelope.IN_TOTO, keys).payload
+    except OSError as error:
+        return [Finding(RELEASE_NAME, f"cannot be read: {error.strerror}", unknown=True)]
+    except NotAuthentic as error:
+        return [Finding(RELEASE_NAME, str(error))]
+    wrong = release.problem(payload, run, sha256)
+    return [Finding(RELEASE_NAME, wrong)] if wrong else []
 
 
 def _there(path: Path) -> bool:

@@ -52,7 +52,7 @@ class Session:
     _document: dict[str, Any]
     _ended: threading.Event = field(default_factory=threading.Event)
     _verdicts: list[Verdict] = field(default_factory=list[Verdict])
-    _released: set[str] = field(default_factory=set[str])
+    _released: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
     @classmethod
@@ -137,7 +137,7 @@ class Session:
         """Write a drill's record and count its verdict; a release that a passed drill let stay was shown good."""
         self._verdicts.append(verdict)
         if verdict is Verdict.PASS and document.get("let_stay"):
-            self._released.add(str(document["let_stay"]))
+            self._released.setdefault(str(document["let_stay"]), set()).update(document.get("images", ()))
         write_json(self.folder.drill(drill_id) / "drill.json", {**document, "id": drill_id, "verdict": str(verdict)})
 
     def close(self, *, interrupted: bool = False, left_changed: bool = False) -> Verdict:
@@ -157,6 +157,7 @@ class Session:
             self._document |= {
                 "finished_s": self.clock.now(), "verdict": str(verdict), "exit_code": verdict.exit_code,
                 "released": sorted(self._released), "interrupted": interrupted, "left_changed": left_changed,
+                "images": {version: sorted(images) for version, images in self._released.items()},
                 "watchdog_restarts": self.watchdog.restarts,
             }  # fmt: skip
             self.folder.write_run(self._document)

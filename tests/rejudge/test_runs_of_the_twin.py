@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from drillbook.domain.verdict import Verdict
+from drillbook.evidence.statement import RELEASE_NAME
 from features.rejudge import judge
 
 if TYPE_CHECKING:
@@ -54,6 +58,22 @@ def test_every_verdict_is_derived_and_agrees(run: Path) -> None:
     assert found.agreement is Verdict.PASS, _said(found)
     checks = (run / "checks.jsonl").read_text().splitlines()
     assert sum(drill.agreed for drill in found.drills) == len(checks)
+
+
+def test_the_release_that_passed_is_attested_by_its_images(run: Path, tmp_path: Path) -> None:
+    if json.loads((run / "run.json").read_text())["verdict"] != "PASS":
+        pytest.skip("the newest run did not pass, and what did not pass is not attested")
+    key = tmp_path / "evidence.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(key)], check=True)
+    key.chmod(0o600)
+    for command in ("sign", "attest"):
+        arguments = ["evidence", command, str(run), f"--signing-key=file:{key}"]
+        done = subprocess.run(
+            [sys.executable, "-m", "drillbook", *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"attested: release 1\.1\.0, \S+@sha256:[0-9a-f]{64}: DRILLBOOK_RELEASE_PASSED", done.stdout)
+    assert (run / RELEASE_NAME).is_file()
 
 
 def _rows(change: Callable[[pa.Table], pa.Table], name: str) -> Callable[[Path], None]:
