@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lock-wait", type=float, default=0.0, help="Seconds to wait for somebody else's run.")
     group.addoption("--production-allowed", action="store_true", help="Allow drills in a production environment.")
     group.addoption("--approval", default="", help="File with the approval of a production run.")
+    group.addoption("--resume", default="", help="Folder of a run that was ended before its time, to go on with.")
     group.addoption("--runs", default="", help="Where run folders are made; reports/runs when left out.")
 
 

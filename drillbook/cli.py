@@ -55,6 +55,9 @@ def verify(
     production_allowed: Annotated[bool, typer.Option(help="Allow drills in a production environment.")] = False,
     approval: Annotated[Path | None, typer.Option(help="File with the approval of a production run.")] = None,
     runs: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = RUNS,
+    resume: Annotated[
+        str, typer.Option(help="A run that was ended before its time, or `latest`: what it has drilled is kept.")
+    ] = "",
 ) -> None:
     """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
     where = _environment(environment)
@@ -76,7 +79,19 @@ def verify(
         command.append("--production-allowed")
     if approval is not None:
         command.append(f"--approval={approval.resolve()}")
+    if resume:
+        command.append(f"--resume={_run_to_resume(resume, runs)}")
     raise typer.Exit(_meaning(_run_with_signals(command)))
+
+
+def _run_to_resume(name: str, runs: Path) -> Path:
+    from drillbook.evidence import folder
+
+    try:
+        return folder.find(name, runs).resolve()
+    except folder.NotARun as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
 
 
 @app.command()

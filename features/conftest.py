@@ -26,8 +26,9 @@ from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
 from drillbook.run.monitor import Monitor, RunningRecord
+from drillbook.run.resumption import Earlier, NotResumable, earlier
 from drillbook.run.session import Session
-from drillbook.run.stopping import Stop
+from drillbook.run.stopping import WAS_STOPPED, Stop
 from drillbook.run.timeline import Timeline
 from drillbook.seen import NotReady
 from drillbook.terminal import Live
@@ -61,6 +62,7 @@ class _Run:
         self.stop = Stop()
         self.drill: Drill | Inspection | None = None
         self.touches = True
+        self.resumed: Earlier | None = None
         self.names: set[str] = set()
         self.live: Live | None = None
         self.folder: Path | None = None
@@ -91,16 +93,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if environment.pipeline is None and PIPELINE not in only:
             _leave_out(config, items, PIPELINE)
         allowed = functools.partial(_allowed, config, environment, sorted(only), _collected(items))
+        resumed = _resumed(config, environment, items)
         touches = any(not _is_static(item) for item in items)
         if touches:
             wiring.check_workload(environment)
             allowed()
-    except (EnvironmentFileError, planning.PlanError, guard.Refused) as error:
+    except (EnvironmentFileError, planning.PlanError, guard.Refused, NotResumable) as error:
         raise pytest.UsageError(str(error)) from error
     if touches:
         _refuse_what_cannot_be_decided(environment)
     run = config.stash[_RUN] = _Run(environment, allowed)
-    run.touches = touches
+    run.touches, run.resumed = touches, resumed
+    run.verdicts += resumed.verdicts if resumed is not None else []
     if config.getoption("capture") == "no":
         run.live = Live(sys.stdout, drills=len(items))
 
@@ -221,7 +225,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         return result
     state.stop.heeded = isinstance(error, KeyboardInterrupt)
     with state.stop.put_off():
-        drill.doubts += [f"the run was stopped: {reason}" for reason in state.stop.reasons]
+        drill.doubts += [f"{WAS_STOPPED}{reason}" for reason in state.stop.reasons]
         verdict = drill.finish(error)
     state.verdicts.append(verdict)
     if state.live is not None:
@@ -259,8 +263,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     state.stop.over()
     if state.live is not None:
         state.live.close()
-        verdict = merge(state.verdicts)
-        state.live.say(f"\nverdict: {verdict} ({len(state.verdicts)} of {session.testscollected} drills ran)")
+        verdict, kept = merge(state.verdicts), len(state.resumed.kept) if state.resumed is not None else 0
+        state.live.say(f"\nverdict: {verdict} ({len(state.verdicts)} of {session.testscollected + kept} drills ran)")
     if state.folder is not None:
         _report(state.folder)
         sys.stdout.write("".join(f"{said}\n" for said in signers.sign_at_the_end(state.environment, state.folder)))
@@ -321,6 +325,19 @@ def _keep(items: list[pytest.Item], only: set[str]) -> None:
         raise pytest.UsageError(f"--only: {told}")
     if only:
         items[:] = [item for item in items if _scenario(item) is None or _stem(item) in only]
+
+
+def _resumed(config: pytest.Config, environment: Environment, items: list[pytest.Item]) -> Earlier | None:
+    """The run to go on with; what came to its end there is not drilled again."""
+    if not (path := config.getoption("--resume")):
+        return None
+    found = earlier(Path(path), environment, [_title(item) for item in items], now_s=time.time())
+    done = [item for item in items if _title(item) in found.scenarios]
+    if len(done) == len(items):
+        raise NotResumable(f"{found.path.name} has drilled all that was asked for")
+    items[:] = [item for item in items if item not in done]
+    config.hook.pytest_deselected(items=done)
+    return found
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item], feature: str) -> None:
@@ -392,7 +409,8 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
             runs,
             ports.lock,
             wait_s=request.config.getoption("--lock-wait"),
-            requested=_requested(request),
+            requested=_requested(request, state),
+            resumed=state.resumed,
             versions=wiring.versions(),
             lost=functools.partial(_stop, state),
             watchdog=functools.partial(wiring.watchdog, environment),
@@ -422,7 +440,8 @@ def _open_untouched(request: pytest.FixtureRequest, state: _Run) -> Session:
             Path(request.config.getoption("--runs") or RUNS),
             untouched.NoLock(clock),
             wait_s=0.0,
-            requested=_requested(request),
+            requested=_requested(request, state),
+            resumed=state.resumed,
             versions=wiring.versions(),
             lost=functools.partial(_stop, state),
             watchdog=untouched.no_watchdog,
@@ -435,7 +454,9 @@ def _open_untouched(request: pytest.FixtureRequest, state: _Run) -> Session:
     return session
 
 
-def _requested(request: pytest.FixtureRequest) -> list[str]:
+def _requested(request: pytest.FixtureRequest, state: _Run) -> list[str]:
+    if state.resumed is not None:
+        return list(state.resumed.document["requested"])
     return [_title(item) for item in request.session.items if _scenario(item) is not None]
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from drillbook.domain.environment import Environment
     from drillbook.ports import Holder, Lock
+    from drillbook.run.resumption import Earlier
     from drillbook.run.watchdog import Watchdog
 
 STOPS_UNRENEWED_AFTER_S = 10.0
@@ -68,6 +69,7 @@ class Session:
         lost: Callable[[str], None],
         watchdog: Callable[[RunFolder, SteadyClock], Watchdog],
         begun: Callable[[Path], None],
+        resumed: Earlier | None = None,
     ) -> Session:
         """Take the lock and make the folder.
 
@@ -82,6 +84,7 @@ class Session:
                 stop the run.
             watchdog: Makes the run's watchdog, which is started before anything can be changed.
             begun: Told the run's folder as soon as that says whose run it is.
+            resumed: The run that this one goes on with, if any; it began when that did.
 
         Raises:
             LockHeld: When somebody else is inside for longer than `wait_s`.
@@ -108,8 +111,15 @@ class Session:
                 "requested": list(requested),
                 "versions": {"python": sys.version.split()[0], **versions},
             }  # fmt: skip
+            if resumed is not None:
+                document |= {
+                    "started_s": resumed.document["started_s"],
+                    "continues": {"run_id": resumed.document["run_id"], "sha256": resumed.sha256},
+                }
             folder.write_run(document)
             begun(folder.path)
+            if resumed is not None:
+                resumed.copy_into(folder)
         except BaseException:
             lock.release()
             raise
@@ -125,6 +135,8 @@ class Session:
             lock.release()
             raise
         session = cls(folder, clock, holder, lock, guarding, document)
+        for drill in resumed.kept if resumed is not None else ():
+            session._count(drill, Verdict(str(drill["verdict"])))
         session._threads = [
             threading.Thread(target=session._renew, args=(lost,), name="lock renewal", daemon=True),
             threading.Thread(target=session._beat, args=(lost,), name="heartbeat", daemon=True),
@@ -135,10 +147,13 @@ class Session:
 
     def finish_drill(self, drill_id: str, document: Mapping[str, Any], verdict: Verdict) -> None:
         """Write a drill's record and count its verdict; a release that a passed drill let stay was shown good."""
+        self._count(document, verdict)
+        write_json(self.folder.drill(drill_id) / "drill.json", {**document, "id": drill_id, "verdict": str(verdict)})
+
+    def _count(self, document: Mapping[str, Any], verdict: Verdict) -> None:
         self._verdicts.append(verdict)
         if verdict is Verdict.PASS and document.get("let_stay"):
             self._released.setdefault(str(document["let_stay"]), set()).update(document.get("images", ()))
-        write_json(self.folder.drill(drill_id) / "drill.json", {**document, "id": drill_id, "verdict": str(verdict)})
 
     def close(self, *, interrupted: bool = False, left_changed: bool = False) -> Verdict:
         """Give the lock back and write the run's verdict down.

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import FrameType
 
+STOPPED = "it was stopped before its end, by Ctrl-C or another signal"
+WAS_STOPPED = "the run was stopped: "
+"""Begins a drill's doubt; the reason follows."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WAY_BACK = "\nthe platform is being put back; this ends by itself\n"
 _OVER = "\nthe run is over; its report is being written\n"
@@ -111,5 +115,5 @@ def _say(text: str) -> None:
 def told(error: BaseException) -> str:
     """What ended a scenario before its time."""
     if isinstance(error, KeyboardInterrupt):
-        return "it was stopped before its end, by Ctrl-C or another signal"
+        return STOPPED
     return f"{type(error).__name__}: {error}"

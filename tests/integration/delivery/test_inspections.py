@@ -76,6 +76,31 @@ def test_it_is_judged_again_from_what_it_has_read(verify) -> None:
     assert judge(run).agreement is Verdict.INCONCLUSIVE
 
 
+def test_a_run_that_was_ended_is_gone_on_with_and_judged_again_as_one(tmp_path) -> None:
+    command = [sys.executable, "-m", "drillbook", "verify", "--only", "pipeline,gate", "--runs", str(tmp_path)]
+
+    def verify(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *more], cwd=PROJECT, capture_output=True, text=True, timeout=_RUNS_WITHIN_S, check=False
+        )
+
+    assert verify().returncode == 0
+    [first] = tmp_path.iterdir()
+    refused = verify("--resume", "latest")
+    assert (refused.returncode, "it came to its end" in refused.stderr + refused.stdout) == (2, True), refused
+    for gone in sorted((first / "drills").iterdir())[:2]:
+        shutil.rmtree(gone)
+    record = json.loads((first / "run.json").read_text())
+    (first / "run.json").write_text(json.dumps({**record, "verdict": "INCONCLUSIVE", "interrupted": True}))
+    resumed = verify("--resume", "latest")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert "verdict: PASS (13 of 13 drills ran)" in resumed.stdout
+    [second] = set(tmp_path.iterdir()) - {first}
+    assert len(verdicts(second)) == 13
+    assert json.loads((second / "run.json").read_text())["continues"]["run_id"] == first.name
+    assert judge(second).agreement is Verdict.PASS, judge(second)
+
+
 def test_a_gate_that_was_asked_about_another_run_is_noticed(verify) -> None:
     _, run = verify(own(), only="gate")
     kept = next(run.glob("drills/*lets-its*/gate/passed/run.json"))

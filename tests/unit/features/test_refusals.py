@@ -19,6 +19,7 @@ class Config:
             "--environment": "twin",
             "--production-allowed": False,
             "--approval": "",
+            "--resume": "",
             "--runs": "",
             "capture": "fd",
             **options,

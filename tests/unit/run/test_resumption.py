@@ -1,0 +1,132 @@
+"""A run that was ended before its time is gone on with; what came to its end in it is neither lost nor tried again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from drillbook import __version__
+from drillbook.domain.verdict import Verdict
+from drillbook.run import untouched
+from drillbook.run.clock import SteadyClock
+from drillbook.run.environment import find, load
+from drillbook.run.resumption import YOUNGER_THAN_S, NotResumable, earlier
+from drillbook.run.session import Session
+from drillbook.run.stopping import STOPPED
+
+ENVIRONMENT = load(find("twin"))
+NOW_S = 1_795_000_000.0
+ASKED = ["one", "two", "three"]
+STAYS = {"let_stay": "1.1.0", "images": ["a@sha256:1"]}
+
+
+@pytest.fixture
+def ended(tmp_path):
+    """Makes the folder of a run that was ended in the middle of `three`."""
+
+    def make(**changes: Any):
+        path = tmp_path / "20261123T081500Z-twin-aaaa"
+        records = {
+            "one": {"verdict": "PASS", **STAYS},
+            "two": {"verdict": "INCONCLUSIVE", "doubts": ["Prometheus was away"]},
+            "three": {"verdict": "INCONCLUSIVE", "raised": STOPPED},
+        }
+        for name, record in records.items():
+            folder = path / "drills" / name
+            folder.mkdir(parents=True)
+            (folder / "drill.json").write_text(json.dumps({"id": name, "scenario": name, **record}))
+            (folder / "raw").write_text(name)
+        (path / "drills" / "four").mkdir()  # it was begun, and the machine was lost
+        document = {
+            "run_id": path.name, "drillbook_version": __version__, "environment": {"sha256": ENVIRONMENT.sha256},
+            "started_s": NOW_S - 600, "verdict": "INCONCLUSIVE", "interrupted": True, "left_changed": False,
+            "requested": ASKED, **changes,
+        }  # fmt: skip
+        (path / "run.json").write_text(json.dumps(document))
+        for name in ("checks.jsonl", "timeline.jsonl"):
+            lines = [json.dumps({"drill": drill, "text": name}) + "\n" for drill in (*records, "")]
+            (path / name).write_text("".join(lines))
+        return path
+
+    return make
+
+
+def gone_on(path, requested=ASKED, now_s=NOW_S):
+    return earlier(path, ENVIRONMENT, requested, now_s=now_s)
+
+
+def test_what_came_to_its_end_is_kept_whatever_it_was(ended):
+    found = gone_on(ended())
+    assert found.scenarios == {"one", "two"}
+    assert found.verdicts == [Verdict.PASS, Verdict.INCONCLUSIVE]
+
+
+def test_a_drill_that_the_guard_stopped_is_drilled_again(ended):
+    path = ended()
+    record = {"id": "two", "scenario": "two", "verdict": "FAIL", "doubts": ["the run was stopped: a stop file"]}
+    (path / "drills" / "two" / "drill.json").write_text(json.dumps(record))
+    assert gone_on(path).scenarios == {"one"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"interrupted": False}, "it came to its end"),
+        ({"left_changed": True}, "it left something changed"),
+        ({"drillbook_version": "0.0.1"}, "it was run by version 0.0.1"),
+        ({"environment": {"sha256": "0" * 64}}, "the environment's file was another one"),
+        ({"requested": ["one", "two"]}, "other drills were asked for"),
+        ({"started_s": NOW_S - YOUNGER_THAN_S - 1}, "more than 24 h ago"),
+        ({"started_s": NOW_S + 60}, "more than 24 h ago"),
+        ({"started_s": None}, "more than 24 h ago"),
+    ],
+)
+def test_what_is_no_one_run_with_this_is_refused(ended, changes, why):
+    with pytest.raises(NotResumable, match=why):
+        gone_on(ended(**changes))
+
+
+def test_a_run_that_died_without_a_verdict_can_be_gone_on_with(ended):
+    assert gone_on(ended(verdict=None, interrupted=None)).scenarios == {"one", "two"}
+
+
+def test_a_kept_drill_with_an_open_change_is_refused(ended):
+    path = ended()
+    change = {
+        "sequence": 1, "run_id": path.name, "drill": "one", "action": "set", "arguments": {}, "fencing": 1,
+        "stage": "done", "note": "", "touches": ["route"], "generation": 2, "target": "",
+    }  # fmt: skip
+    (path / "undo.jsonl").write_text(json.dumps(change) + "\n")
+    with pytest.raises(NotResumable, match="left something changed"):
+        gone_on(path)
+
+
+@pytest.mark.parametrize("data", ["", "[]", "{}", "\x00"])
+def test_a_damaged_record_is_refused(ended, data):
+    path = ended()
+    (path / "run.json").write_text(data)
+    with pytest.raises(NotResumable):
+        gone_on(path)
+    with pytest.raises(NotResumable):
+        gone_on(path.with_name("nowhere"))
+
+
+def test_the_new_run_holds_all_of_it_and_its_verdict_counts_all(ended, tmp_path):
+    found = gone_on(ended())
+    session = Session.open(
+        ENVIRONMENT, tmp_path / "runs", untouched.NoLock(SteadyClock.starting_now()), wait_s=0.0, requested=ASKED,
+        versions={}, lost=lambda _: None, watchdog=untouched.no_watchdog, begun=lambda _: None, resumed=found,
+    )  # fmt: skip
+    session.finish_drill("three", {"let_stay": "1.2.0"}, Verdict.PASS)
+    assert session.close() is Verdict.INCONCLUSIVE
+    run = session.folder.path
+    record = json.loads((run / "run.json").read_text())
+    assert record["started_s"] == NOW_S - 600
+    assert record["continues"] == {"run_id": found.path.name, "sha256": found.sha256}
+    assert (record["released"], record["images"]) == (["1.1.0", "1.2.0"], {"1.1.0": ["a@sha256:1"], "1.2.0": []})
+    assert sorted(path.name for path in (run / "drills").iterdir()) == ["one", "three", "two"]
+    assert (run / "drills" / "two" / "raw").read_text() == "two"
+    for name in ("checks.jsonl", "timeline.jsonl"):
+        assert [json.loads(line)["drill"] for line in (run / name).read_text().splitlines()] == ["one", "two"]
