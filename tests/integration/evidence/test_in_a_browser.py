@@ -2,24 +2,12 @@
 
 import html
 import re
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+import staged
+from browser import CHROMIUM, QUIET
 
-from drillbook.evidence import report
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "evidence"))
-import evidence_samples as samples
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-extensions",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-)  # fmt: skip
 OWN = re.compile(r"https?://([a-z0-9-]+\.)*google(apis)?\.com/")
 """What Chromium asks for itself, whatever page it shows; nothing of it is resolved here."""
 
@@ -44,16 +32,14 @@ def asked(net_log):
 
 
 @pytest.fixture
-def run(tmp_path):
-    return samples.write(
-        tmp_path, [samples.cutover(), samples.rollback(), samples.undecided(), samples.broken(), samples.hostile()]
-    )
+def page(tmp_path):
+    return staged.write(tmp_path, staged.FAILED)
 
 
-def test_it_asks_nothing_of_a_network_and_logs_nothing(tmp_path, run):
+def test_it_asks_nothing_of_a_network_and_logs_nothing(tmp_path, page):
     net_log = tmp_path / "net.json"
 
-    done = browse(tmp_path / "profile", report.render(run), f"--log-net-log={net_log}", "--dump-dom")
+    done = browse(tmp_path / "profile", page, f"--log-net-log={net_log}", "--dump-dom")
 
     assert "How to read this" in done.stdout
     assert "CONSOLE" not in done.stderr
@@ -72,10 +58,9 @@ def test_a_page_that_does_ask_and_complain_is_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("width", [PHONE, 820, 1280])
-def test_nothing_is_wider_than_the_screen(tmp_path, run, width):
-    page = html.escape(report.render(run).read_text())
+def test_nothing_is_wider_than_the_screen(tmp_path, page, width):
     outer = tmp_path / "outer.html"
-    outer.write_text(MEASURE.format(width=width, page=page))
+    outer.write_text(MEASURE.format(width=width, page=html.escape(page.read_text())))
 
     done = browse(tmp_path / "profile", outer, "--dump-dom")
 
@@ -84,9 +69,9 @@ def test_nothing_is_wider_than_the_screen(tmp_path, run, width):
     assert int(needs[1]) <= width
 
 
-def test_it_prints(tmp_path, run):
+def test_it_prints(tmp_path, page):
     target = tmp_path / "report.pdf"
 
-    browse(tmp_path / "profile", report.render(run), f"--print-to-pdf={target}")
+    browse(tmp_path / "profile", page, f"--print-to-pdf={target}")
 
     assert target.read_bytes().startswith(b"%PDF")

@@ -2,16 +2,13 @@
 
 import copy
 import sys
-from pathlib import Path
 
+import evidence_samples as samples
 import pytest
+from sample import BROKEN, KEPT, Sample
 
 from drillbook.evidence import folder, oscal, oscal_checks, oscal_files
 from drillbook.evidence.requirements import catalogue
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "evidence"))
-import evidence_samples as samples
-from sample import BROKEN, KEPT, Sample
 
 CONTROLS = {control.oscal_id for control in catalogue().controls}
 

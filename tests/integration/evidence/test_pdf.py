@@ -4,16 +4,13 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
+import evidence_samples as samples
 import pytest
+from sample import Sample
 
 from drillbook.domain.wording import visible
 from drillbook.evidence import folder, pdf
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "evidence"))
-import evidence_samples as samples
-from sample import Sample
 
 PDFTOTEXT = shutil.which("pdftotext")
 

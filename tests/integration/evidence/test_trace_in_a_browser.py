@@ -2,38 +2,18 @@
 
 import html
 import re
-import sys
-import time
-from pathlib import Path
 
 import pytest
-from test_in_a_browser import CHROMIUM, MEASURE, PHONE, asked, browse
-
-from drillbook.evidence import history, trace_report, tracing
-from drillbook.evidence.requirements import catalogue
-from drillbook.evidence.scenarios import Scenario
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "evidence"))
-import evidence_samples as samples
+import staged
+from browser import CHROMIUM
+from test_in_a_browser import MEASURE, PHONE, asked, browse
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install the package chromium to run these")
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("page")
-    runs = folder / "runs"
-    runs.mkdir()
-    drills = [samples.cutover(), samples.rollback(), samples.undecided(), samples.broken(), samples.hostile()]
-    samples.write(runs, drills)
-    found = tracing.read_runs(runs)
-    scenarios = [Scenario(d.scenario, "F", "f.feature", d.requirements) for run in found for d in run.drills]
-    scenarios.append(Scenario("Never drilled", "F", "f.feature", ("DR-1.5",)))
-    matrix = tracing.trace(
-        catalogue(), scenarios, found, now_s=(found[0].finished_s or time.time()) + 60, max_age_days=1
-    )
-    assert len({row.state for row in matrix.rows}) >= 4
-    return trace_report.render(folder / "traceability.html", matrix, history.of(found))
+    return staged.write(tmp_path_factory.mktemp("page"), staged.TRACE)
 
 
 def test_it_asks_nothing_of_a_network_and_logs_nothing(tmp_path, page):
