@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from drillbook.domain.wording import quantity, span
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,6 +25,10 @@ class Verdict(StrEnum):
     def exit_code(self) -> int:
         """0, 1 or 75 (EX_TEMPFAIL of sysexits.h, which pipelines can tell from a failure)."""
         return {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 75}[self]
+
+
+WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+"""The order in which people have to know of them."""
 
 
 Direction = Literal["at_most", "at_least"]
@@ -97,8 +103,8 @@ def _decide(objective: Objective, measurement: Measurement) -> tuple[Verdict, st
     if measurement.interval is None or measurement.samples == 0:
         return Verdict.INCONCLUSIVE, f"no data from {measurement.source}"
     low, high = measurement.interval.low, measurement.interval.high
-    seen = f"measured {low:g} to {high:g} {objective.unit}"
-    limit = f"{objective.direction.replace('_', ' ')} {objective.limit:g} {objective.unit}"
+    seen = f"measured {span(measurement.interval, objective.unit)}"
+    limit = f"{objective.direction.replace('_', ' ')} {quantity(objective.limit, objective.unit)}"
     worst, best = (high, low) if objective.direction == "at_most" else (low, high)
     if _meets(objective, worst):
         return Verdict.PASS, f"{seen}, promised {limit}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drillbook.domain.undo import Stage
-from drillbook.domain.verdict import Verdict
+from drillbook.domain.verdict import WORST_FIRST, Verdict
 from drillbook.evidence.reading import text_of
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ class Deviation:
 def of(run: RunRecord) -> tuple[Deviation, ...]:
     """All of them, the worst first."""
     found = [*_of_run(run), *(deviation for drill in run.drills for deviation in _of_drill(drill))]
-    order = [Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS]
-    return tuple(sorted(dict.fromkeys(found), key=lambda deviation: order.index(deviation.verdict)))
+    return tuple(sorted(dict.fromkeys(found), key=lambda deviation: WORST_FIRST.index(deviation.verdict)))
 
 
 def _of_run(run: RunRecord) -> Iterator[Deviation]:

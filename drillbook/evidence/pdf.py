@@ -78,6 +78,7 @@ def _date(made_s: float | None) -> datetime:
 
 def _run(run: RunRecord) -> dict[str, Any]:
     requirements = run.requirements()
+    views = report.views(run)
     return {
         "id": run.run_id,
         "verdict": str(run.verdict),
@@ -93,12 +94,13 @@ def _run(run: RunRecord) -> dict[str, Any]:
             ("Drillbook", run.drillbook_version),
         ],
         "proved": [id_ for id_, verdict in requirements.items() if verdict is Verdict.PASS],
-        "unproved": [(id_, str(verdict)) for id_, verdict in requirements.items() if verdict is not Verdict.PASS],
+        "unproved": [(id_, str(verdict)) for id_, verdict in report.unproved(requirements)],
         "deviations": [
             {"where": d.where, "what": d.what, "follow_up": d.follow_up, "verdict": str(d.verdict)}
             for d in deviations.of(run)
         ],
-        "drills": [_drill(view) for view in report.views(run)],
+        "drills": [_drill(view) for view in views],
+        "worst_first": [view.number - 1 for view in report.worst_first(views)],
         "undo": [
             {
                 "sequence": str(change.sequence),
@@ -206,7 +208,7 @@ def _svg(drawing: str, more: str) -> str:
 def _styles() -> str:
     """The rules of the page's style sheet in the colours of its print, since an SVG alone has neither."""
     sheet, colours = _sheet(), _colours()
-    rules = re.findall(r"((?:path)?\.[\w-][^{}@]*)\{([^}]*)\}", sheet[: sheet.index("@media (max-width")])
+    rules = re.findall(r"((?:path)?\.[\w-][^{}@]*)\{([^}]*)\}", sheet[: sheet.index("@media screen")])
     drawn = [(name.strip(), body.strip()) for name, body in rules if re.search(r"fill|stroke|font-size|color:", body)]
     text = "".join(f"{name}{{{body}}}" for name, body in drawn)
     return "text{font-family:'Libertinus Serif'}" + re.sub(r"var\((--[\w-]+)\)", lambda found: colours[found[1]], text)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drillbook.domain.measurement import Window
-from drillbook.domain.verdict import Verdict
+from drillbook.domain.verdict import WORST_FIRST, Verdict
 from drillbook.evidence import bins, deviations, folder, intervals, lanes, pages, stages, timeplot, traffic
 from drillbook.evidence.reading import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from markupsafe import Markup
@@ -90,16 +90,18 @@ def render(run_dir: Path) -> Path:
 def page(run: RunRecord) -> str:
     """The report as HTML."""
     requirements = run.requirements()
+    drills = views(run)
     return (
         pages.templates()
         .get_template("report.html.j2")
         .render(
             run=run,
             summary=summary(run),
-            drills=views(run),
+            drills=drills,
+            worst_first=worst_first(drills),
             deviations=deviations.of(run),
             proved=[name for name, verdict in requirements.items() if verdict is Verdict.PASS],
-            unproved=[(name, verdict) for name, verdict in requirements.items() if verdict is not Verdict.PASS],
+            unproved=unproved(requirements),
             remarks=[note for note in run.notes if not note.withholds],
             style=pages.style("style.css"),
         )
@@ -109,6 +111,16 @@ def page(run: RunRecord) -> str:
 def views(run: RunRecord) -> list[DrillView]:
     """Its drills with everything that is drawn and counted of them."""
     return [_view(number, drill) for number, drill in enumerate(run.drills, start=1)]
+
+
+def worst_first(drills: Sequence[DrillView]) -> list[DrillView]:
+    """Drills as whoever decides has to know of them."""
+    return sorted(drills, key=lambda view: WORST_FIRST.index(view.record.verdict))
+
+
+def unproved(requirements: Mapping[str, Verdict]) -> list[tuple[str, Verdict]]:
+    """Those that the run did not prove, the broken ones first."""
+    return [(name, verdict) for worst in WORST_FIRST[:-1] for name, verdict in requirements.items() if verdict is worst]
 
 
 def summary(run: RunRecord) -> str:

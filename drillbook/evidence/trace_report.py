@@ -96,6 +96,7 @@ def page(matrix: Matrix, past: History, folder: Path) -> str:
             plot=partial(sparkline.plot, runs=len(past.runs)),
             in_a_row=_in_a_row,
             recovered=_recovered,
+            age_limit=_days(matrix.max_age_days),
             words=WORDS,
             symbols=_SYMBOLS,
             age=_age,
@@ -111,11 +112,11 @@ def summary(matrix: Matrix) -> str:
     """The state of all of it in one sentence."""
     counts = matrix.counts()
     if matrix.proved:
-        return f"Drills of the last {matrix.max_age_days:g} days prove all of them."
+        return f"Drills of the last {_days(matrix.max_age_days)} prove all of them."
     rest = [f"{counts[state]} {_COUNTED[state]}" for state in State if counts[state] and not state.proved]
     if not rest:
         return "All are proved, and scenarios name requirements that do not exist."
-    return f"By drills of the last {matrix.max_age_days:g} days. Not proved: {', '.join(rest)}."
+    return f"By drills of the last {_days(matrix.max_age_days)}. Not proved: {', '.join(rest)}."
 
 
 def _frameworks(matrix: Matrix) -> list[tuple[str, list[Answer]]]:
@@ -123,6 +124,10 @@ def _frameworks(matrix: Matrix) -> list[tuple[str, list[Answer]]]:
         (name, [Answer(c, matrix.answering(c)) for c in matrix.catalogue.controls if c.framework == key])
         for key, name in matrix.catalogue.frameworks.items()
     ]
+
+
+def _days(count: float) -> str:
+    return "day" if count == 1 else f"{count:g} days"
 
 
 def _age(proof: Proof) -> str:

@@ -23,6 +23,11 @@ QUIET = (
     "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-extensions",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )  # fmt: skip
+PHONE = 390
+"""Width of a phone's screen, in CSS pixels."""
+PAPER = 688
+"""Width of an A4 page within its margins, likewise."""
+
 _STARTS_WITHIN_S = 60.0
 _ANSWERS_WITHIN_S = 120.0
 _LOOKS_EACH_S = 0.05
@@ -128,7 +133,8 @@ class Browser:
 @contextmanager
 def running(profile: Path) -> Generator[Browser]:
     """Chromium with a new profile in this folder, ended at the end; it listens on 127.0.0.1 only."""
-    command = [str(CHROMIUM), *QUIET, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"]
+    options = ("--hide-scrollbars", "--remote-debugging-port=0", f"--user-data-dir={profile}")
+    command = [str(CHROMIUM), *QUIET, *options, "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         connection = websocket.create_connection(

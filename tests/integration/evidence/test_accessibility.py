@@ -4,11 +4,7 @@ import json
 
 import pytest
 import staged
-from browser import View
-
-PHONE = 390
-PAPER = 688
-"""Width of an A4 page within its margins, in CSS pixels."""
+from browser import PAPER, PHONE, View
 
 VIEWS = {
     "light": View(),

@@ -6,12 +6,11 @@ import subprocess
 
 import pytest
 import staged
-from browser import CHROMIUM, QUIET
+from browser import CHROMIUM, PAPER, PHONE, QUIET, View
 
 OWN = re.compile(r"https?://([a-z0-9-]+\.)*google(apis)?\.com/")
 """What Chromium asks for itself, whatever page it shows; nothing of it is resolved here."""
 
-PHONE = 390
 MEASURE = """<!DOCTYPE html><body><iframe id=page width={width} height=2000 srcdoc="{page}"></iframe><script>
 onload = () => {{
   const root = document.getElementById("page").contentDocument.documentElement;
@@ -75,3 +74,16 @@ def test_it_prints(tmp_path, page):
     browse(tmp_path / "profile", page, f"--print-to-pdf={target}")
 
     assert target.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("name", [staged.FAILED, staged.TRACE])
+def test_paper_has_tables_as_tables_and_nothing_beyond_its_edge(browser, tmp_path, name):
+    page = browser.open(staged.write(tmp_path, name))
+    shown = "getComputedStyle(document.querySelector('.stacking tbody tr')).display"
+
+    page.show(View(width=PHONE))
+    assert page.evaluate(shown) == "block"
+
+    page.show(View(width=PAPER, media="print"))
+    assert page.evaluate(shown) == "table-row"
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER

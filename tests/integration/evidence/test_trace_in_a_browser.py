@@ -5,8 +5,8 @@ import re
 
 import pytest
 import staged
-from browser import CHROMIUM
-from test_in_a_browser import MEASURE, PHONE, asked, browse
+from browser import CHROMIUM, PHONE
+from test_in_a_browser import MEASURE, asked, browse
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install the package chromium to run these")
 

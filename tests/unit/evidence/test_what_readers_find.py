@@ -336,3 +336,13 @@ def test_junit_has_measured_value_objective_and_bound(tmp_path):
     assert figures["release.downtime.new.objective"] == "at_most 0.25 s"
     assert figures["release.downtime.new.bound"] == "0.021"
     assert "measured 99.951 to 100 %" in found[0].find("system-out").text
+
+
+def test_the_worst_comes_first_where_somebody_decides(tmp_path):
+    run = samples.write(tmp_path, [samples.cutover(), samples.undecided(), samples.broken()])
+
+    decided = rendered(run).words.partition("the worst first")[2]
+
+    names = (samples.broken().scenario, samples.undecided().scenario, samples.cutover().scenario)
+    assert [decided.index(name) for name in names] == sorted(decided.index(name) for name in names)
+    assert decided.index("Drill 1 of 3") < decided.rindex(samples.broken().scenario), "then in the order of time"
