@@ -17,6 +17,11 @@ HERE = Path(__file__).parent
 _INSTALLS_WITHIN_S = 300
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Known when this folder is named on the command line."""
+    parser.addoption("--pictures", help="Keep the pictures of the documents in this folder: docs/images.")
+
+
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """Chromium; skips where there is none."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import evidence_samples as samples
 
+from drillbook.domain.interval import Interval
+from drillbook.domain.wording import moment
 from drillbook.evidence import history, report, trace_report, tracing
 from drillbook.evidence.requirements import catalogue
 from drillbook.evidence.scenarios import Scenario
@@ -13,39 +15,115 @@ from drillbook.evidence.scenarios import Scenario
 if TYPE_CHECKING:
     from pathlib import Path
 
-PASSED, FAILED, UNDECIDED = (
+    from evidence_samples import Drill
+
+PASSED, FAILED, UNDECIDED, NIGHTLY = (
     "report of a run that passed", "report of a run that failed", "report of a run that could not decide",
+    "report of a night",
 )  # fmt: skip
 TRACE = "traceability"
-PAGES = (PASSED, FAILED, UNDECIDED, TRACE)
+PAGES = (PASSED, FAILED, UNDECIDED, NIGHTLY, TRACE)
 
-_DRILLS = {
-    PASSED: (samples.cutover, samples.rollback),
-    FAILED: (samples.cutover, samples.rollback, samples.undecided, samples.broken, samples.hostile),
-    UNDECIDED: (samples.undecided, samples.cutover),
+_NIGHTS = 14
+_DAY_S = 86_400
+_ROWS = 12_000
+"""Of each drill of the newest night, so that its plots look like those of a real load."""
+
+_TAGS = {
+    "cutover": ("DEP-1", "DEP-2", "ENV-1", "ENV-2", "IAC-2"),
+    "rollback": ("DEP-2.3", "DEP-3"),
+    "slow-rollback": ("DEP-2.4",),
+    "failover": ("ENV-3", "DR-1.5", "DR-1.6", "DR-2"),
+    "telemetry": ("OBS-1",),
+    "backup": ("DR-1.1", "DR-1.2", "DR-1.3", "DR-1.4"),
+    "secrets": ("SEC-2",),
+    "tracing": ("OBS-3", "OBS-2"),
 }
-"""What ran, by the page's name."""
+"""Sections or ids of the catalogue that each made-up scenario is tagged with."""
 
 
 def write(place: Path, page: str) -> Path:
     """The page of this name; answers its path."""
-    return trace(place) if page == TRACE else report.render(_run(place, page))
+    if page == TRACE:
+        return trace(place)
+    return report.render(samples.write(place, _drills(page)))
 
 
 def trace(place: Path) -> Path:
-    """With a state of every kind on it."""
+    """Two weeks of nights, with a state of every kind on the page."""
     runs = place / "runs"
     runs.mkdir()
-    _run(runs, FAILED)
+    for night in range(_NIGHTS):
+        start_s = samples.START_S + (night - _NIGHTS + 1) * _DAY_S
+        name = f"{moment(start_s)[:10].replace('-', '')}T080000Z-twin-{night:04x}"
+        drills = _night(night)
+        for drill in drills:
+            drill.requirements = _requirements(drill.id)
+        samples.write(runs, drills, name=name, start_s=start_s)
     found = tracing.read_runs(runs)
-    scenarios = [Scenario(d.scenario, "F", "f.feature", d.requirements) for run in found for d in run.drills]
-    scenarios.append(Scenario("Never drilled", "F", "f.feature", ("DR-1.5",)))
-    finished_s = found[0].finished_s
+    scenarios = [
+        Scenario(drill.scenario, "F", f"{name}.feature", _requirements(name))
+        for name, drill in {drill.id: drill for night in range(_NIGHTS) for drill in _night(night)}.items()
+    ]
+    scenarios += [
+        Scenario("A secret is changed while it is used", "F", "secrets.feature", _requirements("secrets")),
+    ]
+    finished_s = found[-1].finished_s
     assert finished_s is not None
-    matrix = tracing.trace(catalogue(), scenarios, found, now_s=finished_s + 60, max_age_days=1)
-    assert len({row.state for row in matrix.rows}) >= 4
+    matrix = tracing.trace(catalogue(), scenarios, found, now_s=finished_s + 3600, max_age_days=7)
+    assert {row.state for row in matrix.rows} == set(tracing.State), "one of each"
     return trace_report.render(place / "traceability.html", matrix, history.of(found))
 
 
-def _run(place: Path, page: str) -> Path:
-    return samples.write(place, [drill() for drill in _DRILLS[page]])
+def _drills(page: str) -> list[Drill]:
+    if page == PASSED:
+        return [samples.cutover(), samples.rollback()]
+    if page == UNDECIDED:
+        return [samples.undecided(), samples.cutover()]
+    if page == NIGHTLY:
+        night = _night(_NIGHTS - 1)
+        for drill in night:
+            drill.rows = _ROWS
+        return night
+    return [samples.cutover(), samples.rollback(), samples.undecided(), samples.broken(), samples.hostile()]
+
+
+def _night(number: int) -> list[Drill]:
+    """What was drilled: one that flickers, one that broke of late, one that gets slower, and one that was left out."""
+    slower = 3.0 if number >= _NIGHTS - 2 else 0.0
+    rollback, way_back = samples.rollback(), samples.broken()
+    took = 7.2 + 0.3 * (number % 4)
+    rollback.judgements[0] = samples.judged(
+        "rollback.time", "the last bad answer comes at most 120 s after the first", "at_most", 120.0,
+        Interval(took, took + 0.2), requirements=("DEP-2.3",),
+    )  # fmt: skip
+    took = 8.1 if number == _NIGHTS - 1 else 3.1 + 0.2 * (number % 3)
+    way_back.judgements = [
+        samples.judged(
+            "rollback.by_hand", "the last bad answer comes at most 5 s after an operator asks", "at_most", 5.0,
+            Interval(took, took + 0.4), requirements=("DEP-2.4",),
+        ),
+        samples.judged("rollback.lost", "no acknowledged event is lost", "at_most", 0, Interval(0, 0), "events"),
+    ]  # fmt: skip
+    way_back.requirements = ("DEP-2.4",)
+    way_back.description = "An operator who asks for the old release has it back within seconds."
+    base = 38.0 + slower + 0.4 * (number % 3)
+    drills = [samples.cutover(), rollback, way_back, samples.failover(Interval(base, base + 0.3))]
+    telemetry = samples.undecided()
+    if number % 5 == 3 or number == _NIGHTS - 1:
+        del telemetry.judgements[1:]
+    else:
+        agree = samples.judged("slo.agree", "servers and clients agree within 2 %", "at_most", 0.02,
+                               Interval(0.001, 0.004), "ratio", requirements=("OBS-1.1",))  # fmt: skip
+        telemetry.judgements = [agree]
+    drills.append(telemetry)
+    if number == 0:
+        backup = samples.cutover()
+        backup.id, backup.scenario = "backup", "The newest backup is restored beside the live database"
+        drills.append(backup)
+    return drills
+
+
+def _requirements(name: str) -> tuple[str, ...]:
+    ids = [requirement.id for section in catalogue().sections for requirement in section.requirements]
+    return tuple(id_ for id_ in ids if any(id_ == tag or id_.startswith(f"{tag}.") for tag in _TAGS[name]))

@@ -137,6 +137,32 @@ def rollback() -> Drill:
     )  # fmt: skip
 
 
+def failover(rto: Interval = Interval(38.2, 41.0), rpo: Interval = Interval(0, 0.9)) -> Drill:  # noqa: B008 -- frozen
+    """A region is lost, and the other takes over.
+
+    Args:
+        rto: Seconds until all is served again, as measured.
+        rpo: Seconds of acknowledged writes that are lost, likewise.
+    """
+    return Drill(
+        "failover",
+        "The primary region is lost, and the secondary takes over",
+        [
+            judged("dr.rto", "service is back within 4 hours", "at_most", 14_400.0, rto, requirements=("DR-1.5",)),
+            judged("dr.rpo", "at most the last hour of data is lost", "at_most", 3600.0, rpo, requirements=("DR-1.6",)),
+        ],
+        [
+            (10.0, "injected", "cut_region", "us-east-1 is cut off", {}),
+            (21.4, "detected", "health_check", "3 checks in a row failed", {}),
+            (22.0, "intent", "promote", "promote the copy in us-west-2", {}),
+            (48.9, "recovered", "promote", "us-west-2 answers reads and writes", {}),
+        ],
+        requirements=("DR-1.5", "DR-1.6", "ENV-3.4"),
+        switch_s=None,
+        description="When a whole region is lost, the other serves in its place, and what was acknowledged is there.",
+    )  # fmt: skip
+
+
 def undecided() -> Drill:
     """Prometheus did not see the new slot."""
     drill = cutover()
@@ -175,16 +201,23 @@ def hostile() -> Drill:
     return drill
 
 
-def write(root: Path, drills: list[Drill], *, stuck: bool = False, name: str = "20261123T080000Z-twin-ab12") -> Path:
+def write(
+    root: Path,
+    drills: list[Drill],
+    *,
+    stuck: bool = False,
+    name: str = "20261123T080000Z-twin-ab12",
+    start_s: float = START_S,
+) -> Path:
     """The folder of a run of these drills."""
     run = root / name
     (run / "drills").mkdir(parents=True)
-    verdict = merge([_write_drill(run, drill) for drill in drills])
+    verdict = merge([_write_drill(run, drill, start_s) for drill in drills])
     _json(run / "run.json", {
         "run_id": name, "drillbook_version": "0.1.0",
         "environment": {"name": "twin", "tier": "staging", "file": "twin.yaml", "sha256": "00" * 32},
-        "who": {"user": "release", "host": "builder"}, "clock": {"wall_s": START_S, "monotonic_s": 1.0},
-        "started_s": START_S, "finished_s": START_S + 70 * len(drills), "verdict": str(verdict),
+        "who": {"user": "release", "host": "builder"}, "clock": {"wall_s": start_s, "monotonic_s": 1.0},
+        "started_s": start_s, "finished_s": start_s + 70 * len(drills), "verdict": str(verdict),
         "exit_code": verdict.exit_code, "requested": [drill.id for drill in drills],
         "versions": {"python": "3.11.7", "locust": "2.47.0"},
     })  # fmt: skip
@@ -200,11 +233,11 @@ def write(root: Path, drills: list[Drill], *, stuck: bool = False, name: str = "
     return run
 
 
-def requests(drill: Drill, *, seed: int = 7) -> pa.Table:
+def requests(drill: Drill, *, seed: int = 7, start_s: float = START_S) -> pa.Table:
     """The rows of a drill's load."""
     draw = np.random.default_rng(seed)
-    due = START_S + np.linspace(2.0, drill.length_s - 2.0, drill.rows)
-    at = due - START_S
+    due = start_s + np.linspace(2.0, drill.length_s - 2.0, drill.rows)
+    at = due - start_s
     on_green = np.zeros(drill.rows, dtype=bool)
     if drill.switch_s is not None:
         on_green = (at >= drill.switch_s) & (at <= (drill.bad[1] if drill.bad else 50.0))
@@ -249,7 +282,7 @@ def damaged(run: Path, seed: int) -> str:
     return f"{way} {path.relative_to(run)}"
 
 
-def _write_drill(run: Path, drill: Drill) -> Verdict:
+def _write_drill(run: Path, drill: Drill, start_s: float) -> Verdict:
     folder = run / "drills" / drill.id
     (folder / "load").mkdir(parents=True)
     (folder / "queries").mkdir()
@@ -257,7 +290,7 @@ def _write_drill(run: Path, drill: Drill) -> Verdict:
     _json(folder / "drill.json", {
         "id": drill.id, "feature": "A release is cut over without anybody noticing", "scenario": drill.scenario,
         "description": drill.description, "tags": list(drill.requirements), "requirements": list(drill.requirements),
-        "started_s": START_S, "finished_s": START_S + drill.length_s, "verdict": str(verdict), "error": None,
+        "started_s": start_s, "finished_s": start_s + drill.length_s, "verdict": str(verdict), "error": None,
         **drill.extra,
     })  # fmt: skip
     _json(folder / "experiment.json", {"title": "Cut over a release under load", "method": []})
@@ -269,21 +302,22 @@ def _write_drill(run: Path, drill: Drill) -> Verdict:
         "rollbacks": [_step("put back", "action", {"all": True})],
     })  # fmt: skip
     for number, promql in enumerate(('sum(http_requests_total{slot="green"})', "up"), start=1):
-        body = json.dumps({"status": "success", "data": {"result": [{"value": [START_S, "6000"]}]}})
+        body = json.dumps({"status": "success", "data": {"result": [{"value": [start_s, "6000"]}]}})
         _json(folder / "queries" / f"{number:03d}.json", {
-            "promql": promql, "at_s": START_S + 40, "asked_s": START_S + 41, "answered_s": START_S + 41.02,
+            "promql": promql, "at_s": start_s + 40, "asked_s": start_s + 41, "answered_s": start_s + 41.02,
             "status": 200, "body": body,
         })  # fmt: skip
     _json(folder / "load" / "plan.json", {"base_url": "http://analytics.drillbook.test"})
-    pq.write_table(requests(drill), folder / "load" / "requests.parquet")
-    starts, ends = [START_S + 12.0, START_S + 41.2], [START_S + 12.02, START_S + 41.5]
+    pq.write_table(requests(drill, start_s=start_s), folder / "load" / "requests.parquet")
+    starts, ends = [start_s + 12.0, start_s + 41.2], [start_s + 12.02, start_s + 41.5]
     stalls = pa.table({"start_s": starts, "end_s": ends, "seen_by": ["loop", "thread"]})
     pq.write_table(stalls, folder / "load" / "stalls.parquet")
     for judgement in drill.judgements:
         _append(run / "checks.jsonl", {"drill": drill.id, **asdict(judgement)})
     for t_s, kind, activity, text, data in drill.events:
-        line = {"t_s": START_S + t_s, "drill": drill.id, "kind": kind, "text": text}
-        _append(run / "timeline.jsonl", {**line, "data": {"activity": activity, **data}})
+        line = {"t_s": start_s + t_s, "drill": drill.id, "kind": kind, "text": text}
+        moved = {key: value + start_s - START_S if key.endswith("_s") else value for key, value in data.items()}
+        _append(run / "timeline.jsonl", {**line, "data": {"activity": activity, **moved}})
     return verdict
 
 
