@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,16 +20,23 @@ if TYPE_CHECKING:
     from drillbook.domain.traffic import Origin
     from drillbook.evidence.bins import Tally
     from drillbook.evidence.lanes import Marker
-    from drillbook.evidence.record import DrillRecord, Event, RunRecord
+    from drillbook.evidence.record import DrillRecord, Event, Query, RunRecord
     from drillbook.evidence.stages import Stage
+    from drillbook.evidence.timeplot import Layout, Plot
     from drillbook.evidence.traffic import Traffic
 
 _BINS = 240
+"""In a wide plot; a narrow one has half of them."""
 _LEAST_BINS = 24
 _REQUESTS_A_BIN = 8
 """On average at least, so that a close-up shows rates and not single requests."""
 _CLOSE_UP_BELOW = 0.35
 """Share of a drill within which all failures lie, so that a closer look shows more."""
+
+_MOST_ANSWERS = 400
+"""Raw answers of Prometheus in one page: with them it is about a megabyte larger. All of them are in the folder."""
+_LEAST_ANSWERS = 5
+"""Of each drill, however many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class DrillView:
         timeline: Every event with its number in the plot; notes have none.
         stages: Of its way back, with a bar each.
         intervals: A plot for each check.
+        queries: What Prometheus was asked, as far as the page has room: first what the checks rest on.
     """
 
     number: int
@@ -71,6 +80,12 @@ class DrillView:
     timeline: tuple[tuple[Marker | None, Event], ...]
     stages: tuple[tuple[Stage, Markup], ...]
     intervals: tuple[Markup, ...]
+    queries: tuple[Query, ...]
+
+    @property
+    def queries_left_out(self) -> int:
+        """Questions whose answers are in the folder only."""
+        return self.record.queries_left_out + len(self.record.queries) - len(self.queries)
 
     @property
     def stalls_s(self) -> float:
@@ -110,7 +125,8 @@ def page(run: RunRecord) -> str:
 
 def views(run: RunRecord) -> list[DrillView]:
     """Its drills with everything that is drawn and counted of them."""
-    return [_view(number, drill) for number, drill in enumerate(run.drills, start=1)]
+    answers = max(_LEAST_ANSWERS, _MOST_ANSWERS // max(len(run.drills), 1))
+    return [_view(number, drill, answers) for number, drill in enumerate(run.drills, start=1)]
 
 
 def worst_first(drills: Sequence[DrillView]) -> list[DrillView]:
@@ -146,7 +162,7 @@ def _drills(count: int) -> str:
     return f"{count} drill" if count == 1 else f"{count} drills"
 
 
-def _view(number: int, drill: DrillRecord) -> DrillView:
+def _view(number: int, drill: DrillRecord, answers: int) -> DrillView:
     markers = lanes.numbered(drill.events)
     seen = drill.traffic
     window = _window(drill, seen)
@@ -165,7 +181,14 @@ def _view(number: int, drill: DrillRecord) -> DrillView:
         timeline=timeline,
         stages=tuple(zip(way_back, stages.bars(way_back), strict=True)),
         intervals=tuple(intervals.plot(check) for check in drill.checks),
+        queries=_queries(drill, answers),
     )
+
+
+def _queries(drill: DrillRecord, most: int) -> tuple[Query, ...]:
+    rested_on = {file for check in drill.checks for file in check.recorded.measurement.evidence}
+    first = sorted(drill.queries, key=lambda query: query.file not in rested_on)[:most]
+    return tuple(query for query in drill.queries if query in first)
 
 
 def _drawings(
@@ -179,22 +202,23 @@ def _drawings(
 ) -> list[Drawing]:
     if seen is None and not markers:
         return []
-    cut = None if seen is None else bins.binned(seen, window, _BINS)
     title = f"{drill.scenario}: actions, requests and latency over time"
     stalls = () if seen is None else seen.stalls
-    plot = timeplot.Plot(title, window, zero_s, markers, cut, stalls, _latency_limit_s(drill))
-    found = [_both("Over the whole drill", plot, colours)]
+    plot = timeplot.Plot(title, window, zero_s, markers, None, stalls, _latency_limit_s(drill))
+    found = [_both("Over the whole drill", plot, seen, _BINS, colours)]
     close = _close_up(seen, window)
     if seen is not None and close is not None:
-        inside = traffic.due_within(seen, close)
-        most = min(_BINS, max(_LEAST_BINS, inside // _REQUESTS_A_BIN))
-        closer = timeplot.closer(plot, close, bins.binned(seen, close, most))
-        found.append(_both("Close-up of the failures", closer, colours))
+        most = min(_BINS, max(_LEAST_BINS, traffic.due_within(seen, close) // _REQUESTS_A_BIN))
+        found.append(_both("Close-up of the failures", timeplot.closer(plot, close), seen, most, colours))
     return found
 
 
-def _both(title: str, plot: timeplot.Plot, colours: dict[Origin, str]) -> Drawing:
-    return Drawing(title, timeplot.draw(plot, timeplot.WIDE, colours), timeplot.draw(plot, timeplot.NARROW, colours))
+def _both(title: str, plot: Plot, seen: Traffic | None, most: int, colours: dict[Origin, str]) -> Drawing:
+    def drawn(layout: Layout, most: int) -> Markup:
+        cut = None if seen is None else bins.binned(seen, plot.window, most)
+        return timeplot.draw(dataclasses.replace(plot, bins=cut), layout, colours)
+
+    return Drawing(title, drawn(timeplot.WIDE, most), drawn(timeplot.NARROW, max(_LEAST_BINS, most // 2)))
 
 
 def _window(drill: DrillRecord, seen: Traffic | None) -> Window:

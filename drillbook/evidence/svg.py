@@ -40,9 +40,18 @@ def box(x: float, y: float, width: float, height: float, class_: str, **attribut
 
 def stairs(xs: Sequence[float], upper: Sequence[float], lower: Sequence[float], class_: str) -> Markup:
     """The area between two staircases; `xs` has one more entry than each of them."""
-    forth = "".join(f"L{number(xs[i])} {number(y)}H{number(xs[i + 1])}" for i, y in enumerate(upper))
-    back = "".join(f"L{number(xs[i + 1])} {number(lower[i])}H{number(xs[i])}" for i in reversed(range(len(lower))))
-    return element("path", d=f"M{forth[1:]}{back}Z", class_=class_) if forth else _NOTHING
+    if not upper:
+        return _NOTHING
+    edges = [number(x) for x in xs]
+    forth = _steps(edges, [number(y) for y in upper])
+    back = _steps(edges[::-1], [number(y) for y in reversed(lower)])
+    return element("path", d=f"M{edges[0]} {number(upper[0])}{forth}V{number(lower[-1])}{back}Z", class_=class_)
+
+
+def _steps(edges: Sequence[str], heights: Sequence[str]) -> str:
+    """From the first edge to the last, with a turn wherever the height changes."""
+    turns = (f"H{edges[i]}V{heights[i]}" for i in range(1, len(heights)) if heights[i] != heights[i - 1])
+    return f"{''.join(turns)}H{edges[-1]}"
 
 
 def trace(points: Iterable[tuple[float, float]], class_: str) -> Markup:

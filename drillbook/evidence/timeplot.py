@@ -238,6 +238,6 @@ def _clock(plot: Plot, x: svg.Scale, top: float, bottom: float, layout: Layout) 
     return parts
 
 
-def closer(plot: Plot, window: Window, bins: Bins) -> Plot:
+def closer(plot: Plot, window: Window) -> Plot:
     """The same drill, only a part of it."""
-    return replace(plot, window=window, bins=bins, title=f"{plot.title}; close-up of the failures")
+    return replace(plot, window=window, title=f"{plot.title}; close-up of the failures")
