@@ -26,19 +26,21 @@ from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
 from drillbook.run.monitor import Monitor, RunningRecord
-from drillbook.run.resumption import Earlier, NotResumable, earlier
+from drillbook.run.resumption import NotResumable
 from drillbook.run.session import Session
 from drillbook.run.stopping import WAS_STOPPED, Stop
 from drillbook.run.timeline import Timeline
 from drillbook.seen import NotReady
 from drillbook.terminal import Live
+from features import selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pytest_bdd.parser import ScenarioTemplate, Step
+    from pytest_bdd.parser import Step
 
     from drillbook.domain.environment import Environment
+    from drillbook.run.resumption import Earlier
 
 RUNS = Path(__file__).resolve().parents[1] / "reports" / "runs"
 EXPECTED_S = 60.0
@@ -83,18 +85,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("drills change one platform and run one after the other: leave out -n")
     only = {name for name in config.getoption("--only").split(",") if name}
-    _keep(items, only)
-    if not any(_scenario(item) is not None for item in items) or config.option.collectonly:
+    selection.keep(items, only)
+    if not any(selection.scenario_of(item) is not None for item in items) or config.option.collectonly:
         return
     if config.getoption("capture") == "no":
         redaction.guard_streams()
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
         if environment.pipeline is None and PIPELINE not in only:
-            _leave_out(config, items, PIPELINE)
-        allowed = functools.partial(_allowed, config, environment, sorted(only), _collected(items))
-        resumed = _resumed(config, environment, items)
-        touches = any(not _is_static(item) for item in items)
+            selection.leave_out(config, items, PIPELINE)
+        allowed = functools.partial(_allowed, config, environment, sorted(only), selection.collected(items))
+        gone_on_with = selection.resumed(config, environment, items)
+        touches = any(not selection.is_static(item) for item in items)
         if touches:
             wiring.check_workload(environment)
             allowed()
@@ -103,8 +105,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if touches:
         _refuse_what_cannot_be_decided(environment)
     run = config.stash[_RUN] = _Run(environment, allowed)
-    run.touches, run.resumed = touches, resumed
-    run.verdicts += resumed.verdicts if resumed is not None else []
+    run.touches, run.resumed = touches, gone_on_with
+    run.verdicts += gone_on_with.verdicts if gone_on_with is not None else []
     if config.getoption("capture") == "no":
         run.live = Live(sys.stdout, drills=len(items))
 
@@ -177,7 +179,7 @@ def inspection(request: pytest.FixtureRequest, session: Session) -> Iterator[Ins
 def _about(request: pytest.FixtureRequest, session: Session) -> dict[str, Any]:
     """What a drill and an inspection have in common."""
     scenario = scenario_wrapper_template_registry[request.function]
-    name = _title(request.node)
+    name = selection.title(request.node)
     id_ = request.config.stash[_RUN].unique(name)
     return {
         "id": id_,
@@ -211,7 +213,7 @@ def pytest_bdd_before_step_call(request: pytest.FixtureRequest, step: Step) -> N
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """After the last step, or whatever ended them: put back, judge, and show pytest what is no pass."""
     state = item.config.stash.get(_RUN, None)
-    if state is None or _scenario(item) is None:
+    if state is None or selection.scenario_of(item) is None:
         return (yield)
     error: BaseException | None = None
     result = None
@@ -307,64 +309,6 @@ def _report(folder: Path) -> None:
     sys.stdout.write(f"\nreport: {page}\njunit:  {cases}\n")
 
 
-def _scenario(item: pytest.Item) -> ScenarioTemplate | None:
-    function = getattr(item, "obj", None)
-    return scenario_wrapper_template_registry.get(function) if function is not None else None
-
-
-def _is_static(item: pytest.Item) -> bool:
-    scenario = _scenario(item)
-    return scenario is not None and STATIC in scenario.tags | scenario.feature.tags
-
-
-def _keep(items: list[pytest.Item], only: set[str]) -> None:
-    """Of the scenarios those of these features; all when none is named."""
-    known = {_stem(item) for item in items if _scenario(item) is not None}
-    if unknown := only - known:
-        told = f"there is no feature {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
-        raise pytest.UsageError(f"--only: {told}")
-    if only:
-        items[:] = [item for item in items if _scenario(item) is None or _stem(item) in only]
-
-
-def _resumed(config: pytest.Config, environment: Environment, items: list[pytest.Item]) -> Earlier | None:
-    """The run to go on with; what came to its end there is not drilled again."""
-    if not (path := config.getoption("--resume")):
-        return None
-    found = earlier(Path(path), environment, [_title(item) for item in items], now_s=time.time())
-    done = [item for item in items if _title(item) in found.scenarios]
-    if len(done) == len(items):
-        raise NotResumable(f"{found.path.name} has drilled all that was asked for")
-    items[:] = [item for item in items if item not in done]
-    config.hook.pytest_deselected(items=done)
-    return found
-
-
-def _leave_out(config: pytest.Config, items: list[pytest.Item], feature: str) -> None:
-    left_out = [item for item in items if _stem(item) == feature]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
-
-
-def _stem(item: pytest.Item) -> str:
-    scenario = _scenario(item)
-    return Path(scenario.feature.filename).stem if scenario is not None else ""
-
-
-def _title(item: pytest.Item) -> str:
-    """The scenario's name, with its example's values."""
-    callspec = getattr(item, "callspec", None)
-    example = callspec.params.get("_pytest_bdd_example", {}) if callspec is not None else {}
-    scenario = _scenario(item)
-    name = scenario.name if scenario is not None else item.name
-    return f"{name} ({', '.join(str(value) for value in example.values())})" if example else name
-
-
-def _collected(items: Sequence[pytest.Item]) -> list[tuple[str, str]]:
-    """What pytest means to drill, by feature and scenario."""
-    return [(_stem(item), scenario.name) for item in items if (scenario := _scenario(item)) is not None]
-
-
 def _allowed(
     config: pytest.Config, environment: Environment, only: Sequence[str], collected: Sequence[tuple[str, str]]
 ) -> float:
@@ -457,7 +401,7 @@ def _open_untouched(request: pytest.FixtureRequest, state: _Run) -> Session:
 def _requested(request: pytest.FixtureRequest, state: _Run) -> list[str]:
     if state.resumed is not None:
         return list(state.resumed.document["requested"])
-    return [_title(item) for item in request.session.items if _scenario(item) is not None]
+    return [selection.title(item) for item in request.session.items if selection.scenario_of(item) is not None]
 
 
 def _close(state: _Run, session: Session, ports: wiring.Platform) -> None:

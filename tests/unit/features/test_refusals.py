@@ -10,6 +10,7 @@ import pytest
 
 from drillbook import wiring
 from features import conftest as drills
+from features import selection
 
 
 class Config:
@@ -37,8 +38,8 @@ def scenario(name, stem, tags=()):
 
 @pytest.fixture
 def items(monkeypatch):
-    monkeypatch.setattr(drills, "_scenario", lambda item: item)
-    monkeypatch.setattr(drills, "_stem", lambda item: item.stem)
+    monkeypatch.setattr(selection, "scenario_of", lambda item: item)
+    monkeypatch.setattr(selection, "stem", lambda item: item.stem)
     names = {
         "A good release replaces the live one": "cutover",
         "A release that fails its validation never takes traffic": "cutover",

@@ -1,0 +1,90 @@
+"""Which scenarios pytest drills, and what they are called."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_bdd.scenario import scenario_wrapper_template_registry
+
+from drillbook.inspection import STATIC
+from drillbook.run.resumption import Earlier, NotResumable, earlier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_bdd.parser import ScenarioTemplate
+
+    from drillbook.domain.environment import Environment
+
+
+def scenario_of(item: pytest.Item) -> ScenarioTemplate | None:
+    """The scenario that an item is; None when it is something else."""
+    function = getattr(item, "obj", None)
+    return scenario_wrapper_template_registry.get(function) if function is not None else None
+
+
+def is_static(item: pytest.Item) -> bool:
+    """Whether it needs no platform."""
+    scenario = scenario_of(item)
+    return scenario is not None and STATIC in scenario.tags | scenario.feature.tags
+
+
+def keep(items: list[pytest.Item], only: set[str]) -> None:
+    """Of the scenarios those of these features; all when none is named.
+
+    Raises:
+        UsageError: When there is no such feature.
+    """
+    known = {stem(item) for item in items if scenario_of(item) is not None}
+    if unknown := only - known:
+        told = f"there is no feature {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+        raise pytest.UsageError(f"--only: {told}")
+    if only:
+        items[:] = [item for item in items if scenario_of(item) is None or stem(item) in only]
+
+
+def resumed(config: pytest.Config, environment: Environment, items: list[pytest.Item]) -> Earlier | None:
+    """The run to go on with; what came to its end there is not drilled again.
+
+    Raises:
+        NotResumable: When that run cannot be gone on with.
+    """
+    if not (path := config.getoption("--resume")):
+        return None
+    found = earlier(Path(path), environment, [title(item) for item in items], now_s=time.time())
+    done = [item for item in items if title(item) in found.scenarios]
+    if len(done) == len(items):
+        raise NotResumable(f"{found.path.name} has drilled all that was asked for")
+    items[:] = [item for item in items if item not in done]
+    config.hook.pytest_deselected(items=done)
+    return found
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item], feature: str) -> None:
+    """All scenarios of a feature."""
+    left_out = [item for item in items if stem(item) == feature]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def stem(item: pytest.Item) -> str:
+    """Name of the feature's file, by which it is asked for; empty for what is no scenario."""
+    scenario = scenario_of(item)
+    return Path(scenario.feature.filename).stem if scenario is not None else ""
+
+
+def title(item: pytest.Item) -> str:
+    """The scenario's name, with its example's values."""
+    callspec = getattr(item, "callspec", None)
+    example = callspec.params.get("_pytest_bdd_example", {}) if callspec is not None else {}
+    scenario = scenario_of(item)
+    name = scenario.name if scenario is not None else item.name
+    return f"{name} ({', '.join(str(value) for value in example.values())})" if example else name
+
+
+def collected(items: Sequence[pytest.Item]) -> list[tuple[str, str]]:
+    """What pytest means to drill, by feature and scenario."""
+    return [(stem(item), scenario.name) for item in items if (scenario := scenario_of(item)) is not None]
