@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.domain import streak
 from drillbook.domain.verdict import Verdict
+from drillbook.domain.wording import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,15 +46,17 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One objective of one scenario over all runs.
+    """One objective of one scenario over all runs in one environment.
 
     Attributes:
         scenario: Name.
+        environment: Name.
         objective: As it was in the newest run.
         figures: Oldest first.
     """
 
     scenario: str
+    environment: str
     objective: Objective
     figures: tuple[Figure, ...]
 
@@ -93,15 +96,17 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One scenario over all runs.
+    """One scenario over all runs in one environment.
 
     Attributes:
         scenario: Name.
+        environment: Name.
         verdicts: One for each run; None where it was not drilled.
         requirements: Of the newest drill.
     """
 
     scenario: str
+    environment: str
     verdicts: tuple[Verdict | None, ...]
     requirements: tuple[str, ...]
 
@@ -116,9 +121,26 @@ class Past:
         return _in_a_row(self.drilled)
 
     @property
+    def passed(self) -> int:
+        """How many drills did; an INCONCLUSIVE one did not."""
+        return sum(verdict is Verdict.PASS for verdict in self.drilled)
+
+    @property
     def shown_share(self) -> float:
         """The share of drills that pass, as far as those in a row show it."""
         return streak.shown_share(self.in_a_row)
+
+    @property
+    def shown_by_all(self) -> float:
+        """The share of drills that pass, as far as all of them show it."""
+        return streak.shown_share_of(self.passed, len(self.drilled))
+
+    @property
+    def broke_at(self) -> int | None:
+        """The run since which it has not passed; None when it did in the newest, or never has."""
+        places = [place for place, verdict in enumerate(self.verdicts) if verdict is not None]
+        last_pass = max((place for place in places if self.verdicts[place] is Verdict.PASS), default=None)
+        return None if last_pass is None else next((place for place in places if place > last_pass), None)
 
     @property
     def flips(self) -> int:
@@ -156,6 +178,15 @@ class History:
     series: tuple[Series, ...]
 
     @property
+    def environments(self) -> tuple[str, ...]:
+        """In which there were runs."""
+        return tuple(sorted({_environment(run) for run in self.runs}))
+
+    def named(self, one: Past | Series) -> str:
+        """A scenario's name, with its environment where there are several."""
+        return one.scenario if len(self.environments) < 2 else f"{one.scenario}, in {one.environment}"  # noqa: PLR2004
+
+    @property
     def recovery(self) -> tuple[Series, ...]:
         """Objectives about time to recover and data lost."""
         about = (s for s in self.series if RECOVERY & {*s.objective.requirements})
@@ -165,18 +196,24 @@ class History:
     def findings(self) -> tuple[str, ...]:
         """What somebody should look into, in sentences."""
         found = [
-            f"{past.scenario}: passed {past.regressed} times in a row, and is now {past.drilled[-1]}"
+            f"{self.named(past)}: passed {_times(past.regressed)}, and is now {past.drilled[-1]}: "
+            f"no pass since {moment(self.runs[past.broke_at].started_s)}"
             for past in self.pasts
-            if past.regressed
+            if past.broke_at is not None
         ]
         found += [
-            f"{past.scenario}: its verdict changed {past.flips} times in {min(len(past.drilled), _RECENT)} drills"
+            f"{self.named(past)}: has not passed in any of its drills ({len(past.drilled)})"
+            for past in self.pasts
+            if not past.passed
+        ]
+        found += [
+            f"{self.named(past)}: its verdict changed {past.flips} times in {min(len(past.drilled), _RECENT)} drills"
             for past in self.pasts
             if past.flaky
         ]
         found += [
-            f"{s.scenario}: {s.objective.statement}: the newest two figures are worse than each of the {s.drifted} "
-            f"before them (by chance: {s.by_chance:.1%})"
+            f"{self.named(s)}: {s.objective.statement}: the newest two figures are worse than each of the {s.drifted} "
+            f"before them (by chance: {s.by_chance * 100:.1f} %)"
             for s in self.series
             if s.drifted
         ]
@@ -184,25 +221,29 @@ class History:
 
 
 def of(runs: Iterable[RunRecord]) -> History:
-    """Of runs, oldest first."""
+    """Of runs, oldest first; what was drilled in one environment tells nothing of another."""
     runs = tuple(runs)
-    drills: dict[str, list[tuple[int, DrillRecord]]] = {}
+    drills: dict[tuple[str, str], list[tuple[int, DrillRecord]]] = {}
     for number, run in enumerate(runs):
         for drill in run.drills:
-            drills.setdefault(drill.scenario, []).append((number, drill))
-    pasts = tuple(_past(name, found, len(runs)) for name, found in drills.items())
-    series = tuple(one for name, found in drills.items() for one in _series(name, found))
+            drills.setdefault((drill.scenario, _environment(run)), []).append((number, drill))
+    pasts = tuple(_past(*key, found, len(runs)) for key, found in drills.items())
+    series = tuple(one for key, found in drills.items() for one in _series(*key, found))
     return History(runs, pasts, series)
 
 
-def _past(name: str, drills: Sequence[tuple[int, DrillRecord]], runs: int) -> Past:
+def _environment(run: RunRecord) -> str:
+    return run.environment.get("name") or "unknown"
+
+
+def _past(name: str, environment: str, drills: Sequence[tuple[int, DrillRecord]], runs: int) -> Past:
     verdicts: list[Verdict | None] = [None] * runs
     for number, drill in drills:
         verdicts[number] = drill.verdict
-    return Past(name, tuple(verdicts), drills[-1][1].requirements)
+    return Past(name, environment, tuple(verdicts), drills[-1][1].requirements)
 
 
-def _series(name: str, drills: Sequence[tuple[int, DrillRecord]]) -> Iterable[Series]:
+def _series(name: str, environment: str, drills: Sequence[tuple[int, DrillRecord]]) -> Iterable[Series]:
     """Objectives of the newest drill; figures of another unit are of something else."""
     latest: dict[str, Objective] = {
         check.recorded.objective.id: check.recorded.objective for check in drills[-1][1].checks
@@ -214,11 +255,15 @@ def _series(name: str, drills: Sequence[tuple[int, DrillRecord]]) -> Iterable[Se
             for check in drill.checks
             if check.recorded.objective.id == id_ and check.recorded.objective.unit == objective.unit
         )
-        yield Series(name, objective, figures)
+        yield Series(name, environment, objective, figures)
 
 
 def _figure(number: int, check: Check) -> Figure:
     return Figure(number, check.recorded.measurement.interval, check.verdict)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times in a row"
 
 
 def _worse(objective: Objective, interval: Interval) -> float:

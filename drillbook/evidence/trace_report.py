@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from drillbook.domain import streak
 from drillbook.domain.verdict import Verdict
-from drillbook.domain.wording import quantity
-from drillbook.evidence import pages, sparkline
+from drillbook.evidence import history_report, pages
 from drillbook.evidence.reading import replace
 from drillbook.evidence.tracing import DAY_S, State
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from drillbook.evidence.history import History, Past, Series
+    from drillbook.evidence.history import History
     from drillbook.evidence.requirements import Control
     from drillbook.evidence.tracing import Matrix, Proof, Row
-
-MOST_NIGHTS = 30
-"""Runs that are shown one by one; all of them count."""
 
 WORDS = {
     State.PROVED: "a running system was seen to keep it, within the age limit",
@@ -89,20 +83,13 @@ def page(matrix: Matrix, past: History, folder: Path) -> str:
                 (section, [rows[each.id] for each in section.requirements]) for section in matrix.catalogue.sections
             ],
             frameworks=_frameworks(matrix),
-            environments=sorted({run.environment.get("name") or "unknown" for run in matrix.runs}),
-            history=past,
-            nights=past.runs[-MOST_NIGHTS:],
-            first_night=max(len(past.runs) - MOST_NIGHTS, 0),
-            plot=partial(sparkline.plot, runs=len(past.runs)),
-            in_a_row=_in_a_row,
-            recovered=_recovered,
+            **history_report.words(past),
             age_limit=_days(matrix.max_age_days),
             words=WORDS,
             symbols=_SYMBOLS,
             age=_age,
             link=partial(_link, folder=folder),
             PASS=Verdict.PASS,
-            needed=streak.needed(),
             style=pages.style("style.css", "trace.css"),
         )
     )
@@ -153,27 +140,3 @@ def _link(proof: Proof, folder: Path) -> str:
         return target.relative_to(folder.resolve()).as_posix()
     except ValueError:
         return ""
-
-
-def _in_a_row(past: Past) -> str:
-    """What its streak shows, in a sentence."""
-    count = past.in_a_row
-    if not count:
-        return "the last one did not pass: nothing is shown"
-    return f"at least {_share(past.shown_share)} of such drills pass, at {_share(streak.CONFIDENCE)} confidence"
-
-
-def _recovered(series: Series) -> str:
-    """What a streak of a recovery shows, in a sentence."""
-    if not series.in_a_row or series.worst is None:
-        return "the last one did not keep it: nothing is shown"
-    worst = quantity(series.worst, series.objective.unit)
-    share = _share(streak.shown_share(series.in_a_row))
-    missing = max(streak.needed() - series.in_a_row, 0)
-    more = f"; {missing} more for {_share(streak.SHARE)}" if missing else ""
-    return f"at least {share} of recoveries are no worse than {worst}, at {_share(streak.CONFIDENCE)} confidence{more}"
-
-
-def _share(value: float) -> str:
-    """Rounded down: what is shown is never more."""
-    return f"{math.floor(value * 1000 + 1e-9) / 10:g} %"

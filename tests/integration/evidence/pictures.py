@@ -40,4 +40,12 @@ PICTURES = (
     Picture(
         "traceability.png", "traceability", "header", ".attention", ("not proved: broken", "requirements proved"),
     ),
+    Picture(
+        "history.png", "history", "#nights", ".nights",
+        ("To be looked into", "13 times in a row, and is now FAIL", "by all 14, at least 70.3 % do"),
+    ),
+    Picture(
+        "recovery.png", "history", ".nights ~ h3", ".recovery",
+        ("Recovery: how long it takes", "DR-1.5", "are no worse than 41.7 s"),
+    ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ import evidence_samples as samples
 
 from drillbook.domain.interval import Interval
 from drillbook.domain.wording import moment
-from drillbook.evidence import history, report, trace_report, tracing
+from drillbook.evidence import history, history_report, report, trace_report, tracing
 from drillbook.evidence.requirements import catalogue
 from drillbook.evidence.scenarios import Scenario
 
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
     from evidence_samples import Drill
 
+    from drillbook.evidence.record import RunRecord
+
 PASSED, FAILED, UNDECIDED, NIGHTLY = (
     "report of a run that passed", "report of a run that failed", "report of a run that could not decide",
     "report of a night",
 )  # fmt: skip
-TRACE = "traceability"
-PAGES = (PASSED, FAILED, UNDECIDED, NIGHTLY, TRACE)
+TRACE, HISTORY = "traceability", "history"
+PAGES = (PASSED, FAILED, UNDECIDED, NIGHTLY, TRACE, HISTORY)
 
 _NIGHTS = 14
 _DAY_S = 86_400
@@ -45,13 +47,14 @@ _TAGS = {
 def write(place: Path, page: str) -> Path:
     """The page of this name; answers its path."""
     if page == TRACE:
-        return trace(place)
+        return trace(place, nights(place / "runs"))
+    if page == HISTORY:
+        return history_report.render(place / "history.html", history.of(nights(place / "runs")))
     return report.render(samples.write(place, _drills(page)))
 
 
-def trace(place: Path) -> Path:
-    """Two weeks of nights, with a state of every kind on the page."""
-    runs = place / "runs"
+def nights(runs: Path) -> tuple[RunRecord, ...]:
+    """Two weeks of them."""
     runs.mkdir()
     for night in range(_NIGHTS):
         start_s = samples.START_S + (night - _NIGHTS + 1) * _DAY_S
@@ -60,7 +63,11 @@ def trace(place: Path) -> Path:
         for drill in drills:
             drill.requirements = _requirements(drill.id)
         samples.write(runs, drills, name=name, start_s=start_s)
-    found = tracing.read_runs(runs)
+    return tracing.read_runs(runs)
+
+
+def trace(place: Path, found: tuple[RunRecord, ...]) -> Path:
+    """With a state of every kind on it."""
     scenarios = [
         Scenario(drill.scenario, "F", f"{name}.feature", _requirements(name))
         for name, drill in {drill.id: drill for night in range(_NIGHTS) for drill in _night(night)}.items()

@@ -76,7 +76,7 @@ def test_it_prints(tmp_path, page):
     assert target.read_bytes().startswith(b"%PDF")
 
 
-@pytest.mark.parametrize("name", [staged.FAILED, staged.TRACE])
+@pytest.mark.parametrize("name", [staged.FAILED, staged.TRACE, staged.HISTORY])
 def test_paper_has_tables_as_tables_and_nothing_beyond_its_edge(browser, tmp_path, name):
     page = browser.open(staged.write(tmp_path, name))
     shown = "getComputedStyle(document.querySelector('.stacking tbody tr')).display"

@@ -8,7 +8,7 @@ import staged
 from browser import View
 from pictures import MOST_BYTES, PICTURES
 
-_MARGIN = 24
+_MARGIN = 16
 _BOX = """(() => {{
   const [first, last] = [{first!r}, {last!r}].map(name => document.querySelector(name).getBoundingClientRect());
   return [first.top + scrollY, last.bottom + scrollY];

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sample import BROKEN, KEPT, UNDECIDED, Sample, check
+from sample import BROKEN, KEPT, SCENARIO, START_S, UNDECIDED, Sample, check
+from typer.testing import CliRunner
 
+from drillbook.cli import app
 from drillbook.domain.verdict import Verdict
-from drillbook.evidence import folder, history, sparkline
+from drillbook.evidence import folder, history, history_report, sparkline
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def test_two_figures_worse_than_all_before_are_a_drift_while_they_still_pass(rec
     steady = [took(1 + n / 10, 1.05 + n / 10) for n in range(5)]
 
     assert seen(record, *steady, took(3, 4), took(3, 4)).series[0].drifted == 5
-    assert "by chance: 4.8%" in seen(record, *steady, took(3, 4), took(3, 4)).findings[0]
+    assert "by chance: 4.8 %" in seen(record, *steady, took(3, 4), took(3, 4)).findings[0]
     assert not seen(record, *steady, took(3, 4), took(1, 1.1)).series[0].drifted
     assert not seen(record, *steady, took(1.4, 4), took(3, 4)).series[0].drifted, "the intervals are not apart"
     assert not seen(record, *steady[1:], took(3, 4), took(3, 4)).series[0].drifted, "too few to say so"
@@ -105,3 +107,89 @@ def test_figures_are_drawn_with_their_limit_where_it_is_near(record):
     assert "limit-line" in near
     assert "limit-line" not in far
     assert "limit at most 120 s" in far
+
+
+def test_nights_of_two_environments_are_two_histories(record):
+    here, there = list(nights(record, KEPT, KEPT)), list(nights(record, BROKEN))
+    there = [replace(run, environment={"name": "staging"}) for run in there]
+    found = history.of([here[0], *there, here[1]])
+
+    assert [(past.environment, past.verdicts) for past in found.pasts] == [
+        ("twin", (Verdict.PASS, None, Verdict.PASS)),
+        ("staging", (None, Verdict.FAIL, None)),
+    ]
+    assert found.findings == (f"{SCENARIO}, in staging: has not passed in any of its drills (1)",)
+    assert [found.named(past) for past in found.pasts] == [f"{SCENARIO}, in twin", f"{SCENARIO}, in staging"]
+    assert history.of(here).named(found.pasts[0]) == SCENARIO
+    assert [series.environment for series in found.series] == ["twin", "staging"]
+
+
+def test_a_regression_is_told_from_its_first_run(record):
+    runs = list(nights(record, KEPT, BROKEN, UNDECIDED))
+    runs = [replace(run, started_s=START_S + night * 86_400) for night, run in enumerate(runs)]
+
+    found = history.of(runs)
+
+    assert found.pasts[0].broke_at == 1
+    assert found.findings[0].endswith("passed once, and is now INCONCLUSIVE: no pass since 2026-11-19 11:06:40 UTC")
+    assert history.of(runs[:1]).pasts[0].broke_at is None
+    assert history.of(runs[1:]).pasts[0].broke_at is None, "it never passed"
+
+
+def test_drills_that_did_not_pass_count_where_all_are_counted(record):
+    mended, broken = seen(record, BROKEN, KEPT, UNDECIDED, KEPT).pasts[0], seen(record, KEPT, BROKEN).pasts[0]
+
+    assert mended.passed == 2
+    assert mended.shown_by_all == pytest.approx(0.0976, abs=1e-4)
+    told = "at least 5 % of such drills pass if what failed before is mended; by all 4, at least 9.7 % do"
+    assert history_report.shown(mended) == told
+    assert history_report.shown(broken) == "the last one did not pass; by all 2, at least 2.5 % do"
+    assert history_report.shown(seen(record, KEPT, KEPT).pasts[0]) == "at least 22.3 % of such drills pass"
+
+
+def test_the_page_has_the_worst_first_and_everything_that_was_found(record):
+    other = replace(next(nights(record, KEPT)).drills[0], scenario="Another")
+    runs = [replace(run, drills=(other, *run.drills)) for run in nights(record, KEPT, BROKEN)]
+    runs += [replace(run, drills=()) for run in runs[:1]]
+
+    page = history_report.page(history.of(runs))
+
+    table = page.split("Which shows, at 95 % confidence", 1)[1]
+    assert table.index(SCENARIO) < table.index("Another")
+    assert "3 of 4 drills in 3 runs passed; 1 thing has to be looked into." in page
+    assert "passed once, and is now FAIL" in page
+    assert table.count(": not drilled") == 2 * 2, "as title and as label"
+    assert "No run was found" in history_report.page(history.of([]))
+
+
+def test_recoveries_are_told_by_requirement_with_their_bound(record):
+    page = history_report.page(seen(record, *[took(5, 6)] * 14))
+
+    assert "at least 80.7 % of recoveries are no worse than 6 s; 45 more in a row for 95 %" in page
+    assert "DEP-2.3 · " in page
+
+
+def history_of(place, *checks):
+    runs = place / "runs"
+    for night, judged in enumerate(checks):
+        started = {"started_s": START_S + night * 86_400}
+        Sample(checks=(judged,), run=started).write(runs / f"run-{night}")
+    return CliRunner().invoke(app, ["history", "--runs", str(runs)])
+
+
+@pytest.mark.parametrize(("checks", "code"), [((KEPT, KEPT), 0), ((KEPT, BROKEN), 1), ((BROKEN,), 1)])
+def test_the_command_tells_the_nights_and_ends_with_whether_to_look_into_something(tmp_path, checks, code):
+    ended = history_of(tmp_path, *checks)
+
+    assert ended.exit_code == code, ended.output
+    signs = "".join("✓" if judged is KEPT else "✕" for judged in checks)
+    assert f"  {signs}  {signs.count('✓')} of {len(signs)} passed" in ended.output
+    assert ("look into: " in ended.output) is bool(code)
+    assert (tmp_path / "history.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_the_command_refuses_where_there_are_no_runs(tmp_path):
+    ended = CliRunner().invoke(app, ["history", "--runs", str(tmp_path / "none")])
+
+    assert ended.exit_code == 2
+    assert "give the folder of the runs with --runs" in ended.output
