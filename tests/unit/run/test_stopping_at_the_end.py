@@ -14,6 +14,7 @@ from drillbook.run.stopping import Stop
 def test_a_signal_after_the_end_only_says_so(capsys, number):
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
+        signal.signal(number, signal.SIG_DFL)  # a test that is run in the background inherits that it is ignored
         Stop().over()
         os.kill(os.getpid(), number)
         assert "the run is over; its report is being written" in capsys.readouterr().err
