@@ -28,7 +28,7 @@ PAGES = (PASSED, FAILED, UNDECIDED, NIGHTLY, TRACE, HISTORY)
 
 _NIGHTS = 14
 _DAY_S = 86_400
-_ROWS = 12_000
+_ROWS = 7_000
 """Of each drill of the newest night, so that its plots look like those of a real load."""
 
 _TAGS = {
@@ -99,7 +99,7 @@ def _night(number: int) -> list[Drill]:
     """What was drilled: one that flickers, one that broke of late, one that gets slower, and one that was left out."""
     slower = 3.0 if number >= _NIGHTS - 2 else 0.0
     rollback, way_back = samples.rollback(), samples.broken()
-    took = 7.2 + 0.3 * (number % 4)
+    took = 7.8 + 0.3 * (number % 4)
     rollback.judgements[0] = samples.judged(
         "rollback.time", "the last bad answer comes at most 120 s after the first", "at_most", 120.0,
         Interval(took, took + 0.2), requirements=("DEP-2.3",),
