@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import run_folder
 
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
-from drillbook.domain.verdict import Judgement, Objective, Verdict, judge, merge
+from drillbook.domain.verdict import Judgement, Objective, judge, merge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -210,27 +210,22 @@ def write(
     start_s: float = START_S,
 ) -> Path:
     """The folder of a run of these drills."""
-    run = root / name
-    (run / "drills").mkdir(parents=True)
-    verdict = merge([_write_drill(run, drill, start_s) for drill in drills])
-    _json(run / "run.json", {
+    verdict = merge(judgement.verdict for drill in drills for judgement in drill.judgements)
+    document = {
         "run_id": name, "drillbook_version": "0.1.0",
         "environment": {"name": "twin", "tier": "staging", "file": "twin.yaml", "sha256": "00" * 32},
         "who": {"user": "release", "host": "builder"}, "clock": {"wall_s": start_s, "monotonic_s": 1.0},
         "started_s": start_s, "finished_s": start_s + 70 * len(drills), "verdict": str(verdict),
         "exit_code": verdict.exit_code, "requested": [drill.id for drill in drills],
         "versions": {"python": "3.11.7", "locust": "2.47.0"},
-    })  # fmt: skip
-    (run / "environment.yaml").write_text("name: twin\ntier: staging\n")
-    for stage in ("intended", "done", "stuck" if stuck else "undone"):
-        _append(run / "undo.jsonl", {
-            "sequence": 1, "run_id": name, "drill": drills[0].id if drills else "", "action": "switch-traffic",
-            "arguments": {"arguments": {"slot": "green"}, "before": {"weights": {"blue": 100, "green": 0}}},
-            "fencing": 3, "stage": stage, "note": "" if stage != "undone" else "slot blue has the public's traffic",
-        })  # fmt: skip
-    for file in ("checks.jsonl", "timeline.jsonl"):
-        (run / file).touch()
-    return run
+    }  # fmt: skip
+    change = {
+        "sequence": 1, "run_id": name, "drill": drills[0].id if drills else "", "action": "switch-traffic",
+        "arguments": {"arguments": {"slot": "green"}, "before": {"weights": {"blue": 100, "green": 0}}}, "fencing": 3,
+    }  # fmt: skip
+    last, note = ("stuck", "") if stuck else ("undone", "slot blue has the public's traffic")
+    files = [_files(drill, start_s) for drill in drills]
+    return run_folder.write(root / name, document, files, run_folder.stages(change, last, note))
 
 
 def requests(drill: Drill, *, seed: int = 7, start_s: float = START_S) -> pa.Table:
@@ -282,61 +277,55 @@ def damaged(run: Path, seed: int) -> str:
     return f"{way} {path.relative_to(run)}"
 
 
-def _write_drill(run: Path, drill: Drill, start_s: float) -> Verdict:
-    folder = run / "drills" / drill.id
-    (folder / "load").mkdir(parents=True)
-    (folder / "queries").mkdir()
+def _files(drill: Drill, start_s: float) -> run_folder.DrillFiles:
+    starts, ends = [start_s + 12.0, start_s + 41.2], [start_s + 12.02, start_s + 41.5]
+    return run_folder.DrillFiles(
+        document=_document(drill, start_s),
+        journal=_journal(),
+        judgements=drill.judgements,
+        events=[_event(drill, start_s, *event) for event in drill.events],
+        queries=[_query(promql, start_s) for promql in ('sum(http_requests_total{slot="green"})', "up")],
+        requests=requests(drill, start_s=start_s),
+        stalls=pa.table({"start_s": starts, "end_s": ends, "seen_by": ["loop", "thread"]}),
+        experiment={"title": "Cut over a release under load", "method": []},
+    )
+
+
+def _document(drill: Drill, start_s: float) -> dict[str, Any]:
     verdict = merge(judgement.verdict for judgement in drill.judgements)
-    _json(folder / "drill.json", {
+    return {
         "id": drill.id, "feature": "A release is cut over without anybody noticing", "scenario": drill.scenario,
         "description": drill.description, "tags": list(drill.requirements), "requirements": list(drill.requirements),
         "started_s": start_s, "finished_s": start_s + drill.length_s, "verdict": str(verdict), "error": None,
         **drill.extra,
-    })  # fmt: skip
-    _json(folder / "experiment.json", {"title": "Cut over a release under load", "method": []})
-    _json(folder / "journal.json", {
+    }  # fmt: skip
+
+
+def _event(  # noqa: PLR0917 -- as in the tables above
+    drill: Drill, start_s: float, t_s: float, kind: str, activity: str, text: str, data: dict[str, Any]
+) -> dict[str, Any]:
+    moved = {key: value + start_s - START_S if key.endswith("_s") else value for key, value in data.items()}
+    line = {"t_s": start_s + t_s, "drill": drill.id, "kind": kind, "text": text}
+    return {**line, "data": {"activity": activity, **moved}}
+
+
+def _query(promql: str, start_s: float) -> dict[str, Any]:
+    body = json.dumps({"status": "success", "data": {"result": [{"value": [start_s, "6000"]}]}})
+    return {
+        "promql": promql, "at_s": start_s + 40, "asked_s": start_s + 41, "answered_s": start_s + 41.02, "status": 200,
+        "body": body,
+    }  # fmt: skip
+
+
+def _journal() -> dict[str, Any]:
+    return {
         "status": "completed", "deviated": False,
         "steady_states": {"before": {"probes": [_step("the platform serves", "probe", True)]}, "after": {"probes": []}},
         "run": [_step("deploy release", "action", {"seen": "2 of 2 pods ready"}),
                 {**_step("switch traffic", "action", None), "status": "failed", "exception": ["Boom: ", "it broke"]}],
         "rollbacks": [_step("put back", "action", {"all": True})],
-    })  # fmt: skip
-    for number, promql in enumerate(('sum(http_requests_total{slot="green"})', "up"), start=1):
-        body = json.dumps({"status": "success", "data": {"result": [{"value": [start_s, "6000"]}]}})
-        _json(folder / "queries" / f"{number:03d}.json", {
-            "promql": promql, "at_s": start_s + 40, "asked_s": start_s + 41, "answered_s": start_s + 41.02,
-            "status": 200, "body": body,
-        })  # fmt: skip
-    _json(folder / "load" / "plan.json", {"base_url": "http://analytics.drillbook.test"})
-    pq.write_table(requests(drill, start_s=start_s), folder / "load" / "requests.parquet")
-    starts, ends = [start_s + 12.0, start_s + 41.2], [start_s + 12.02, start_s + 41.5]
-    stalls = pa.table({"start_s": starts, "end_s": ends, "seen_by": ["loop", "thread"]})
-    pq.write_table(stalls, folder / "load" / "stalls.parquet")
-    for judgement in drill.judgements:
-        _append(run / "checks.jsonl", {"drill": drill.id, **asdict(judgement)})
-    for t_s, kind, activity, text, data in drill.events:
-        line = {"t_s": start_s + t_s, "drill": drill.id, "kind": kind, "text": text}
-        moved = {key: value + start_s - START_S if key.endswith("_s") else value for key, value in data.items()}
-        _append(run / "timeline.jsonl", {**line, "data": {"activity": activity, **moved}})
-    return verdict
+    }  # fmt: skip
 
 
 def _step(name: str, kind: str, output: object) -> dict[str, Any]:
     return {"activity": {"name": name, "type": kind}, "output": output, "status": "succeeded", "duration": 1.25}
-
-
-def _json(path: Path, document: object) -> None:
-    path.write_text(json.dumps(_plain(document)))
-
-
-def _append(path: Path, document: object) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(_plain(document)) + "\n")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return "inf" if value == float("inf") else value

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import run_folder
 
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
@@ -69,23 +67,16 @@ class Sample:
         """Make the folder; answers it."""
         verdict = merge(judged.verdict for judged in self.checks)
         verdict = Verdict.INCONCLUSIVE if self.error and verdict is Verdict.PASS else verdict
-        folder = path / "drills" / DRILL
-        (folder / "load").mkdir(parents=True)
-        (folder / "queries").mkdir()
-        _json(path / "run.json", self._run(verdict))
-        _json(folder / "drill.json", self._drill(verdict))
-        _json(folder / "journal.json", _journal())
-        _json(folder / "queries" / "001.json", _query())
-        _json(folder / "load" / "plan.json", {"base_url": "http://analytics.drillbook.test"})
-        (path / "environment.yaml").write_text("name: twin\ntier: staging\n", encoding="utf-8")
-        _lines(path / "checks.jsonl", [{"drill": DRILL, **asdict(judged)} for judged in self.checks])
-        _lines(path / "timeline.jsonl", [*_events(), *self.events])
-        stages = ["intended", "done", self.undo]
-        _lines(path / "undo.jsonl", [{**_change(), "stage": stage, "note": "seen"} for stage in stages])
-        pq.write_table(self._requests(), path / REQUESTS)
-        stalls = pa.table({"start_s": [START_S + 4.0], "end_s": [START_S + 4.2]})
-        pq.write_table(stalls, folder / "load" / "stalls.parquet")
-        return path
+        drill = run_folder.DrillFiles(
+            document=self._drill(verdict),
+            journal=_journal(),
+            judgements=self.checks,
+            events=[*_events(), *self.events],
+            queries=[_query()],
+            requests=self._requests(),
+            stalls=pa.table({"start_s": [START_S + 4.0], "end_s": [START_S + 4.2]}),
+        )
+        return run_folder.write(path, self._run(verdict), [drill], run_folder.stages(_change(), self.undo, "seen"))
 
     def _run(self, verdict: Verdict) -> dict[str, Any]:
         return {
@@ -165,21 +156,3 @@ def _journal() -> dict[str, Any]:
 def _query() -> dict[str, Any]:
     return {"promql": 'sum(http_requests_total{slot="green"})', "at_s": SWITCH_S, "asked_s": SWITCH_S,
             "answered_s": SWITCH_S + 0.01, "status": 200, "body": {"status": "success"}}  # fmt: skip
-
-
-def _json(path: Path, document: dict[str, Any]) -> None:
-    path.write_text(json.dumps(_plain(document), allow_nan=False), encoding="utf-8")
-
-
-def _lines(path: Path, documents: list[dict[str, Any]]) -> None:
-    lines = [json.dumps(_plain(document), allow_nan=False) + "\n" for document in documents]
-    path.write_text("".join(lines), encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    """Infinities are strings in a run's folder."""
-    if isinstance(value, float) and math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
