@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from drillbook.evidence.history import Figure, Series
 
 WIDTH, HEIGHT = 260.0, 40.0
+MOST_RUNS = 120
+"""That have two pixels each; the older ones count, and are not drawn."""
+
 _PAD = 4.0
 _WIDEST = 9.0
 _THIN = 2.0
@@ -23,9 +26,16 @@ _FAR = 4.0
 
 
 def plot(series: Series, runs: int) -> Markup:
-    """A bar for each run from the lower to the upper bound; the limit as a line where it is near."""
+    """A bar for each of the newest runs from the lower to the upper bound; the limit as a line where it is near.
+
+    Args:
+        series: What is drawn.
+        runs: How many there were in all, drilled or not.
+    """
     objective = series.objective
-    bounds = [b for f in series.figures if f.interval for b in (f.interval.low, f.interval.high) if abs(b) < _DRAWABLE]
+    first = max(runs - MOST_RUNS, 0)
+    figures = [figure for figure in series.figures if figure.run >= first]
+    bounds = [b for f in figures if f.interval for b in (f.interval.low, f.interval.high) if abs(b) < _DRAWABLE]
     if not bounds:
         return svg.figure(WIDTH, HEIGHT, "nothing was measured", "spark", [])
     low, high = min(*bounds, bounds[0]), max(*bounds, bounds[0])
@@ -34,14 +44,14 @@ def plot(series: Series, runs: int) -> Markup:
         low, high = min(low, objective.limit), max(high, objective.limit)
     room = (high - low) or abs(high) or 1.0
     y = svg.Scale(low - 0.1 * room, high + 0.1 * room, HEIGHT - _PAD, _PAD)
-    step = (WIDTH - 2 * _PAD) / max(runs, 1)
+    step = (WIDTH - 2 * _PAD) / max(runs - first, 1)
     parts = [svg.line(0, HEIGHT - 1, WIDTH, HEIGHT - 1, "grid")]
     if near:
         parts.append(svg.line(0, y(objective.limit), WIDTH, y(objective.limit), "limit-line"))
-    parts += [_bar(figure, y, _PAD + (figure.run + 0.5) * step, min(0.7 * step, _WIDEST)) for figure in series.figures]
+    parts += [_bar(each, y, _PAD + (each.run - first + 0.5) * step, min(0.7 * step, _WIDEST)) for each in figures]
     side = "at most" if objective.direction == "at_most" else "at least"
     words = (
-        f"{len(series.figures)} measurements between {quantity(min(bounds), objective.unit)} and "
+        f"{len(figures)} measurements between {quantity(min(bounds), objective.unit)} and "
         f"{quantity(max(bounds), objective.unit)}, limit {side} {quantity(objective.limit, objective.unit)}"
     )
     return svg.figure(WIDTH, HEIGHT, words, "spark", parts)

@@ -109,6 +109,16 @@ def test_figures_are_drawn_with_their_limit_where_it_is_near(record):
     assert "limit at most 120 s" in far
 
 
+def test_of_a_year_of_nights_the_newest_are_drawn(record):
+    series = seen(record, *[took(1, 2)] * 3, *[took(3, 4)] * sparkline.MOST_RUNS).series[0]
+
+    drawn = sparkline.plot(series, len(series.figures))
+
+    assert drawn.count("<rect") == sparkline.MOST_RUNS
+    assert f"{sparkline.MOST_RUNS} measurements between 3 s and 4 s" in drawn
+    assert 'x="-' not in drawn
+
+
 def test_nights_of_two_environments_are_two_histories(record):
     here, there = list(nights(record, KEPT, KEPT)), list(nights(record, BROKEN))
     there = [replace(run, environment={"name": "staging"}) for run in there]
