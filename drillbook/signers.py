@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from drillbook.domain.traffic import Origin
+from drillbook.domain.verdict import Verdict
 from drillbook.drivers.http_client import HttpClient
 from drillbook.drivers.ssh_agent import SshAgent
 from drillbook.drivers.vault import Vault
-from drillbook.evidence import signing, timestamp
+from drillbook.evidence import signing, timestamp, verification
 from drillbook.evidence.keys import FileSigner, KeyUnusable, PublicKey
+from drillbook.evidence.statement import ENVELOPE_NAME
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
@@ -145,6 +147,31 @@ class TimestampService:
 def timestamps(url: str, ca_file: Path | None = None) -> TimestampService | None:
     """Who says when a run was signed; nobody when no address is given."""
     return TimestampService(url, ca_file) if url else None
+
+
+class NotAsSigned(Exception):
+    """A run is not as this environment's key has signed it; the text says what differs."""
+
+
+def envelope_of(environment: Environment, folder: Path) -> str:
+    """Digest of what was signed about a run; empty when nothing was, or nothing is signed here.
+
+    Args:
+        environment: Where it ran.
+        folder: The run's.
+
+    Raises:
+        NotAsSigned: When it was signed, and is not as it was, or nobody can tell.
+    """
+    if environment.signing is None or not (folder / ENVELOPE_NAME).exists():
+        return ""
+    try:
+        found = verification.verify(folder, [signer_of(environment.signing.key).public_key()])
+    except KeyUnusable as error:
+        raise NotAsSigned(f"nobody can tell whether it is as it was signed: {error}") from error
+    if found.verdict is not Verdict.PASS:
+        raise NotAsSigned(f"it is not as it was signed: {'; '.join(map(str, found.findings[:3]))}")
+    return found.sha256
 
 
 def sign_at_the_end(environment: Environment, folder: Path) -> list[str]:

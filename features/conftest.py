@@ -40,9 +40,11 @@ if TYPE_CHECKING:
     from pytest_bdd.parser import Step
 
     from drillbook.domain.environment import Environment
+    from drillbook.domain.guard import Plan
     from drillbook.run.resumption import Earlier
 
-RUNS = Path(__file__).resolve().parents[1] / "reports" / "runs"
+FEATURES = Path(__file__).resolve().parent
+RUNS = FEATURES.parent / "reports" / "runs"
 EXPECTED_S = 60.0
 """Of one scenario, for the guard."""
 INSPECTED_WITHIN_S = 1.0
@@ -64,11 +66,18 @@ class _Run:
         self.stop = Stop()
         self.drill: Drill | Inspection | None = None
         self.touches = True
+        self.plan = ""
         self.resumed: Earlier | None = None
         self.names: set[str] = set()
         self.live: Live | None = None
         self.folder: Path | None = None
         self.running_record: RunningRecord | None = None
+
+    def go_on_with(self, resumed: Earlier) -> None:
+        """What is kept of an earlier run counts, and nothing new gets its name."""
+        self.resumed = resumed
+        self.verdicts += resumed.verdicts
+        self.names |= resumed.ids
 
     def unique(self, name: str) -> str:
         """A drill's id."""
@@ -95,7 +104,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if environment.pipeline is None and PIPELINE not in only:
             selection.leave_out(config, items, PIPELINE)
         allowed = functools.partial(_allowed, config, environment, sorted(only), selection.collected(items))
-        gone_on_with = selection.resumed(config, environment, items)
+        plan = _plan(environment, sorted(only)).sha256
+        gone_on_with = selection.resumed(config, environment, items, plan)
         touches = any(not selection.is_static(item) for item in items)
         if touches:
             wiring.check_workload(environment)
@@ -105,8 +115,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if touches:
         _refuse_what_cannot_be_decided(environment)
     run = config.stash[_RUN] = _Run(environment, allowed)
-    run.touches, run.resumed = touches, gone_on_with
-    run.verdicts += gone_on_with.verdicts if gone_on_with is not None else []
+    run.touches, run.plan = touches, plan
+    if gone_on_with is not None:
+        run.go_on_with(gone_on_with)
     if config.getoption("capture") == "no":
         run.live = Live(sys.stdout, drills=len(items))
 
@@ -309,6 +320,10 @@ def _report(folder: Path) -> None:
     sys.stdout.write(f"\nreport: {page}\njunit:  {cases}\n")
 
 
+def _plan(environment: Environment, only: Sequence[str]) -> Plan:
+    return planning.run_plan(environment, planning.drills(FEATURES, only), FEATURES)
+
+
 def _allowed(
     config: pytest.Config, environment: Environment, only: Sequence[str], collected: Sequence[tuple[str, str]]
 ) -> float:
@@ -318,14 +333,14 @@ def _allowed(
         PlanError: When nobody can tell what would be done.
         Refused: When the guard does not allow it.
     """
-    features, approval = Path(__file__).parent, config.getoption("--approval")
-    drills = planning.drills(features, only)
+    approval = config.getoption("--approval")
+    drills = planning.drills(FEATURES, only)
     missing = planning.unplanned(drills, collected)
     if missing:
         raise guard.Refused(f"the plan lacks {'; '.join(missing)}, so nobody can tell whether that is allowed")
     return guard.check(
         environment,
-        planning.run_plan(environment, drills, features),
+        _plan(environment, only),
         now_s=time.time(),
         expected_s=planning.expected_s(drills, Path(config.getoption("--runs") or RUNS)),
         production_allowed=config.getoption("--production-allowed"),
@@ -355,6 +370,7 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
             wait_s=request.config.getoption("--lock-wait"),
             requested=_requested(request, state),
             resumed=state.resumed,
+            plan=state.plan,
             versions=wiring.versions(),
             lost=functools.partial(_stop, state),
             watchdog=functools.partial(wiring.watchdog, environment),
@@ -386,6 +402,7 @@ def _open_untouched(request: pytest.FixtureRequest, state: _Run) -> Session:
             wait_s=0.0,
             requested=_requested(request, state),
             resumed=state.resumed,
+            plan=state.plan,
             versions=wiring.versions(),
             lost=functools.partial(_stop, state),
             watchdog=untouched.no_watchdog,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
+from drillbook import signers
 from drillbook.inspection import STATIC
 from drillbook.run.resumption import Earlier, NotResumable, earlier
 
@@ -46,15 +48,25 @@ def keep(items: list[pytest.Item], only: set[str]) -> None:
         items[:] = [item for item in items if scenario_of(item) is None or stem(item) in only]
 
 
-def resumed(config: pytest.Config, environment: Environment, items: list[pytest.Item]) -> Earlier | None:
+def resumed(config: pytest.Config, environment: Environment, items: list[pytest.Item], plan: str) -> Earlier | None:
     """The run to go on with; what came to its end there is not drilled again.
+
+    Args:
+        config: With the option `--resume`.
+        environment: Where it is gone on with.
+        items: What is drilled; those that were are taken out.
+        plan: Digest of what would be done.
 
     Raises:
         NotResumable: When that run cannot be gone on with.
     """
     if not (path := config.getoption("--resume")):
         return None
-    found = earlier(Path(path), environment, [title(item) for item in items], now_s=time.time())
+    found = earlier(Path(path), environment, [title(item) for item in items], now_s=time.time(), plan=plan)
+    try:
+        found = dataclasses.replace(found, envelope=signers.envelope_of(environment, found.path))
+    except signers.NotAsSigned as error:
+        raise NotResumable(f"{found.path.name} cannot be gone on with: {error}") from error
     done = [item for item in items if title(item) in found.scenarios]
     if len(done) == len(items):
         raise NotResumable(f"{found.path.name} has drilled all that was asked for")

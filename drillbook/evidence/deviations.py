@@ -12,7 +12,7 @@ from drillbook.evidence.reading import text_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from drillbook.evidence.record import DrillRecord, RunRecord
+    from drillbook.evidence.record import Continued, DrillRecord, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ def _of_run(run: RunRecord) -> Iterator[Deviation]:
                 f"change {change.sequence}, {text_of(change.action, limit=200)}, was not put back",
                 "run `drillbook recover`, and look at the system before anything else is run on it", Verdict.FAIL,
             )  # fmt: skip
+    if run.continues is not None:
+        yield from _of_continuing(run.continues)
     for name in run.missing:
         yield Deviation(name, "was asked for and left no record", "drill it again", Verdict.INCONCLUSIVE)
     for note in run.notes:
@@ -55,6 +57,15 @@ def _of_run(run: RunRecord) -> Iterator[Deviation]:
             yield Deviation("the run", told, "find out what became of the evidence; drill again", Verdict.INCONCLUSIVE)
         else:
             yield Deviation("the run", told, "take note", Verdict.PASS)
+
+
+def _of_continuing(before: Continued) -> Iterator[Deviation]:
+    unsigned = "" if before.envelope else ", of which nothing was signed"
+    told = f"goes on with {before.run_id}, which was ended before its time{unsigned}"
+    yield Deviation("the run", told, "keep the folder of that run as well", Verdict.PASS)
+    for drill in before.again:
+        told = f"was begun in {before.run_id}, stopped before it had shown anything, and drilled again"
+        yield Deviation(drill, told, "take note", Verdict.PASS)
 
 
 def _of_drill(drill: DrillRecord) -> Iterator[Deviation]:

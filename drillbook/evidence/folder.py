@@ -20,7 +20,7 @@ from drillbook.evidence.reading import (
     text_of,
     texts_of,
 )  # fmt: skip
-from drillbook.evidence.record import Check, DrillRecord, Event, Query, RunRecord, Step
+from drillbook.evidence.record import Check, Continued, DrillRecord, Event, Query, RunRecord, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,7 +105,14 @@ def read(run_dir: Path, *, load: bool = True) -> RunRecord:
         files=files,
         notes=(*general, *reader.taken()),
         approval=_flat(run.get("approval")),
+        continues=_continued(mapping_of(run.get("continues"))),
     )
+
+
+def _continued(found: Mapping[str, Any]) -> Continued | None:
+    if not found:
+        return None
+    return Continued(text_of(found.get("run_id")), text_of(found.get("envelope")), texts_of(found.get("again")))
 
 
 def _drill(
@@ -149,6 +156,7 @@ def _drill(
         queries_left_out=left_out,
         traffic=seen,
         source=text_of(document.get("file") or document.get("source"), limit=200),
+        let_stay=text_of(document.get("let_stay"), limit=200),
         notes=reader.taken(),
     )
 

@@ -221,11 +221,20 @@ class History:
 
 
 def of(runs: Iterable[RunRecord]) -> History:
-    """Of runs, oldest first; what was drilled in one environment tells nothing of another."""
+    """Of runs, oldest first; what was drilled in one environment tells nothing of another.
+
+    A drill that a run has kept of the one that it goes on with counts once.
+    """
     runs = tuple(runs)
     drills: dict[tuple[str, str], list[tuple[int, DrillRecord]]] = {}
+    counted: set[tuple[str, str, float]] = set()
     for number, run in enumerate(runs):
         for drill in run.drills:
+            if drill.started_s is not None:
+                same = (drill.id, drill.scenario, drill.started_s)
+                if run.continues is not None and same in counted:
+                    continue
+                counted.add(same)
             drills.setdefault((drill.scenario, _environment(run)), []).append((number, drill))
     pasts = tuple(_past(*key, found, len(runs)) for key, found in drills.items())
     series = tuple(one for key, found in drills.items() for one in _series(*key, found))

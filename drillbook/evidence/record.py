@@ -148,6 +148,7 @@ class DrillRecord:
         queries_left_out: Files of questions that are there and not in `queries`.
         traffic: What the load saw; None when there was none, or none that can be read.
         source: Name of the feature's file without its ending, when recorded.
+        let_stay: Version of the release that it was to let stay; empty for none.
         notes: About its evidence.
     """
 
@@ -169,6 +170,7 @@ class DrillRecord:
     queries_left_out: int = 0
     traffic: Traffic | None = None
     source: str = ""
+    let_stay: str = ""
     notes: tuple[Note, ...] = ()
 
     @property
@@ -237,6 +239,21 @@ class RawFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """A run that was ended before its time, and that another goes on with.
+
+    Attributes:
+        run_id: Which.
+        envelope: SHA-256 of what was signed about it; empty when nothing was.
+        again: Names of its drills that were begun there and drilled again.
+    """
+
+    run_id: str
+    envelope: str = ""
+    again: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run.
 
@@ -260,6 +277,8 @@ class RunRecord:
         files: Everything in the folder.
         notes: About the evidence of the run as a whole.
         approval: Who approved it and why; empty where none was asked for, or none is recorded.
+        continues: The run that it goes on with, what was signed about that, and which of its drills were begun again;
+            None when it began by itself.
     """
 
     path: Path
@@ -281,6 +300,7 @@ class RunRecord:
     files: tuple[RawFile, ...]
     notes: tuple[Note, ...]
     approval: Mapping[str, str] = field(default_factory=dict[str, str])
+    continues: Continued | None = None
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """A run goes on where another was ended before its time: by a job that may last no longer, or a machine that was lost.
 
 Drills that came to their end keep their verdicts, whatever those are; only what was not drilled, or was stopped in the
-middle, is drilled now. The new run's folder holds all of it, so that it is read, judged and signed like any other.
+middle and had shown nothing by then, is drilled now. The new run's folder holds all of it, so that it is read, judged
+and signed like any other.
 """
 
 from __future__ import annotations
@@ -44,12 +45,31 @@ class Earlier:
         document: Its `run.json`.
         sha256: Digest of that.
         kept: The records of its drills that came to their end.
+        again: Ids of those that were begun and are drilled again.
+        envelope: Digest of what was signed about it; empty when nothing was.
     """
 
     path: Path
     document: Mapping[str, Any]
     sha256: str
     kept: tuple[Mapping[str, Any], ...]
+    again: tuple[str, ...] = ()
+    envelope: str = ""
+
+    @property
+    def reference(self) -> dict[str, Any]:
+        """What the new run's record says of it."""
+        return {
+            "run_id": self.document["run_id"],
+            "sha256": self.sha256,
+            "envelope": self.envelope or None,
+            "again": list(self.again),
+        }
+
+    @property
+    def ids(self) -> set[str]:
+        """Names of the folders that are kept."""
+        return {str(drill["id"]) for drill in self.kept}
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -67,7 +87,7 @@ class Earlier:
         Raises:
             FolderError: When it cannot be copied.
         """
-        ids = {str(drill["id"]) for drill in self.kept}
+        ids = self.ids
         try:
             for id_ in ids:
                 shutil.copytree(self.path / "drills" / id_, folder.path / "drills" / id_)
@@ -79,7 +99,7 @@ class Earlier:
                     append_line(folder.path / name, line, durable=True)
 
 
-def earlier(path: Path, environment: Environment, requested: Sequence[str], *, now_s: float) -> Earlier:
+def earlier(path: Path, environment: Environment, requested: Sequence[str], *, now_s: float, plan: str = "") -> Earlier:
     """The run to go on with.
 
     Args:
@@ -87,6 +107,7 @@ def earlier(path: Path, environment: Environment, requested: Sequence[str], *, n
         environment: Where it is gone on with.
         requested: Names of the drills that are asked for now.
         now_s: Seconds since the epoch.
+        plan: Digest of what would be done now, the releases' chart and values and what the drills say included.
 
     Raises:
         NotResumable: When it came to its end, was about something else or another day, or left something changed.
@@ -94,19 +115,22 @@ def earlier(path: Path, environment: Environment, requested: Sequence[str], *, n
     try:
         data = (path / "run.json").read_bytes()
         document: dict[str, Any] = dict(json.loads(data))
-        drills = [_drill(folder) for folder in sorted((path / "drills").iterdir())]
+        drills = {folder.name: _drill(folder) for folder in sorted((path / "drills").iterdir())}
         changes = latest(Change.from_document(line) for line in read_lines(path / "undo.jsonl"))
+        broken = {str(line.get("drill")) for line in read_lines(path / "checks.jsonl") if line.get("verdict") == "FAIL"}
     except (OSError, ValueError, KeyError, TypeError, FolderError) as error:
         raise NotResumable(f"{path} is no run that could be read: {error}") from error
-    kept = tuple(drill for drill in drills if drill and not _stopped(drill))
-    for reason in _obstacles(document, environment, requested, now_s):
-        raise NotResumable(f"{path.name} cannot be gone on with: {reason}")
-    ids = {drill["id"] for drill in kept}
-    if any(change.stage.open and change.drill in ids for change in changes):
-        raise NotResumable(
-            f"{path.name} cannot be gone on with: a drill of it left something changed; run it all again"
-        )
-    return Earlier(path, document, hashlib.sha256(data).hexdigest(), kept)
+    kept = {id_: drill for id_, drill in drills.items() if drill and not _says_nothing(drill)}
+    again = tuple(id_ for id_ in drills if id_ not in kept)
+    reasons = _obstacles(document, environment, requested, now_s)
+    if document.get("plan", "") != plan:
+        reasons.append("the features, experiments, chart or values are not what they were")
+    if any(change.stage.open and change.drill in kept for change in changes):
+        reasons.append("a drill of it left something changed; run it all again")
+    reasons += [f"{id_} had broken a promise when it was ended; run it all again" for id_ in sorted(broken - {*kept})]
+    if reasons:
+        raise NotResumable(f"{path.name} cannot be gone on with: {'; '.join(reasons)}")
+    return Earlier(path, document, hashlib.sha256(data).hexdigest(), tuple(kept.values()), again)
 
 
 def _obstacles(
@@ -132,7 +156,12 @@ def _drill(folder: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(path.read_bytes())) if path.is_file() else {}
 
 
-def _stopped(drill: Mapping[str, Any]) -> bool:
-    """Whether somebody ended it, so that it says nothing; one that was inconclusive by itself stays so."""
-    doubts = [str(doubt) for doubt in drill.get("doubts", ())]
-    return drill.get("raised") == STOPPED or any(doubt.startswith(WAS_STOPPED) for doubt in doubts)
+def _says_nothing(drill: Mapping[str, Any]) -> bool:
+    """Whether a signal ended it before it had shown anything.
+
+    A FAIL stays one, or whoever sees it coming could stop the drill and try again. What the guard has stopped stays as
+    well: the guard has seen something, users' bad answers say.
+    """
+    stopped_by_the_guard = any(str(doubt).startswith(WAS_STOPPED) for doubt in drill.get("doubts", ()))
+    inconclusive = drill.get("verdict") == str(Verdict.INCONCLUSIVE)
+    return inconclusive and drill.get("raised") == STOPPED and not stopped_by_the_guard

@@ -54,6 +54,7 @@ class Session:
     _ended: threading.Event = field(default_factory=threading.Event)
     _verdicts: list[Verdict] = field(default_factory=list[Verdict])
     _released: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    _mixed: set[str] = field(default_factory=set[str])
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
     @classmethod
@@ -70,6 +71,7 @@ class Session:
         watchdog: Callable[[RunFolder, SteadyClock], Watchdog],
         begun: Callable[[Path], None],
         resumed: Earlier | None = None,
+        plan: str = "",
     ) -> Session:
         """Take the lock and make the folder.
 
@@ -85,6 +87,7 @@ class Session:
             watchdog: Makes the run's watchdog, which is started before anything can be changed.
             begun: Told the run's folder as soon as that says whose run it is.
             resumed: The run that this one goes on with, if any; it began when that did.
+            plan: Digest of what it means to do, by which another run can tell whether it would do the same.
 
         Raises:
             LockHeld: When somebody else is inside for longer than `wait_s`.
@@ -108,13 +111,13 @@ class Session:
                 "clock": {"wall_s": clock.wall_s, "monotonic_s": clock.monotonic_s},
                 "fencing": holder.fencing, "lock": {"identity": holder.identity},
                 "started_s": clock.now(), "finished_s": None, "verdict": None, "exit_code": None,
-                "requested": list(requested),
+                "requested": list(requested), "plan": plan,
                 "versions": {"python": sys.version.split()[0], **versions},
             }  # fmt: skip
             if resumed is not None:
                 document |= {
                     "started_s": resumed.document["started_s"],
-                    "continues": {"run_id": resumed.document["run_id"], "sha256": resumed.sha256},
+                    "continues": resumed.reference,
                 }
             folder.write_run(document)
             begun(folder.path)
@@ -146,14 +149,21 @@ class Session:
         return session
 
     def finish_drill(self, drill_id: str, document: Mapping[str, Any], verdict: Verdict) -> None:
-        """Write a drill's record and count its verdict; a release that a passed drill let stay was shown good."""
+        """Write a drill's record and count its verdict; a release that a passed drill let stay was shown good.
+
+        Unless it ran from other images in another drill: then its version is no one release.
+        """
         self._count(document, verdict)
         write_json(self.folder.drill(drill_id) / "drill.json", {**document, "id": drill_id, "verdict": str(verdict)})
 
     def _count(self, document: Mapping[str, Any], verdict: Verdict) -> None:
         self._verdicts.append(verdict)
         if verdict is Verdict.PASS and document.get("let_stay"):
-            self._released.setdefault(str(document["let_stay"]), set()).update(document.get("images", ()))
+            version, images = str(document["let_stay"]), set(document.get("images", ()))
+            known = self._released.setdefault(version, set())
+            if known and images and known != images:
+                self._mixed.add(version)
+            known |= images
 
     def close(self, *, interrupted: bool = False, left_changed: bool = False) -> Verdict:
         """Give the lock back and write the run's verdict down.
@@ -171,7 +181,8 @@ class Session:
         try:
             self._document |= {
                 "finished_s": self.clock.now(), "verdict": str(verdict), "exit_code": verdict.exit_code,
-                "released": sorted(self._released), "interrupted": interrupted, "left_changed": left_changed,
+                "released": sorted({*self._released} - self._mixed),
+                "interrupted": interrupted, "left_changed": left_changed,
                 "images": {version: sorted(images) for version, images in self._released.items()},
                 "watchdog_restarts": self.watchdog.restarts,
             }  # fmt: skip

@@ -45,3 +45,14 @@ def test_the_worst_comes_first_and_the_page_shows_all(tmp_path):
 
     assert [each.verdict for each in deviations.of(run)] == [Verdict.FAIL, Verdict.INCONCLUSIVE]
     assert all(each.follow_up in page for each in deviations.of(run))
+
+
+@pytest.mark.parametrize(("envelope", "unsigned"), [("a" * 64, ""), (None, ", of which nothing was signed")])
+def test_a_run_that_goes_on_with_another_says_so_and_what_was_begun_again(tmp_path, envelope, unsigned):
+    before = {"run_id": "EARLIER", "sha256": "b" * 64, "envelope": envelope, "again": ["a-drill"]}
+    found = told(tmp_path, run={"continues": before})
+    assert [(deviation.where, deviation.verdict) for deviation in found] == [
+        ("the run", Verdict.PASS), ("a-drill", Verdict.PASS),
+    ]  # fmt: skip
+    assert found[0].what == f"goes on with EARLIER, which was ended before its time{unsigned}"
+    assert "begun in EARLIER" in found[1].what

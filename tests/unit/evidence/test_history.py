@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from drillbook.cli import app
 from drillbook.domain.verdict import Verdict
 from drillbook.evidence import folder, history, history_report, sparkline
+from drillbook.evidence.record import Continued
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +204,12 @@ def test_the_command_refuses_where_there_are_no_runs(tmp_path):
 
     assert ended.exit_code == 2
     assert "give the folder of the runs with --runs" in ended.output
+
+
+def test_a_drill_that_a_later_run_has_kept_counts_once(record):
+    first, second = nights(record, KEPT, KEPT)
+    resumed = replace(second, continues=Continued(first.run_id))
+    assert history.of([first, resumed]).pasts[0].in_a_row == 1
+    (drill,) = second.drills
+    anew = replace(resumed, drills=(replace(drill, started_s=drill.started_s + 60),))
+    assert history.of([first, anew]).pasts[0].in_a_row == 2

@@ -14,7 +14,7 @@ from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import find, load
 from drillbook.run.resumption import YOUNGER_THAN_S, NotResumable, earlier
 from drillbook.run.session import Session
-from drillbook.run.stopping import STOPPED
+from drillbook.run.stopping import STOPPED, WAS_STOPPED
 
 ENVIRONMENT = load(find("twin"))
 NOW_S = 1_795_000_000.0
@@ -35,10 +35,10 @@ def ended(tmp_path):
         }
         for name, record in records.items():
             folder = path / "drills" / name
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             (folder / "drill.json").write_text(json.dumps({"id": name, "scenario": name, **record}))
             (folder / "raw").write_text(name)
-        (path / "drills" / "four").mkdir()  # it was begun, and the machine was lost
+        (path / "drills" / "four").mkdir(exist_ok=True)  # it was begun, and the machine was lost
         document = {
             "run_id": path.name, "drillbook_version": __version__, "environment": {"sha256": ENVIRONMENT.sha256},
             "started_s": NOW_S - 600, "verdict": "INCONCLUSIVE", "interrupted": True, "left_changed": False,
@@ -53,8 +53,8 @@ def ended(tmp_path):
     return make
 
 
-def gone_on(path, requested=ASKED, now_s=NOW_S):
-    return earlier(path, ENVIRONMENT, requested, now_s=now_s)
+def gone_on(path, requested=ASKED, now_s=NOW_S, plan=""):
+    return earlier(path, ENVIRONMENT, requested, now_s=now_s, plan=plan)
 
 
 def test_what_came_to_its_end_is_kept_whatever_it_was(ended):
@@ -63,11 +63,45 @@ def test_what_came_to_its_end_is_kept_whatever_it_was(ended):
     assert found.verdicts == [Verdict.PASS, Verdict.INCONCLUSIVE]
 
 
-def test_a_drill_that_the_guard_stopped_is_drilled_again(ended):
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"verdict": "FAIL", "raised": STOPPED},
+        {"verdict": "FAIL", "raised": STOPPED, "doubts": [f"{WAS_STOPPED}a stop file"]},
+        {"verdict": "INCONCLUSIVE", "raised": STOPPED, "doubts": [f"{WAS_STOPPED}1 in 2 answers is bad"]},
+        {"verdict": "INCONCLUSIVE", "raised": "NotReady: it is not whole"},
+        {"verdict": "PASS"},
+    ],
+)
+def test_nobody_gets_a_second_try_by_stopping_the_first(ended, record):
     path = ended()
-    record = {"id": "two", "scenario": "two", "verdict": "FAIL", "doubts": ["the run was stopped: a stop file"]}
-    (path / "drills" / "two" / "drill.json").write_text(json.dumps(record))
-    assert gone_on(path).scenarios == {"one"}
+    (path / "drills" / "three" / "drill.json").write_text(json.dumps({"id": "three", "scenario": "three", **record}))
+    found = gone_on(path)
+    assert found.scenarios == {"one", "two", "three"}
+    assert Verdict(record["verdict"]) in found.verdicts
+
+
+@pytest.mark.parametrize("drill", ["three", "four"])
+def test_a_promise_that_was_broken_before_the_end_is_not_lost(ended, drill):
+    path = ended()
+    with (path / "checks.jsonl").open("a") as file:
+        file.write(json.dumps({"drill": drill, "verdict": "FAIL"}) + "\n")
+    with pytest.raises(NotResumable, match=f"{drill} had broken a promise"):
+        gone_on(path)
+
+
+def test_what_is_begun_again_is_named(ended):
+    found = gone_on(ended())
+    assert found.again == ("four", "three")
+    assert found.reference == {
+        "run_id": found.path.name, "sha256": found.sha256, "envelope": None, "again": ["four", "three"],
+    }  # fmt: skip
+
+
+def test_drills_that_say_something_else_by_now_are_refused(ended):
+    assert gone_on(ended(plan="a"), plan="a")
+    with pytest.raises(NotResumable, match="chart or values are not what they were"):
+        gone_on(ended(plan="a"), plan="b")
 
 
 @pytest.mark.parametrize(
@@ -113,20 +147,32 @@ def test_a_damaged_record_is_refused(ended, data):
         gone_on(path.with_name("nowhere"))
 
 
+def going_on(runs, found):
+    return Session.open(
+        ENVIRONMENT, runs, untouched.NoLock(SteadyClock.starting_now()), wait_s=0.0, requested=ASKED, versions={},
+        lost=lambda _: None, watchdog=untouched.no_watchdog, begun=lambda _: None, resumed=found,
+    )  # fmt: skip
+
+
 def test_the_new_run_holds_all_of_it_and_its_verdict_counts_all(ended, tmp_path):
     found = gone_on(ended())
-    session = Session.open(
-        ENVIRONMENT, tmp_path / "runs", untouched.NoLock(SteadyClock.starting_now()), wait_s=0.0, requested=ASKED,
-        versions={}, lost=lambda _: None, watchdog=untouched.no_watchdog, begun=lambda _: None, resumed=found,
-    )  # fmt: skip
+    session = going_on(tmp_path / "runs", found)
     session.finish_drill("three", {"let_stay": "1.2.0"}, Verdict.PASS)
     assert session.close() is Verdict.INCONCLUSIVE
     run = session.folder.path
     record = json.loads((run / "run.json").read_text())
     assert record["started_s"] == NOW_S - 600
-    assert record["continues"] == {"run_id": found.path.name, "sha256": found.sha256}
+    assert record["continues"] == found.reference
     assert (record["released"], record["images"]) == (["1.1.0", "1.2.0"], {"1.1.0": ["a@sha256:1"], "1.2.0": []})
     assert sorted(path.name for path in (run / "drills").iterdir()) == ["one", "three", "two"]
     assert (run / "drills" / "two" / "raw").read_text() == "two"
     for name in ("checks.jsonl", "timeline.jsonl"):
         assert [json.loads(line)["drill"] for line in (run / name).read_text().splitlines()] == ["one", "two"]
+
+
+def test_a_version_that_ran_from_other_images_before_is_no_one_release(ended, tmp_path):
+    session = going_on(tmp_path / "runs", gone_on(ended()))
+    session.finish_drill("three", {"let_stay": "1.1.0", "images": ["a@sha256:2"]}, Verdict.PASS)
+    session.close()
+    record = json.loads((session.folder.path / "run.json").read_text())
+    assert (record["released"], record["images"]) == ([], {"1.1.0": ["a@sha256:1", "a@sha256:2"]})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sample import BROKEN
+from signed_runs import make_key
 
 from drillbook import signers
 from drillbook.domain.environment import SigningSettings
@@ -114,3 +115,24 @@ def test_a_failed_run_is_signed_as_one_that_failed(signed: Signed, tmp_path: Pat
 
 def test_nobody_asked_for_it(signed: Signed, tmp_path: Path) -> None:
     assert signers.sign_at_the_end(_environment(tmp_path, ""), signed.run(RUN, signed=False)) == []
+
+
+def test_a_run_to_go_on_with_has_to_be_as_it_was_signed(signed: Signed, tmp_path: Path) -> None:
+    environment = _environment(tmp_path, f"evidence: {{signing: {{key: 'file:{signed.signer.path}'}}}}")
+    run = signed.run(RUN, signed=False)
+    assert signers.envelope_of(environment, run) == ""
+    signed.sign(run)
+    assert signers.envelope_of(environment, run) == signed.verify(run).sha256
+    (run / "undo.jsonl").unlink()
+    with pytest.raises(signers.NotAsSigned, match=r"undo\.jsonl: was removed"):
+        signers.envelope_of(environment, run)
+    signed.signer.path.unlink()
+    with pytest.raises(signers.NotAsSigned, match="nobody can tell"):
+        signers.envelope_of(environment, run)
+
+
+def test_a_run_that_another_key_has_signed_is_not_gone_on_with(signed: Signed, tmp_path: Path) -> None:
+    other = make_key(tmp_path / "other.pem")
+    environment = _environment(tmp_path, f"evidence: {{signing: {{key: 'file:{other.path}'}}}}")
+    with pytest.raises(signers.NotAsSigned, match="none of those that are believed"):
+        signers.envelope_of(environment, signed.run(RUN))
