@@ -61,7 +61,7 @@ def attest(run: Path, signer: Signer, *, now_s: float, release: str = "") -> Att
     verdicts = {found.statement.verdict, *found.statement.drills.values(), record.recorded, record.verdict}
     if verdicts != {Verdict.PASS}:
         raise NotAttested(f"{run.name} is {found.statement.verdict}, and a release is attested by a PASS alone")
-    version, images = releases.released(run, release)
+    version, images = releases.released(record, release)
     payload = releases.render(version, images, record, found.sha256, now_s)
     data = envelope.seal(envelope.IN_TOTO, payload, signer).rendered()
-    return Attested(replace(run / RELEASE_NAME, data), version, images, releases.properties_of(record))
+    return Attested(replace(run / RELEASE_NAME, data), version, images, releases.properties_of(record, version))

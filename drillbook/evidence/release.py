@@ -11,6 +11,9 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from drillbook.domain.verdict import Verdict
+from drillbook.evidence import folder
+from drillbook.evidence.folder import NotARun
 from drillbook.evidence.reading import Reader, mapping_of, texts_of
 from drillbook.evidence.statement import EXTENSION, STATEMENT
 
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from drillbook.evidence.record import RunRecord
+    from drillbook.evidence.record import DrillRecord, RunRecord
+    from drillbook.evidence.statement import Statement
 
 SVR = "https://in-toto.io/attestation/svr/v0.1"
 VERIFIER = "urn:drillbook:verifier:release:v1"
@@ -31,13 +35,14 @@ class NotAttested(Exception):
     """There is nothing to attest; the text says what is missing."""
 
 
-def problem(payload: bytes, run: Path, sha256: str) -> str:
+def problem(payload: bytes, run: Path, said: Statement, sha256: str) -> str:
     """What keeps an attestation from being one about this run; empty when nothing does.
 
     Args:
         payload: That was signed.
         run: The run's folder.
-        sha256: Of the run's own envelope.
+        said: What was signed about the run.
+        sha256: Of the envelope of that.
     """
     try:
         document = cast("dict[str, Any]", json.loads(payload))
@@ -46,46 +51,67 @@ def problem(payload: bytes, run: Path, sha256: str) -> str:
         own = cast("dict[str, Any]", document["predicate"][EXTENSION])
         if own["run"]["digest"]["sha256"] != sha256:
             return f"is about run {own['run']['name']!r} as it was signed another time"
-        subjects = {str(subject["name"]): str(subject["digest"]["sha256"]) for subject in document["subject"]}
-        _, images = released(run, str(own["release"]))
-    except NotAttested as error:
+        if {said.verdict, *said.drills.values()} != {Verdict.PASS}:
+            return f"attests a release, and the run is {said.verdict}"
+        return _too_much(document, folder.read(run, load=False))
+    except (NotAttested, NotARun) as error:
         return str(error)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "is no attestation of a release: damaged, or written by something else"
-    return "" if subjects == images else "is about other images than those that the run let stay"
 
 
-def released(run: Path, release: str) -> tuple[str, dict[str, str]]:
+def _too_much(document: Mapping[str, Any], record: RunRecord) -> str:
+    """What an attestation claims beyond what the run shows."""
+    version, images = released(record, str(document["predicate"][EXTENSION]["release"]))
+    subjects = {str(subject["name"]): str(subject["digest"]["sha256"]) for subject in document["subject"]}
+    if subjects != images:
+        return "is about other images than those that the run let stay"
+    more = {str(name) for name in document["predicate"]["properties"]} - {*properties_of(record, version)}
+    return f"claims what the run does not show: {', '.join(sorted(more))}" if more else ""
+
+
+def released(record: RunRecord, release: str) -> tuple[str, dict[str, str]]:
     """The version, and the images that its pods ran from when it was let stay.
 
     Args:
-        run: The run's folder.
+        record: What the run's folder says.
         release: Empty for the only one.
 
     Raises:
         NotAttested: When it let none stay, or not this one, or nobody knows its images.
     """
-    document = mapping_of(Reader(run).document("run.json"))
+    name = record.run_id
+    document = mapping_of(Reader(record.path).document("run.json"))
     released = texts_of(document.get("released"))
     if not released:
-        raise NotAttested(f"{run.name} let no release stay: drill a cutover to one")
+        raise NotAttested(f"{name} let no release stay: drill a cutover to one")
     if release not in released and (release or len(released) > 1):
-        raise NotAttested(f"{run.name} let {', '.join(released)} stay, and not {release or 'a single one'}")
+        raise NotAttested(f"{name} let {', '.join(released)} stay, and not {release or 'a single one'}")
     version = release or next(iter(released))
+    if not _drills_of(record, version):
+        raise NotAttested(f"{name} says that it let {version} stay, and none of its drills that passed has done so")
     listed = texts_of(mapping_of(document.get("images")).get(version))
     images = [_IMAGE.fullmatch(image) for image in listed]
     if not listed or not all(images):
         told = ", ".join(listed) or "none"
-        raise NotAttested(f"{run.name} does not know the digests of the images of {version}: {told}")
+        raise NotAttested(f"{name} does not know the digests of the images of {version}: {told}")
     named = {match["name"]: match["digest"] for match in images if match is not None}
     if len(named) != len(listed):
         raise NotAttested(f"the pods of {version} ran from more than one image of the same name: {', '.join(listed)}")
     return version, named
 
 
-def properties_of(record: RunRecord) -> list[str]:
-    """What holds for a release that a run with PASS let stay: that, and each requirement that its drills prove."""
-    return [PASSED, *(f"DRILLBOOK_{id_}" for id_ in sorted({id_ for d in record.drills for id_ in d.requirements}))]
+def properties_of(record: RunRecord, version: str) -> list[str]:
+    """What holds for a release that a run with PASS let stay: that, and what the drills in which it stayed have proved.
+
+    A drill of a bad release that was taken back proves something about the way back, and nothing about these images.
+    """
+    ids = {id_ for drill in _drills_of(record, version) for id_ in drill.requirements}
+    return [PASSED, *(f"DRILLBOOK_{id_}" for id_ in sorted(ids))]
+
+
+def _drills_of(record: RunRecord, version: str) -> list[DrillRecord]:
+    return [drill for drill in record.drills if drill.let_stay == version and drill.verdict is Verdict.PASS]
 
 
 def render(version: str, images: Mapping[str, str], record: RunRecord, sha256: str, now_s: float) -> bytes:
@@ -106,7 +132,7 @@ def render(version: str, images: Mapping[str, str], record: RunRecord, sha256: s
         "predicate": {
             "verifier": {"id": VERIFIER},
             "timeCreated": created,
-            "properties": properties_of(record),
+            "properties": properties_of(record, version),
             EXTENSION: {
                 "release": version,
                 "environment": {key: record.environment.get(key, "") for key in ("name", "tier", "sha256")},

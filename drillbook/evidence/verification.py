@@ -91,7 +91,8 @@ def verify(
         if digests.of_file(run / ENVELOPE_NAME) is None:
             return _nothing(ENVELOPE_NAME, "is a link or a device, and no plain file")
         data = chain.read_envelope(run / ENVELOPE_NAME)
-        said = statement.read(envelope.opened(data, envelope.IN_TOTO, keys).payload)
+        own = envelope.opened(data, envelope.IN_TOTO, keys)
+        said = statement.read(own.payload)
     except FileNotFoundError:
         return _nothing(ENVELOPE_NAME, "is missing: this run was never signed, or what was signed was taken away")
     except OSError as error:
@@ -110,7 +111,7 @@ def verify(
     ]
     stamped = _Timestamp(run / TIMESTAMP_NAME, data, timestamp_roots)
     at, wrong = stamped.held(said, keys)
-    wrong += _attested(run, digests.of_bytes(data), keys)
+    wrong += _attested(run, said, digests.of_bytes(data), [key for key in keys if key.id == own.key_id])
     return Verification(said, (*findings, *wrong), len(expected), digests.of_bytes(data), at)
 
 
@@ -193,8 +194,8 @@ class _Timestamp:
         return Finding(self.path.name, text, unknown)
 
 
-def _attested(run: Path, sha256: str, keys: Sequence[PublicKey]) -> list[Finding]:
-    """What is wrong with the release's attestation, where there is one."""
+def _attested(run: Path, said: Statement, sha256: str, keys: Sequence[PublicKey]) -> list[Finding]:
+    """What is wrong with the release's attestation, where there is one; the run's own key has to have signed it."""
     path = run / RELEASE_NAME
     if not _there(path):
         return []
@@ -206,7 +207,7 @@ def _attested(run: Path, sha256: str, keys: Sequence[PublicKey]) -> list[Finding
         return [Finding(RELEASE_NAME, f"cannot be read: {error.strerror}", unknown=True)]
     except NotAuthentic as error:
         return [Finding(RELEASE_NAME, str(error))]
-    wrong = release.problem(payload, run, sha256)
+    wrong = release.problem(payload, run, said, sha256)
     return [Finding(RELEASE_NAME, wrong)] if wrong else []
 
 

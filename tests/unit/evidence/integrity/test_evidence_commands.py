@@ -6,9 +6,11 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from sample import BROKEN, UNDECIDED
 from signed_runs import make_key
 from typer.testing import CliRunner, Result
 
+from drillbook import evidence_integrity_cli
 from drillbook.cli import app
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from signed_runs import Signed
 
+RELEASED = {"released": ["1.1.0"], "images": {"1.1.0": [f"analytics@sha256:{'1' * 64}"]}}
 A, B = "20261122T081500Z-twin-aaaa", "20261123T081500Z-twin-bbbb"
 
 
@@ -101,3 +104,54 @@ def test_a_key_is_never_shown(signed: Signed, tmp_path: Path) -> None:
     inside = signer.path.read_text().splitlines()[1]
     assert inside not in result.output
     assert all(inside.encode() not in path.read_bytes() for path in signed.runs.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def judged_again(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The exit code of judging again, which speaks the features' sentences in a process of its own."""
+    said = {"code": 0}
+    monkeypatch.setattr(evidence_integrity_cli, "_judged_again", lambda _: said["code"])
+    return said
+
+
+def test_a_release_is_attested_and_the_attestation_verified(
+    signed: Signed, public: Path, judged_again: dict[str, int]
+) -> None:
+    run = signed.run(A, run=RELEASED, drill={"let_stay": "1.1.0"})
+    key = f"file:{signed.signer.path}"
+    assert judged_again["code"] == 0
+    done = _run("attest", run, "--signing-key", key)
+    assert done.exit_code == 0, done.output
+    assert "attested: release 1.1.0, analytics@sha256:111" in done.stdout
+    assert _run("verify", run, "--key", public).exit_code == 0
+    (run / "release.dsse.json").write_text("{}")
+    changed = _run("verify", run, "--key", public)
+    assert changed.exit_code == 1
+    assert changed.stderr.startswith("release.dsse.json: ")
+    assert _run("attest", run, "--signing-key", key).exit_code == 0, "what was there keeps none from being made"
+
+
+@pytest.mark.parametrize(
+    ("sample", "code", "key", "why"),
+    [
+        ({"checks": (BROKEN,)}, 0, "key.pem", "is FAIL, and a release is attested by a PASS alone"),
+        ({"checks": (UNDECIDED,)}, 0, "key.pem", "is INCONCLUSIVE, and a release is attested by a PASS alone"),
+        ({"run": {}}, 0, "key.pem", "let no release stay"),
+        ({"signed": False}, 0, "key.pem", "never signed"),
+        ({}, 0, "other.pem", "none of those that are believed"),
+        ({}, 0, "none.pem", "cannot be read"),
+        ({}, 1, "key.pem", "does not come out the same when it is judged again"),
+        ({}, 75, "key.pem", "does not come out the same when it is judged again"),
+    ],
+)
+def test_what_is_not_attested_is_refused_with_its_reason(
+    signed: Signed, tmp_path: Path, judged_again: dict[str, int], *, sample: dict, code: int, key: str, why: str
+) -> None:
+    make_key(tmp_path / "other.pem")
+    judged_again["code"] = code
+    run = signed.run(A, **{"run": RELEASED, "drill": {"let_stay": "1.1.0"}, **sample})
+    refused = _run("attest", run, "--signing-key", f"file:{tmp_path / key}")
+    assert refused.exit_code == 2
+    assert why in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert not (run / "release.dsse.json").exists()
