@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from dataclasses import asdict
@@ -16,12 +14,10 @@ import typer
 
 from drillbook import __version__, delivery_cli, evidence_integrity_cli, evidence_reports_cli
 from drillbook.domain.verdict import Verdict
-from drillbook.run import planning, redaction
+from drillbook.run import drills_process, planning, redaction
 from drillbook.run.environment import EnvironmentFileError, find, load
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from drillbook.domain.environment import Environment
     from drillbook.domain.guard import Plan
     from drillbook.run.planning import Drill
@@ -58,6 +54,7 @@ def verify(
     resume: Annotated[
         str, typer.Option(help="A run that was ended before its time, or `latest`: what it has drilled is kept.")
     ] = "",
+    notify: Annotated[bool, typer.Option("--notify", help="Tell how it ended, as the command notify does.")] = False,
 ) -> None:
     """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
     where = _environment(environment)
@@ -81,7 +78,13 @@ def verify(
         command.append(f"--approval={approval.resolve()}")
     if resume:
         command.append(f"--resume={_run_to_resume(resume, runs)}")
-    raise typer.Exit(_meaning(_run_with_signals(command)))
+    with drills_process.begun_run() as begun:
+        code = _meaning(drills_process.run(command, PROJECT, begun))
+        if notify:
+            # Signals are still no more than handed on, to nobody by now: one in the middle of this keeps the exit code.
+            # And it is not done by the drills' own process, which may be in a network that nobody else is in.
+            delivery_cli.tell(begun.folder(), where.name, os.environ.get("CI_PIPELINE_URL", ""), exit_code=code)
+    raise typer.Exit(code)
 
 
 def _run_to_resume(name: str, runs: Path) -> Path:
@@ -349,24 +352,3 @@ def _run_folder(name: str) -> Path:
     except folder.NotARun as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error
-
-
-def _run_with_signals(command: list[str]) -> int:
-    """Run it; a signal that would end this process goes to the child, which undoes, ends, and is waited for."""
-    told: list[int] = []
-    children: list[subprocess.Popen[bytes]] = []
-
-    def forward(number: int, _frame: FrameType | None) -> None:
-        told.append(number)
-        for child in children:
-            child.send_signal(number)
-
-    # A terminal's Ctrl-C reaches the child as well; it takes the second for what it is.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, forward)
-    with subprocess.Popen(command, cwd=PROJECT, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:
-        children.append(process)
-        for number in told:
-            process.send_signal(number)
-        return process.wait()

@@ -59,14 +59,20 @@ def notify(
     when nobody could be told: that changes nothing about the verdict.
     """
     from drillbook import gate as gates
-    from drillbook import notify as notifying
 
     folder: Path | None = None
     try:
         folder = gates.latest(runs) if run == "latest" else Path(run)
     except gates.NoVerdict as error:
         typer.echo(str(error), err=True)
-    told = notifying.tell(notifying.news_of(folder, environment=environment, link=link), os.environ)
+    tell(folder, environment, link)
+
+
+def tell(folder: Path | None, environment: str, link: str, *, exit_code: int | None = None) -> None:
+    """Tell whoever the variables name of a run, and say who was told; never fails."""
+    from drillbook import notify as notifying
+
+    told = notifying.tell_of(folder, os.environ, environment=environment, link=link, exit_code=exit_code)
     for receiver in told.receivers:
         typer.echo(f"told: {receiver}")
     for failure in told.failures:

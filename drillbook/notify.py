@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from drillbook.domain.news import News, for_gitlab, for_slack
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 WEBHOOK = "DRILLBOOK_WEBHOOK"
 TOKEN = "DRILLBOOK_GITLAB_TOKEN"  # noqa: S105 - the variable's name
+WITHIN_S = 60.0
+"""More than all receivers together take when each uses up its own time."""
 _SERVER, _PROJECT, _NUMBER = "CI_SERVER_URL", "CI_PROJECT_ID", "CI_MERGE_REQUEST_IID"
 
 
@@ -93,6 +96,48 @@ def tell(news: News, variables: Mapping[str, str]) -> Told:
         except Exception as error:  # noqa: BLE001 - a verdict stands, whatever a library makes of a strange answer
             failures.append(redaction.text(f"somebody was not told: {type(error).__name__}: {error}"))
     return Told(tuple(receivers), tuple(failures))
+
+
+def tell_of(
+    run: Path | None,
+    variables: Mapping[str, str],
+    *,
+    environment: str = "",
+    link: str = "",
+    exit_code: int | None = None,
+    within_s: float = WITHIN_S,
+) -> Told:
+    """Read a run and tell of it; never fails, and comes to an end whatever a name server or a disk does.
+
+    Args:
+        run: Its folder; None when there is none.
+        variables: See `tell`.
+        environment: Where it was, as far as is known without the run.
+        link: To its report.
+        exit_code: With which the run ended, where that is known: a record that says something else is not repeated.
+        within_s: Seconds after which nobody waits any longer.
+    """
+    ended: list[Told] = []
+
+    def work() -> None:
+        try:
+            news = news_of(run, environment=environment, link=link)
+            ended.append(tell(_as_it_ended(news, exit_code), variables))
+        except Exception as error:  # noqa: BLE001 - see tell
+            ended.append(Told((), (redaction.text(f"nobody was told: {type(error).__name__}: {error}"),)))
+
+    # A daemon: the program's end does not wait for it either.
+    thread = threading.Thread(target=work, name="notify", daemon=True)
+    thread.start()
+    thread.join(within_s)
+    return ended[0] if ended else Told((), (f"nobody knows who was told: it did not end within {within_s:g} s",))
+
+
+def _as_it_ended(news: News, exit_code: int | None) -> News:
+    if exit_code is None or news.verdict is None or news.verdict.exit_code == exit_code:
+        return news
+    differs = f"the run's record says {news.verdict}, and the drills ended with exit code {exit_code}"
+    return replace(news, verdict=None, reasons=(differs, *news.reasons))
 
 
 def _webhook(variables: Mapping[str, str]) -> Receiver | None:

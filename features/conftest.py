@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 import time
 from pathlib import Path
@@ -374,7 +375,7 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
             versions=wiring.versions(),
             lost=functools.partial(_stop, state),
             watchdog=functools.partial(wiring.watchdog, environment),
-            begun=functools.partial(setattr, state, "folder"),
+            begun=functools.partial(_begun, state, request.config.getoption("--begun")),
         )
     except (Unreachable, LockHeld, FolderError, OSError) as error:
         _refuse(state, str(error))
@@ -406,13 +407,21 @@ def _open_untouched(request: pytest.FixtureRequest, state: _Run) -> Session:
             versions=wiring.versions(),
             lost=functools.partial(_stop, state),
             watchdog=untouched.no_watchdog,
-            begun=functools.partial(setattr, state, "folder"),
+            begun=functools.partial(_begun, state, request.config.getoption("--begun")),
         )
     except (FolderError, OSError) as error:
         _refuse(state, str(error))
     if state.live is not None:
         state.live.follow(session.folder.path / "timeline.jsonl")
     return session
+
+
+def _begun(state: _Run, descriptor: int, folder: Path) -> None:
+    """Remember the run's folder, and tell whoever has started this process, if anybody wants to know."""
+    state.folder = folder
+    if descriptor >= 0:
+        with contextlib.suppress(OSError):
+            os.write(descriptor, os.fsencode(folder))
 
 
 def _requested(request: pytest.FixtureRequest, state: _Run) -> list[str]:

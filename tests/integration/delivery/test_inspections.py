@@ -6,7 +6,10 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -88,8 +91,9 @@ def test_a_run_that_was_ended_is_gone_on_with_and_judged_again_as_one(tmp_path) 
     [first] = tmp_path.iterdir()
     refused = verify("--resume", "latest")
     assert (refused.returncode, "it came to its end" in refused.stderr + refused.stdout) == (2, True), refused
-    for gone in sorted((first / "drills").iterdir())[:2]:
-        shutil.rmtree(gone)
+    lost, begun = sorted((first / "drills").iterdir())[:2]
+    shutil.rmtree(lost)
+    (begun / "drill.json").unlink()
     record = json.loads((first / "run.json").read_text())
     (first / "run.json").write_text(json.dumps({**record, "verdict": "INCONCLUSIVE", "interrupted": True}))
     resumed = verify("--resume", "latest")
@@ -97,8 +101,50 @@ def test_a_run_that_was_ended_is_gone_on_with_and_judged_again_as_one(tmp_path) 
     assert "verdict: PASS (13 of 13 drills ran)" in resumed.stdout
     [second] = set(tmp_path.iterdir()) - {first}
     assert len(verdicts(second)) == 13
-    assert json.loads((second / "run.json").read_text())["continues"]["run_id"] == first.name
+    continues = json.loads((second / "run.json").read_text())["continues"]
+    assert (continues["run_id"], continues["again"]) == (first.name, [begun.name])
+    assert f"goes on with {first.name}" in (second / "report.html").read_text()
     assert judge(second).agreement is Verdict.PASS, judge(second)
+
+
+class Hook(BaseHTTPRequestHandler):
+    """A channel's webhook; `status` is what it answers, and `told` what it was sent."""
+
+    status = 200
+    told: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_people_are_told_how_it_ended_and_that_they_were_not_changes_nothing(tmp_path, monkeypatch, status) -> None:
+    hook = type("Answers", (Hook,), {"status": status, "told": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), hook)
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    serving.start()
+    monkeypatch.setenv("DRILLBOOK_WEBHOOK", f"http://127.0.0.1:{server.server_port}/services/secret")
+    monkeypatch.delenv("DRILLBOOK_GITLAB_TOKEN", raising=False)
+    command = [
+        sys.executable, "-m", "drillbook", "verify", "--only", "gate", "--notify", "--runs", str(tmp_path / "runs"),
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=_RUNS_WITHIN_S, check=False)
+    finally:
+        server.shutdown()
+        server.server_close()
+        serving.join(5)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [run] = (tmp_path / "runs").iterdir()
+    [text] = hook.told
+    assert f"*PASS: twin, {run.name}*" in text
+    assert ("told: webhook at 127.0.0.1" in done.stdout) == (status == 200)
+    assert ("it answered 500" in done.stderr) == (status == 500)
 
 
 def test_a_gate_that_was_asked_about_another_run_is_noticed(verify) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import threading
 import time
 
@@ -16,7 +17,7 @@ from drillbook.domain.verdict import Verdict
 from drillbook.drivers.merge_request import MergeRequest
 from drillbook.drivers.webhook import Webhook
 from drillbook.ports import Unreachable
-from drillbook.run import redaction
+from drillbook.run import drills_process, redaction
 
 PATH = "/services/T00000000/B00000000/xoxbVerySecretIndeed"
 TOKEN = "glpat-VerySecretIndeed"  # noqa: S105
@@ -200,3 +201,92 @@ def test_the_command_ends_with_0_whether_or_not_anybody_was_told(run, server, ho
     assert "Secret" not in untold.output + untold.stderr
     monkeypatch.delenv("DRILLBOOK_WEBHOOK")
     assert "nobody is to be told" in CliRunner().invoke(cli.app, ["notify", str(run)]).stderr
+
+
+def test_whatever_hangs_is_not_waited_for(run, server, hook) -> None:
+    over = threading.Event()
+    server.answer = lambda _: (over.wait(5) and 200, {}, b"")
+    began = time.monotonic()
+    told = notify.tell_of(run, hook, within_s=0.1)
+    assert time.monotonic() - began < 1
+    assert told == notify.Told((), ("nobody knows who was told: it did not end within 0.1 s",))
+    over.set()
+
+
+def test_what_breaks_before_anybody_is_asked_is_said(run, hook, monkeypatch) -> None:
+    def broken(*_arguments, **_options):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(notify, "news_of", broken)
+    assert notify.tell_of(run, hook).failures == ("nobody was told: MemoryError: no room",)
+
+
+def test_a_record_that_the_runs_end_contradicts_is_not_repeated_as_its_verdict(run, server, hook) -> None:
+    assert notify.tell_of(run, hook, exit_code=1).receivers
+    assert "*FAIL: staging" in server.asked[-1].json["text"]
+    assert notify.tell_of(run, hook, exit_code=75).receivers
+    text = server.asked[-1].json["text"]
+    assert "*no verdict: staging" in text
+    assert "record says FAIL, and the drills ended with exit code 75" in text
+
+
+@pytest.fixture
+def verify(run, monkeypatch):
+    """`drillbook verify --notify` whose drills end with a code, and with or without a folder."""
+
+    def call(code, *, begun=True):
+        def drills(_command, _folder, pipe):
+            if begun:
+                os.write(pipe.write_end, os.fsencode(run))
+            return code
+
+        document = json.loads((run / "run.json").read_text())
+        verdict = next((known for known in Verdict if known.exit_code == code), None)
+        (run / "run.json").write_text(json.dumps({**document, "verdict": verdict and str(verdict), "exit_code": code}))
+        monkeypatch.setattr(drills_process, "run", drills)
+        return CliRunner().invoke(cli.app, ["verify", "--notify"], catch_exceptions=False)
+
+    monkeypatch.delenv("DRILLBOOK_GITLAB_TOKEN", raising=False)
+    return call
+
+
+CODES = [(0, "PASS"), (1, "FAIL"), (75, "INCONCLUSIVE")]
+
+
+@pytest.mark.parametrize(("code", "verdict"), CODES)
+@pytest.mark.parametrize("receiver", ["takes it", "answers 500", "hangs", "is away", "is none"])
+def test_a_verdict_stays_what_it_is_whatever_becomes_of_telling(
+    verify, server, hook, monkeypatch, *, code, verdict, receiver
+) -> None:
+    over = threading.Event()
+    url = {"is away": f"http://127.0.0.1:9{PATH}", "is none": "nonsense"}.get(receiver, hook["DRILLBOOK_WEBHOOK"])
+    monkeypatch.setenv("DRILLBOOK_WEBHOOK", url)
+    if receiver == "answers 500":
+        server.says(500, {})
+    if receiver == "hangs":
+        server.answer = lambda _: (over.wait(5) and 200, {}, b"")
+        monkeypatch.setattr(notify, "_webhook", lambda _: Webhook(url, within_s=0.05))
+    done = verify(code)
+    over.set()
+    assert done.exit_code == code
+    if receiver == "takes it":
+        assert done.stdout.endswith("told: webhook at 127.0.0.1\n")
+        assert f"*{verdict}: staging, {BAD.run_id}*" in server.asked[0].json["text"]
+    else:
+        assert "was not told" in done.stderr or "begins with https://" in done.stderr
+        assert "Secret" not in done.output + done.stderr
+
+
+@pytest.mark.parametrize("code", [2, 75])
+def test_drills_that_were_refused_are_told_as_no_run(verify, server, hook, monkeypatch, code) -> None:
+    monkeypatch.setenv("DRILLBOOK_WEBHOOK", hook["DRILLBOOK_WEBHOOK"])
+    assert verify(4 if code == 2 else code, begun=False).exit_code == code
+    assert "no verdict: twin, no run that left anything" in server.asked[0].json["text"]
+
+
+def test_nobody_is_told_who_was_not_asked_for(verify, server, hook, monkeypatch) -> None:
+    monkeypatch.setenv("DRILLBOOK_WEBHOOK", hook["DRILLBOOK_WEBHOOK"])
+    assert verify(0).exit_code == 0
+    assert len(server.asked) == 1
+    assert CliRunner().invoke(cli.app, ["verify"], catch_exceptions=False).exit_code == 0
+    assert len(server.asked) == 1

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook import wiring
+from drillbook.domain.verdict import Verdict
+from drillbook.run.resumption import Earlier
 from features import conftest as drills
 from features import selection
 
@@ -102,3 +104,11 @@ def test_the_guard_is_asked_again_once_the_environment_is_ours(items, monkeypatc
     with pytest.raises(pytest.exit.Exception, match="the stop file") as ended:
         drills._still_allowed(state)
     assert ended.value.returncode == 75
+
+
+def test_a_drill_never_gets_the_name_of_one_that_is_kept(tmp_path) -> None:
+    state = drills._Run(wiring.read_environment("twin"), lambda: 0.0)
+    kept = ({"id": "a-drill", "scenario": "A drill", "verdict": "FAIL"},)
+    state.go_on_with(Earlier(tmp_path, {}, "", kept))
+    assert state.unique("A: drill") == "a-drill-2"
+    assert state.verdicts == [Verdict.FAIL]
