@@ -90,7 +90,8 @@ class Earlier:
         ids = self.ids
         try:
             for id_ in ids:
-                shutil.copytree(self.path / "drills" / id_, folder.path / "drills" / id_)
+                # A link stays one, and is refused when the run is signed; what it leads to is nobody's evidence.
+                shutil.copytree(self.path / "drills" / id_, folder.path / "drills" / id_, symlinks=True)
         except (OSError, shutil.Error) as error:
             raise FolderError(f"what is kept of {self.path} cannot be copied: {error}") from error
         for name in _JOURNALS:
@@ -123,6 +124,8 @@ def earlier(path: Path, environment: Environment, requested: Sequence[str], *, n
     kept = {id_: drill for id_, drill in drills.items() if drill and not _says_nothing(drill)}
     again = tuple(id_ for id_ in drills if id_ not in kept)
     reasons = _obstacles(document, environment, requested, now_s)
+    unasked = {str(drill["scenario"]) for drill in kept.values()} - {*requested}
+    reasons += [f"it has drilled {name}, which was not asked for" for name in sorted(unasked)]
     if document.get("plan", "") != plan:
         reasons.append("the features, experiments, chart or values are not what they were")
     if any(change.stage.open and change.drill in kept for change in changes):
@@ -151,9 +154,20 @@ def _obstacles(
 
 
 def _drill(folder: Path) -> dict[str, Any]:
-    """The record of a drill; empty when it has none, as it never came to its end."""
+    """The record of a drill; empty when it has none, as it never came to its end.
+
+    Raises:
+        ValueError: When it is none of a drill, or of another than the folder's.
+        KeyError: When it lacks what a record has.
+    """
     path = folder / "drill.json"
-    return cast("dict[str, Any]", json.loads(path.read_bytes())) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    document = cast("dict[str, Any]", json.loads(path.read_bytes()))
+    if document["id"] != folder.name or not isinstance(document["scenario"], str):
+        raise ValueError(f"{path} is the record of another drill, {document['id']!r}")
+    Verdict(document["verdict"])
+    return document
 
 
 def _says_nothing(drill: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from drillbook.domain.verdict import Verdict
 from drillbook.run import untouched
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import find, load
+from drillbook.run.folder import RunFolder
 from drillbook.run.resumption import YOUNGER_THAN_S, NotResumable, earlier
 from drillbook.run.session import Session
 from drillbook.run.stopping import STOPPED, WAS_STOPPED
@@ -135,6 +136,34 @@ def test_a_kept_drill_with_an_open_change_is_refused(ended):
     (path / "undo.jsonl").write_text(json.dumps(change) + "\n")
     with pytest.raises(NotResumable, match="left something changed"):
         gone_on(path)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"id": "../../../elsewhere", "scenario": "one", "verdict": "PASS"},
+        {"id": "two", "scenario": "one", "verdict": "PASS"},
+        {"id": "one", "scenario": "one"},
+        {"id": "one", "scenario": "one", "verdict": "pass"},
+        {"id": "one", "scenario": ["one"], "verdict": "PASS"},
+        {"id": "one", "scenario": "made up", "verdict": "PASS"},
+        ["PASS"],
+    ],
+)
+def test_a_record_that_is_none_of_this_run_is_refused(ended, record):
+    path = ended()
+    (path / "drills" / "one" / "drill.json").write_text(json.dumps(record))
+    with pytest.raises(NotResumable):
+        gone_on(path)
+
+
+def test_a_link_is_not_followed_into_the_new_run(ended, tmp_path):
+    path = ended()
+    (tmp_path / "elsewhere").write_text("secret")
+    (path / "drills" / "one" / "link").symlink_to(tmp_path / "elsewhere")
+    folder = RunFolder.create(tmp_path / "runs", "twin", NOW_S)
+    gone_on(path).copy_into(folder)
+    assert (folder.path / "drills" / "one" / "link").is_symlink()
 
 
 @pytest.mark.parametrize("data", ["", "[]", "{}", "\x00"])
