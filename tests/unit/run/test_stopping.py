@@ -9,10 +9,12 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from drillbook import cli
+from drillbook.run import drills_process
 from drillbook.run.stopping import Stop
 
 LONG_S = 20.0
@@ -155,12 +157,21 @@ def test_a_signal_to_verify_reaches_the_runner_and_its_end_is_waited_for(tmp_pat
         os.kill(os.getpid(), number)
 
     threading.Thread(target=once_ready).start()
-    assert cli._run_with_signals([sys.executable, "-I", "-S", "-c", CHILD, str(tmp_path)]) == 75
+    with drills_process.begun_run() as begun:
+        assert drills_process.run([sys.executable, "-I", "-S", "-c", CHILD, str(tmp_path)], tmp_path, begun) == 75
+        assert begun.folder() is None
     assert (tmp_path / "told").read_text() == number.name
 
 
+def test_the_runner_says_which_folder_its_run_has(tmp_path):
+    child = "import os, sys; os.write(int(sys.argv[1].partition('=')[2]), b'/runs/one')"
+    with drills_process.begun_run() as begun:
+        assert drills_process.run([sys.executable, "-I", "-S", "-c", child], tmp_path, begun) == 0
+        assert begun.folder() == Path("/runs/one")
+
+
 def test_a_run_that_pytest_calls_a_wrong_use_is_refused(monkeypatch):
-    monkeypatch.setattr(cli, "_run_with_signals", lambda _command: 4)
+    monkeypatch.setattr(drills_process, "run", lambda *_: 4)
     with pytest.raises(SystemExit) as ended:
         cli.app(["verify", "--environment", "twin"])
     assert ended.value.code == cli.EXIT_REFUSED
