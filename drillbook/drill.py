@@ -85,7 +85,6 @@ class Drill:
     _load_began_s: float = 0.0
     _expected: set[str] = field(default_factory=set[str])
     _let_stay: str = ""
-    _images: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.seen = Seen(self.platform, self.folder, self.timeline, self.started_s)
@@ -135,7 +134,6 @@ class Drill:
         """The experiment `cutover` with a release."""
         self.release = self._let_stay = self.platform.version_of(release)
         self.run_experiment("cutover", release=release)
-        self._images = self._running()
 
     def cut_over_flawed(self, flaw: str) -> None:
         """The same with a release that is bad on purpose.
@@ -267,7 +265,7 @@ class Drill:
             "tags": list(self.tags),
             "requirements": list(self.requirements),
             "let_stay": self._let_stay,
-            "images": list(self._images),
+            "images": story.images(self.seen.events, self._let_stay),
             "started_s": self.started_s,
             "finished_s": self.session.clock.now(),
             "error": "\n".join(reasons) or None,
@@ -345,19 +343,6 @@ class Drill:
             found = story.rollbacks_decided(self.seen.events, window)
             self.check("release.watch", "the watched release is not sent back", "at_most", 0, found)
             self.doubts += story.undecided(self.seen.events)
-
-    def _running(self) -> tuple[str, ...]:
-        """The images of the release that has the public; none when nobody can tell, and then none is attested."""
-        try:
-            found = self.platform.cluster.slot(self.platform.live_slot())
-        except Unreachable as error:
-            self.timeline.record("note", f"which images have the public cannot be seen: {error}")
-            return ()
-        if found.version != self.release:
-            return ()
-        text = f"release {found.version} runs from {', '.join(found.images)}"
-        self.timeline.record("observed", text, activity="images")
-        return found.images
 
     def _starting_state(self) -> Observation:
         clock, platform = self.session.clock, self.platform

@@ -46,6 +46,14 @@ def moment(events: Sequence[Event], activity: str, kind: str) -> float | None:
     return max((event.t_s for event in of(events, activity) if event.kind == kind), default=None)
 
 
+def images(events: Sequence[Event], version: str) -> list[str]:
+    """What the pods of a release ran from when its slot was seen whole, as the nodes had resolved it."""
+    seen = [event.data for event in of(events, "deploy-release") if event.kind == "observed"]
+    return [
+        str(name) for data in seen[-1:] if version and data.get("version") == version for name in data.get("images", ())
+    ]
+
+
 def failed_validation_checks(events: Sequence[Event], window: Window) -> Measurement:
     """Number of smoke checks that the release failed before the switch."""
     made = [event for event in of(events, "validate_release") if "problems" in event.data]

@@ -84,7 +84,8 @@ class Deploy:
         text = f"slot {self.slot} runs {seen.version or 'nothing'} with {seen.ready} of {seen.desired} pods ready"
         if whole:
             text += ", and the gateway leads there" if reached else ", and the gateway does not lead there yet"
-        return Observation(reached, text, self.clock.now(), {"pods": list(seen.pods), "version": seen.version})
+        data = {"pods": list(seen.pods), "version": seen.version, "images": list(seen.images)}
+        return Observation(reached, text, self.clock.now(), data)
 
     def undo(self, before: Mapping[str, Any]) -> None:
         """Back to the revision before.

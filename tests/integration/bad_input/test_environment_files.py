@@ -117,4 +117,4 @@ def test_a_stop_file(environment, tmp_path):
 @pytest.mark.parametrize("command", ["verify", "plan"])
 def test_drills_that_are_not_there_are_answered_with_those_that_are(environment, command):
     said = drillbook(command, "--environment", environment(), "--only", "rollback,cutovr")
-    said.refused("--only: there is no feature cutovr; there are cutover, rollback")
+    said.refused("--only: there is no feature cutovr; there are cutover, gate, pipeline, rollback")
