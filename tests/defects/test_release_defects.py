@@ -35,6 +35,7 @@ def test_errors_on_2_percent_of_requests_are_found(drilled):
     assert put_back(outcome), str(outcome)
 
 
+@pytest.mark.slow  # the drills of `make test` have a release like it
 def test_a_release_that_is_five_times_slower_is_found(drilled):
     outcome = drilled(CUTOVER, release={"defects.delayMs": 400, **HIDDEN})
     assert outcome.code == FAIL, str(outcome)
@@ -42,6 +43,7 @@ def test_a_release_that_is_five_times_slower_is_found(drilled):
     assert put_back(outcome), str(outcome)
 
 
+@pytest.mark.slow  # the drills of `make test` have a release like it
 def test_wrong_aggregates_are_found(drilled):
     outcome = drilled(CUTOVER, release={"defects.wrongAggregates": 0.1, **HIDDEN})
     assert outcome.code == FAIL, str(outcome)
