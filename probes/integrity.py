@@ -44,7 +44,8 @@ def _looked_up(drill_dir: Path, window: Window | None) -> tuple[Recording, Integ
     else:
         rows = [row for row in rows if window.start_s <= row["due_s"] < window.end_s]
     writes = [
-        Write(row["key"], row["state"] == "acknowledged", row["state"] == "refused", row["done_s"]) for row in rows
+        Write(row["key"], row["state"] == "acknowledged", row["state"] == "refused", row["sent_s"], row["done_s"])
+        for row in rows
     ]
     keys = {write.key for write in writes}
     look_ups = [

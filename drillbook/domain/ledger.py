@@ -19,12 +19,14 @@ class Write:
         key: Its key; tries with the same key are the same write.
         acknowledged: The client holds a 2xx for it.
         refused: The client knows that it was not taken; neither leaves it indeterminate.
+        sent_s: When it left the client; NaN when it was never sent.
         done_s: When the client knew; NaN when it was never sent.
     """
 
     key: str
     acknowledged: bool
     refused: bool
+    sent_s: float
     done_s: float
 
 
@@ -56,7 +58,7 @@ class Integrity:
         duplicated: There more than once.
         unknown: Acknowledged, and the look-up told nothing.
         late: Neither acknowledged nor refused, and there.
-        vanished: Neither acknowledged nor refused, and not there, which is allowed.
+        vanished: Neither acknowledged nor refused, and not there, or not as it was written, which is allowed.
         unclear: Neither acknowledged nor refused, and the look-up told nothing.
         lost_since_s: When the oldest lost write was acknowledged; None when none was lost.
     """
@@ -115,4 +117,4 @@ def _of_acknowledged(look_up: LookUp | None) -> str:
 def _of_indeterminate(look_up: LookUp | None) -> str:
     if look_up is None or look_up.error:
         return "unclear"
-    return "late" if look_up.copies else "vanished"
+    return "late" if look_up.copies and look_up.equal else "vanished"

@@ -7,7 +7,7 @@ from drillbook.domain.ledger import LookUp, Write, integrity
 
 
 def write(key, state="acknowledged", done_s=1.0):
-    return Write(key, state == "acknowledged", state == "refused", done_s)
+    return Write(key, state == "acknowledged", state == "refused", done_s - 0.1, done_s)
 
 
 def test_every_key_is_classified_once():
@@ -23,6 +23,7 @@ def test_every_key_is_classified_once():
             write("refused", "refused", math.nan),
             write("late", "indeterminate"),
             write("vanished", "indeterminate"),
+            write("another", "indeterminate"),
             write("unclear", "indeterminate"),
             write("retried", "indeterminate"),
             write("retried"),
@@ -35,6 +36,7 @@ def test_every_key_is_classified_once():
             LookUp("unanswered", 0, equal=False, error="timeout"),
             LookUp("late", 1, equal=True, error=""),
             LookUp("vanished", 0, equal=False, error=""),
+            LookUp("another", 1, equal=False, error=""),
             LookUp("retried", 1, equal=True, error=""),
         ],
     )
@@ -43,7 +45,7 @@ def test_every_key_is_classified_once():
     assert found.altered == ("altered",)
     assert found.duplicated == ("twice",)
     assert found.unknown == ("unanswered", "unasked")
-    assert (found.late, found.vanished, found.unclear) == (("late",), ("vanished",), ("unclear",))
+    assert (found.late, found.vanished, found.unclear) == (("late",), ("vanished", "another"), ("unclear",))
     assert found.lost_since_s == 5
     assert found.acknowledged == 7
     assert found.losses == Interval(2, 4)
