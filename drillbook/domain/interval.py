@@ -48,3 +48,13 @@ class Interval:
     def overlaps(self, other: Interval) -> bool:
         """Whether a value could lie in both."""
         return self.low <= other.high and other.low <= self.high
+
+    def since(self, earlier: Interval) -> Interval:
+        """How much later this is: the least and the most that any two values of both are apart, negative before it."""
+        low, high = self.low - earlier.high, self.high - earlier.low
+        # Infinity less infinity is NaN: then nothing is known on that side.
+        return Interval(-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)
+
+    def later(self, other: Interval) -> Interval:
+        """The later of two, whichever it is."""
+        return Interval(max(self.low, other.low), max(self.high, other.high))
