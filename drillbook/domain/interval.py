@@ -58,3 +58,7 @@ class Interval:
     def later(self, other: Interval) -> Interval:
         """The later of two, whichever it is."""
         return Interval(max(self.low, other.low), max(self.high, other.high))
+
+    def earlier(self, other: Interval) -> Interval:
+        """The earlier of two, whichever it is."""
+        return Interval(min(self.low, other.low), min(self.high, other.high))
