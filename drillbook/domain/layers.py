@@ -5,14 +5,15 @@ time is put down to it. Time in which users were not served though every layer w
 application that warms up, or connections that clients held on to.
 
 A layer is certainly down from when an outage had certainly begun to the start of its last failed probe, possibly from
-the start of the last good probe before to the finish of the first good one after. Where no probe came through for longer
-than `silent_s` it is possibly down as well; a shorter outage between two good probes goes unseen.
+the start of the last good probe before to the finish of the first good one after. Where no probe came through for
+longer than `silent_s` it is possibly down as well; a shorter outage between two good probes goes unseen.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,11 +53,7 @@ def view(requests: Requests, bad: Flags, doubtful: Flags, window: Window, silent
         window: When.
         silent_s: A longer stretch without a good answer may have been an outage, in seconds.
     """
-    certain = [
-        _clipped(it.begun_by_s, it.last_failed_s, window)
-        for it in outages(requests, bad, bad & doubtful)
-        if it.last_failed_s > it.begun_by_s
-    ]
+    certain = [_clipped(it.begun_by_s, it.last_failed_s, window) for it in outages(requests, bad, bad & doubtful)]
     possible = [_clipped(it.last_good_s, it.good_again_s, window) for it in outages(requests, bad)]
     possible += [_clipped(*gap, window) for gap in _gaps(requests, bad, silent_s)]
     return View(tuple(it for it in certain if it is not None), tuple(it for it in possible if it is not None))
@@ -74,7 +71,7 @@ def attribution(users: View, layers: Mapping[str, View], window: Window) -> dict
     high = dict(low)
     everybody = [users, *layers.values()]
     edges = sorted({window.start_s, window.end_s, *_edges(everybody, window)})
-    for start_s, end_s in zip(edges, edges[1:], strict=False):
+    for start_s, end_s in pairwise(edges):
         moment_s = (start_s + end_s) / 2
         certain, possible = _blamed(users, layers, moment_s)
         for name in possible:

@@ -1,8 +1,8 @@
 """How long a disaster kept users waiting: the recovery time (RTO), as a whole and in stages.
 
-It runs from the fault, not from its detection, to sustained good service on the clients' real path. Service is sustained
-when no request fails for a stated time and requests were watched that long; a later failure is a relapse, and whether it
-belongs to the recovery is not known: the lower bound ends with the first outage, the upper with the last.
+It runs from the fault, not from its detection, to sustained good service on the clients' real path. Service is
+sustained when no request fails for a stated time and requests were watched that long; a later failure is a relapse, and
+whether it belongs to the recovery is not known: the lower bound ends with the first outage, the upper with the last.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from drillbook.domain.requests import Flags, Requests
 
 SUSTAINED_S = 30.0
-"""For so long nothing fails in service that is sustained, unless a drill says otherwise: the time to live of its name, so
-that every client has asked anew for the address."""
+"""For so long nothing fails in service that is sustained, unless a drill says otherwise: the time to live of its name,
+so that every client has asked anew for the address."""
 
 STAGES = ("detect", "decide", "fence", "promote", "repoint", "dns")
 """Each ends with a moment of the timeline; what follows until clients are served is `warm-up`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -102,13 +103,13 @@ def test_writes_that_were_acknowledged_and_lost_are_no_service():
     phase=st.floats(0, 1),
     length=st.floats(0, 20),
     service=st.floats(0, 0.2),
-    early=st.floats(0, 1),
-    late=st.floats(0, 1),
+    doubt=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     silent_s=st.sampled_from([0.0, 3.0]),
     shift_s=st.sampled_from([0.0, 4096.0]),
 )
-def test_the_truth_of_a_simulated_outage_lies_in_the_interval(phase, length, service, early, late, silent_s, shift_s):
+def test_the_truth_of_a_simulated_outage_lies_in_the_interval(*, phase, length, service, doubt, silent_s, shift_s):
     """The fault's moment is not known exactly; failures are told at once or late."""
+    early, late = doubt
     fault_s = 10 + phase
     back_s = fault_s + length
     rows = []
@@ -259,7 +260,7 @@ def test_the_truth_of_simulated_layers_lies_in_their_shares(downs, phases):
     told = layers.attribution(seen(list(down.values()), phases[4]), views, window)
     edges = sorted({0.0, 100.0, *(edge for span in down.values() for edge in span)})
     truth = dict.fromkeys(names, 0.0)
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         blamed = next((name for name in names if down[name][0] <= (start + end) / 2 < down[name][1]), None)
         if blamed is not None:
             truth[blamed] += end - start
