@@ -1,0 +1,154 @@
+"""Schedule objectives: whether what a recovery would need is there and fresh, before anything has gone wrong.
+
+Nothing is injected: a full backup older than a day, an archive that lacks more than the recovery point allows, or a
+standby that lags fails a nightly run by itself. What is known to be missing is endlessly old; what is not known decides
+nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from drillbook.domain import wal
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Measurement, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from drillbook.domain.pgbackrest import Backup, Repository
+    from drillbook.domain.wal import Commit, Segment
+
+_SOURCE = "pgbackrest"
+_MISSING = Interval.exactly(math.inf)
+# Times in a backup's record are cut to whole seconds.
+_CUT_S = 1.0
+
+
+def full_backup_age(
+    repositories: Sequence[Repository], key: int, now: Interval, window: Window, evidence: Sequence[str] = ()
+) -> Measurement:
+    """Seconds since the last good full backup in a repository ended.
+
+    Args:
+        repositories: What pgBackRest says.
+        key: Which repository.
+        now: The time by the database host's clock when it said so, in seconds since the epoch.
+        window: When it was asked, on our clock.
+        evidence: Paths of the raw data.
+    """
+    repository, doubts = _of(repositories, key)
+    full = last_full(repository)
+    age = _MISSING
+    if full is not None:
+        age = now.since(Interval(full.stopped_s, full.stopped_s + _CUT_S))
+        if age.high < 0:
+            doubts.append(f"backup {full.label} ended {-age.high:.0f} s from now: the clocks of its host disagree")
+    measured = None if doubts else Interval(max(0.0, age.low), max(0.0, age.high))
+    found = 0 if repository is None else max(1, len(repository.backups))
+    name = f"age of the last full backup in repository {key}"
+    return Measurement(name, measured, "s", found, window, _SOURCE, tuple(doubts), tuple(evidence))
+
+
+def full_backups_kept(
+    repositories: Sequence[Repository], key: int, window: Window, evidence: Sequence[str] = ()
+) -> Measurement:
+    """Number of good full backups in a repository."""
+    repository, doubts = _of(repositories, key)
+    count = None
+    if repository is not None and not doubts:
+        count = Interval.exactly(sum(_good_full(backup) for backup in repository.backups))
+    name = f"full backups kept in repository {key}"
+    return Measurement(name, count, "backups", 1, window, _SOURCE, tuple(doubts), tuple(evidence))
+
+
+def archive_age(
+    repositories: Sequence[Repository],
+    key: int,
+    archived: Collection[Segment],
+    commits: Sequence[Commit],
+    window: Window,
+    *,
+    segment_bytes: int = wal.SEGMENT_BYTES,
+    evidence: Sequence[str] = (),
+) -> Measurement:
+    """Seconds since the oldest commit that a recovery from a repository alone would lack, at the window's end.
+
+    A recovery begins with the last good full backup and ends at the first gap in the archive.
+
+    Args:
+        repositories: What pgBackRest says.
+        key: Which repository.
+        archived: Segments in it.
+        commits: Ours on the primary.
+        window: From the first commit to when the archive was listed, on our clock.
+        segment_bytes: Of a segment.
+        evidence: Paths of the raw data.
+    """
+    repository, doubts = _of(repositories, key)
+    full = last_full(repository)
+    age: Interval | None = _MISSING
+    if full is not None and full.wal_start is None:
+        doubts.append(f"backup {full.label} does not say which segments its recovery needs")
+    elif full is not None and full.wal_start is not None:
+        last = wal.whole_until(archived, full.wal_start)
+        if last is not None:
+            age = wal.age_of_what_is_missing(last.end(segment_bytes), commits, window.end_s)
+    return Measurement(
+        f"age of the oldest commit that repository {key} lacks",
+        None if doubts else age,
+        "s",
+        _looks(age, commits),
+        window,
+        "pgbackrest and the primary",
+        tuple(doubts),
+        tuple(evidence),
+    )
+
+
+def standby_lag(
+    replayed: int | None,
+    timelines: tuple[int, int],
+    commits: Sequence[Commit],
+    window: Window,
+    evidence: Sequence[str] = (),
+) -> Measurement:
+    """Seconds since the oldest commit that a standby has not replayed, at the window's end.
+
+    Args:
+        replayed: The position up to which it has (`pg_last_wal_replay_lsn`); None when it does not stream.
+        timelines: The primary's and the standby's: one on another timeline follows nobody.
+        commits: Ours on the primary.
+        window: From the first commit to when the standby was asked, on our clock.
+        evidence: Paths of the raw data.
+    """
+    age: Interval | None = _MISSING
+    if replayed is not None and timelines[0] == timelines[1]:
+        age = wal.age_of_what_is_missing(replayed, commits, window.end_s)
+    name = "age of the oldest commit that the standby lacks"
+    return Measurement(name, age, "s", _looks(age, commits), window, "standby and primary", (), tuple(evidence))
+
+
+def last_full(repository: Repository | None) -> Backup | None:
+    """The last full backup in which no page was found wrong."""
+    backups = () if repository is None else repository.backups
+    return next((backup for backup in reversed(backups) if _good_full(backup)), None)
+
+
+def _looks(age: Interval | None, commits: Sequence[Commit]) -> int:
+    """That something is missing takes one look and no commit."""
+    return max(len(commits), 1 if age is _MISSING else 0)
+
+
+def _good_full(backup: Backup) -> bool:
+    return backup.kind == "full" and backup.faulty is not True
+
+
+def _of(repositories: Sequence[Repository], key: int) -> tuple[Repository | None, list[str]]:
+    repository = next((it for it in repositories if it.key == key), None)
+    if repository is None:
+        return None, [f"pgbackrest does not tell of repository {key}: is it configured where it was asked?"]
+    if not repository.readable:
+        return repository, [f"repository {key} could not be read: {repository.message}"]
+    return repository, []
