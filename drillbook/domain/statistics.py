@@ -8,6 +8,7 @@ stands beside them.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from drillbook.domain.interval import Interval
@@ -50,6 +51,25 @@ def at_most(hits: int, trials: int, probability: float) -> float:
     if hits >= trials:
         return 1.0
     return _beta(trials - hits, hits + 1, 1 - probability)
+
+
+@lru_cache(maxsize=256)
+def student_t(freedom: int, probability: float) -> float:
+    """The quantile of Student's distribution: what a variable stays under with this probability.
+
+    Raises:
+        ValueError: Without a degree of freedom, or for a probability that is not between 0 and 1.
+    """
+    if freedom < 1 or not 0 < probability < 1:
+        msg = (
+            f"Student's t needs a degree of freedom and a probability within 0 and 1, and got {freedom}, {probability}"
+        )
+        raise ValueError(msg)
+    tail = min(probability, 1 - probability)
+    # P(|T| > t) is the incomplete beta function at x = v / (v + t²) (Numerical Recipes, 6.4.9).
+    x = _root(lambda x: _beta(freedom / 2, 0.5, x), 2 * tail)
+    quantile = math.sqrt(freedom * (1 - x) / x)
+    return quantile if probability > tail else -quantile
 
 
 def _first(end: int, holds: Callable[[int], bool]) -> int:
