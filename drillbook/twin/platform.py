@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -13,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from drillbook.twin import accounts, services
+from drillbook.twin import accounts, backups, services
 from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
 from drillbook.twin.layout import PUBLIC_NAME, state_directory
+from drillbook.twin.state import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from drillbook.twin.builds import Built
-    from drillbook.twin.layout import Profile, Region
+    from drillbook.twin.layout import Machine, Profile, Region
 
 SYSTEM = Path(__file__).resolve().parents[2] / "system"
 FIRST_RELEASE = "1.0.0"
@@ -40,6 +40,8 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
     """
     primary = next(region for region in profile.regions if region.role == "primary")
     credentials = _credentials()
+    backups.prepare(profile)
+    services.set_addresses(backups.names(profile))
     say("charts")
     in_each(profile.regions, lambda region: _install_platform(profile, region, primary, built, credentials))
     with ThreadPoolExecutor(len(profile.regions)) as pool:
@@ -55,6 +57,9 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
         say("vaults")
         for vault in vaults:
             vault.result()
+    say("first backup")
+    in_each(profile.regions, backups.make_buckets)
+    backups.back_up_first(_kubectl(built, primary))
     say("pods")
     in_each(profile.regions, lambda region: _wait_region(region, built))
     say("public address")
@@ -75,16 +80,29 @@ def _install_platform(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": accounts.NAMESPACE}},
             _secret("data", "postgres-credentials", credentials),
             _secret("analytics", "analytics-database", {"url": url}),
+            *(_secret("data", *named) for named in backups.secret_values(profile, region).items()),
         ]
     )
     values: dict[str, Any] = {
         "region": region.name,
         "role": "primary" if region is primary else "standby",
         "gateway": {"externalIPs": [worker.address for worker in region.workers]},
-        "postgres": {"primaryHost": "" if region is primary else primary.workers[0].address},
+        "postgres": {
+            "primaryHost": "" if region is primary else primary.workers[0].address,
+            "storage": _storage(region.workers[0], "postgres"),
+        },
+        "objectstore": {"storage": _storage(region.workers[-1], "objectstore")},
+        "backup": backups.values(profile),
     }
     _helm(profile, region, built, "platform", values)
     accounts.install(region, built.helm, kubectl, SYSTEM / "charts" / "drillbook")
+
+
+def _storage(worker: Machine, name: str) -> dict[str, str]:
+    """A directory of a node, which outlives its pods and is lost with the machine."""
+    path = worker.directory / "volumes" / name
+    path.mkdir(parents=True, exist_ok=True)
+    return {"kind": "local", "node": worker.name, "path": str(path)}
 
 
 def _install_release(profile: Profile, region: Region, built: Built) -> None:
@@ -152,7 +170,7 @@ def _open_vault(region: Region, built: Built) -> None:
     if not health["initialized"]:
         answer = requests.put(f"{url}/init", json={"secret_shares": 1, "secret_threshold": 1}, timeout=30)
         answer.raise_for_status()
-        _write_private(path, answer.text)
+        write_private(path, answer.text)
     if health["sealed"]:
         key = json.loads(path.read_text())["keys"][0]
         requests.put(f"{url}/unseal", json={"key": key}, timeout=30).raise_for_status()
@@ -172,7 +190,7 @@ def _credentials() -> dict[str, str]:
     path = state_directory() / "database.json"
     if not path.is_file():
         made = {name: secrets.token_urlsafe(18) for name in ("superuser", "replication", "app")}
-        _write_private(path, json.dumps(made))
+        write_private(path, json.dumps(made))
     stored: dict[str, str] = json.loads(path.read_text())
     return stored
 
@@ -181,16 +199,6 @@ def _secret(namespace: str, name: str, values: Mapping[str, str]) -> dict[str, A
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
     meta = {"name": name, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data}
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pending = path.with_suffix(".new")
-    with os.fdopen(os.open(pending, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    pending.replace(path)
 
 
 def _kubectl(built: Built, region: Region) -> Kubectl:

@@ -65,6 +65,17 @@ def write(ownership: Ownership) -> None:
     pending.replace(path)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Keep a secret of the twin's: replaced whole, on disk when this returns, and readable by its owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pending = path.with_suffix(".new")
+    with os.fdopen(os.open(pending, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    pending.replace(path)
+
+
 @contextmanager
 def exclusively(*, deadline_s: float, progress: Callable[[str], None]) -> Generator[None]:
     """One `twin up` or `twin down` at a time on this machine.

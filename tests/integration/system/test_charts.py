@@ -16,6 +16,13 @@ CHARTS = Path(__file__).resolve().parents[3] / "system" / "charts"
 ENVIRONMENTS = ("development", "staging", "production")
 _SLOT = ("--set=slot=green", "--set=version=1.1.0")
 _STANDBY = ("--set=role=standby", "--set=region=us-west-2", "--set=postgres.primaryHost=10.77.1.11")
+_BACKED_UP = (
+    "--set=backup.enabled=true", "--set=postgres.storage.kind=local", "--set=postgres.storage.node=n1",
+    "--set=postgres.storage.path=/volumes/postgres", "--set=objectstore.storage.kind=local",
+    "--set=objectstore.storage.node=n2", "--set=objectstore.storage.path=/volumes/objectstore",
+    ("--set-json=backup.repositories=["
+    '{"host":"east.test","port":30333,"region":"east"},{"host":"west.test","port":30333,"region":"west"}]'),
+)  # fmt: skip
 _RENDERED = [
     pytest.param(chart, environment, arguments, id=f"{chart}-{environment}-{name}")
     for environment in ENVIRONMENTS
@@ -24,6 +31,7 @@ _RENDERED = [
         ("analytics", "secondary", (*_SLOT, "--set=region=us-west-2")),
         ("platform", "primary", ()),
         ("platform", "standby", _STANDBY),
+        ("platform", "backed-up", _BACKED_UP),
     )
 ]
 
@@ -52,6 +60,10 @@ def _pods(objects: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
         (f"{found['kind']}/{found['metadata']['name']}", found["spec"]["template"]["spec"])
         for found in objects
         if found["kind"] in {"Deployment", "StatefulSet", "Job"}
+    ] + [
+        (f"CronJob/{found['metadata']['name']}", found["spec"]["jobTemplate"]["spec"]["template"]["spec"])
+        for found in objects
+        if found["kind"] == "CronJob"
     ]
 
 

@@ -63,6 +63,7 @@ def test_a_further_version_costs_a_manifest(registry_url: str) -> None:
     [
         ("coredns", ("/usr/local/bin/coredns", "-plugins"), "kubernetes"),
         ("traefik", ("/usr/local/bin/traefik", "version"), "3.7.15"),
+        ("seaweedfs", ("/usr/local/bin/weed", "version"), "4.48"),
         ("openbao", ("/usr/local/bin/bao", "version"), "OpenBao v2.7.2"),
         ("prometheus", ("/usr/local/bin/prometheus", "--version"), "prometheus, version"),
         ("alertmanager", ("/usr/local/bin/prometheus-alertmanager", "--version"), "alertmanager, version"),
