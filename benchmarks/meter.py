@@ -28,7 +28,7 @@ import numpy as np
 
 from drillbook.domain.measurement import Window
 from drillbook.domain.traffic import Connection
-from drillbook.twin.layout import CLIENT, DNS_ADDRESS, PROFILES, PUBLIC_NAME
+from drillbook.twin.layout import CLIENT, PROFILES, PUBLIC_NAME, RESOLVER_ADDRESS
 from probes import downtime
 from probes.recording import recording
 
@@ -307,7 +307,7 @@ def gateway_of_the_twin(folder: Path) -> Iterator[Bench]:
                     (lists / manner).write_text(f"{'+' if on else '-'}{node}\n")
 
             workload = "loadtests.analytics:AnalyticsWorkload"
-            yield Bench(f"http://{PUBLIC_NAME}", workload, enter, cut, folder, (DNS_ADDRESS,))
+            yield Bench(f"http://{PUBLIC_NAME}", workload, enter, cut, folder, (RESOLVER_ADDRESS,))
         finally:
             inside.kill()
             rules("-D")

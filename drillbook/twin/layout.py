@@ -18,6 +18,10 @@ FABRIC_NETWORK = "10.77.0.0/16"
 CLIENT_ADDRESS = "10.77.0.2"
 REGISTRY_ADDRESS = "10.77.0.5"
 DNS_ADDRESS = "10.77.0.53"
+"""Of the authoritative DNS."""
+
+RESOLVER_ADDRESS = "10.77.0.54"
+"""Of the resolver that users ask; it keeps answers for as long as they say, as an internet provider's does."""
 
 Role = Literal["client", "services", "control-plane", "node"]
 ProfileName = Literal["staging", "development"]
@@ -141,7 +145,7 @@ class Profile:
 
 
 CLIENT = Machine("client", "client", (CLIENT_ADDRESS,))
-SERVICES = Machine("services", "services", (REGISTRY_ADDRESS, DNS_ADDRESS))
+SERVICES = Machine("services", "services", (REGISTRY_ADDRESS, DNS_ADDRESS, RESOLVER_ADDRESS))
 
 PROFILES: dict[ProfileName, Profile] = {
     "staging": Profile(

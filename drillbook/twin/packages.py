@@ -63,6 +63,7 @@ NEEDED = (
     Package("rsync", "copies projects into the pipelines of the tests"),
     Package("runc", "starts containers"),
     Package("skopeo", "checks and copies images"),
+    Package("unbound", "is the resolver that users ask"),
     Package("util-linux", "makes and enters namespaces"),
 )
 

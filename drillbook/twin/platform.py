@@ -53,7 +53,11 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
         for region in profile.regions:
             if region is not primary:
                 _install_release(profile, region, built)
-        services.set_addresses(_names(profile, primary))
+        services.set_addresses(_names(profile))
+        regions = sorted(profile.regions, key=lambda region: region is not primary)
+        services.set_failover(
+            PUBLIC_NAME, "/readyz", [[worker.address for worker in region.workers] for region in regions]
+        )
         say("vaults")
         for vault in vaults:
             vault.result()
@@ -139,15 +143,13 @@ def _wait_region(region: Region, built: Built) -> None:
         kubectl.wait_pods(namespace, deadline_s=_PODS_DEADLINE_S)
 
 
-def _names(profile: Profile, primary: Region) -> dict[str, list[str]]:
-    names = {PUBLIC_NAME: [worker.address for worker in primary.workers]}
-    for region in profile.regions:
-        names[f"{region.name}.{PUBLIC_NAME}"] = [worker.address for worker in region.workers]
-    return names
+def _names(profile: Profile) -> dict[str, list[str]]:
+    return {f"{region.name}.{PUBLIC_NAME}": [worker.address for worker in region.workers] for region in profile.regions}
 
 
 def _wait_public(primary: Region) -> None:
-    """The gateway serves the public name; asked by address, since this process resolves as the host does."""
+    """The gateway serves the public name, and the name leads there; this process resolves as the host does."""
+    wanted = {worker.address for worker in primary.workers}
     url = f"http://{primary.workers[0].address}/readyz"
 
     def missing() -> str:
@@ -155,7 +157,10 @@ def _wait_public(primary: Region) -> None:
             answer = requests.get(url, headers={"Host": PUBLIC_NAME}, timeout=3)
         except requests.RequestException as error:
             return f"{PUBLIC_NAME} does not answer at {url}: {error}"
-        return "" if answer.ok else f"{PUBLIC_NAME} answers {answer.status_code} at {url}: {answer.text[:200]}"
+        if not answer.ok:
+            return f"{PUBLIC_NAME} answers {answer.status_code} at {url}: {answer.text[:200]}"
+        found = services.addresses(PUBLIC_NAME)
+        return "" if found == wanted else f"{PUBLIC_NAME} leads to {', '.join(sorted(found)) or 'nowhere'}"
 
     wait_until(missing, deadline_s=60)
 
