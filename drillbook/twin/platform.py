@@ -93,6 +93,7 @@ def _install_platform(
         "gateway": {"externalIPs": [worker.address for worker in region.workers]},
         "postgres": {
             "primaryHost": "" if region is primary else primary.workers[0].address,
+            "peerHost": next((other.workers[0].address for other in profile.regions if other is not region), ""),
             "storage": _storage(region.workers[0], "postgres"),
         },
         "objectstore": {"storage": _storage(region.workers[-1], "objectstore")},

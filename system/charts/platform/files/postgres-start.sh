@@ -1,6 +1,7 @@
 #!/bin/sh
 # Starts PostgreSQL. On an empty volume it first makes a primary (roles and database included) or copies one as its
-# standby. What is on the volume already stays what it is, whatever ROLE says: a promoted standby restarts as a primary.
+# standby. What is on the volume already stays what it is, whatever ROLE says: a promoted standby restarts as a primary,
+# if guard.sh finds that no other region has gone on without it.
 set -eu
 
 bin=/usr/lib/postgresql/15/bin
@@ -31,6 +32,7 @@ GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO replic
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
+GRANT pg_checkpoint TO replicator;
 CREATE ROLE analytics LOGIN PASSWORD :'app';
 CREATE DATABASE analytics OWNER analytics;
 SQL
@@ -40,7 +42,7 @@ SQL
 make_standby() {
   deadline=$(($(date +%s) + 240))
   conninfo="host=$PRIMARY_HOST port=$PRIMARY_PORT user=replicator connect_timeout=5"
-  say "The volume is empty: copying the primary $PRIMARY_HOST:$PRIMARY_PORT."
+  say "Copying the primary $PRIMARY_HOST:$PRIMARY_PORT."
   until
     rm -rf "$new"
     # The slot may be there from an earlier try; creating it again says so and does no harm.
@@ -58,16 +60,34 @@ make_standby() {
   done
 }
 
+ORDERS=${ORDERS:-}
+. /etc/postgresql/guard.sh
+
+if [ "$ORDERS" = fenced ]; then
+  say "FENCED: ordered not to start. What is on the volume is kept."
+  exit 1
+fi
 if [ ! -s "$data/PG_VERSION" ]; then
   rm -rf "$new"
-  "make_$ROLE"
+  if [ "$ORDERS" = standby ]; then
+    PRIMARY_HOST=$PEER_HOST PRIMARY_PORT=$PEER_PORT
+    make_standby
+  else
+    if [ "$ROLE$ORDERS" = primary ]; then check_new_primary; fi
+    "make_$ROLE"
+  fi
   sync
   mv -T "$new" "$data"   # only what is whole gets the name that counts
+elif [ "$ORDERS" = standby ]; then
+  follow_peer
+elif [ "$ORDERS" != primary ] && [ ! -e "$data/standby.signal" ]; then
+  check_primary
 fi
 
 say "Starting."
 "$bin/postgres" -c "config_file=$configuration" &
 server=$!
+if [ "$LEASE_S" -gt 0 ] && [ "$ORDERS" != primary ]; then watch_lease "$server" & fi
 # To PostgreSQL SIGTERM means: wait until every client has gone. The kubelet would kill it before that.
 trap 'kill -INT "$server"' TERM INT
 status=0

@@ -1,0 +1,181 @@
+"""Two regions' PostgreSQL as their pods start it, on loopback: who may be a primary, and who may not any more."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.integration.system.conftest import SYSTEM, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILES = SYSTEM / "charts" / "platform" / "files"
+WITHIN_S = 20.0
+
+
+@dataclass
+class Region:
+    """One region's pod, without Kubernetes."""
+
+    top: Path
+    role: str
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("etc", "run", "secrets", "lib"):
+            (self.top / name).mkdir(parents=True)
+        for name in ("superuser", "replication", "app"):
+            (self.top / "secrets" / name).write_text("secret")
+        (self.top / "etc" / "postgresql.conf").write_text(
+            f"data_directory = '{self.top}/lib/data'\nhba_file = '{self.top}/etc/hba'\n"
+            f"ident_file = '{self.top}/lib/data/pg_ident.conf'\nport = {self.port}\n"
+            f"listen_addresses = '127.0.0.1'\nunix_socket_directories = '{self.top}/run'\nfsync = off\n"
+            "wal_log_hints = on\nwal_keep_size = 256MB\nwal_retrieve_retry_interval = 200ms\n"
+            "wal_receiver_status_interval = 1s\nwal_sender_timeout = 2s\n"
+        )
+        (self.top / "etc" / "hba").write_text(
+            "local all all trust\nhost all all all scram-sha-256\nhost replication all all scram-sha-256\n"
+        )
+        for name in ("start", "guard"):
+            text = (FILES / f"postgres-{name}.sh").read_text()
+            for old, new in (
+                ("/var/lib/postgresql", "lib"), ("/run/secrets/postgres", "secrets"), ("/etc/postgresql", "etc"),
+                ("/run/postgresql", "run"),
+            ):  # fmt: skip
+                text = text.replace(old, f"{self.top}/{new}")
+            (self.top / "etc" / f"{name}.sh").write_text(text)
+
+    def start(self, peer: Region, *, orders: str = "", lease_s: int = 0) -> None:
+        """Like the kubelet; does not wait."""
+        account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+        if account:
+            for path in (self.top, *self.top.rglob("*")):
+                os.chown(path, account.pw_uid, account.pw_gid)
+        environment = {
+            "PATH": "/usr/bin:/bin", "ROLE": self.role, "REPLICATION_SLOT": f"standby_{self.role}",
+            "PRIMARY_HOST": "127.0.0.1", "PRIMARY_PORT": str(peer.port), "PEER_HOST": "127.0.0.1",
+            "PEER_PORT": str(peer.port), "ORDERS": orders, "LEASE_S": str(lease_s), "PGPORT": str(self.port),
+        }  # fmt: skip
+        with (self.top / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                ["/bin/sh", self.top / "etc" / "start.sh"], env=environment, stdout=log, stderr=log, cwd="/",
+                user=account.pw_uid if account else None, group=account.pw_gid if account else None,
+                extra_groups=[] if account else None,
+            )  # fmt: skip
+
+    def ask(self, statement: str) -> str:
+        """The first value of the answer, as text; empty for none."""
+        address = f"host=127.0.0.1 port={self.port} user=postgres password=secret dbname=postgres connect_timeout=2"
+        with psycopg.connect(address, autocommit=True) as connection:
+            found = connection.execute(statement.encode())
+            row = found.fetchone() if found.description else None
+            return str(row[0]) if row else ""
+
+    def wait(self, statement: str, answer: str) -> None:
+        """Until it answers this."""
+        deadline, found = time.monotonic() + WITHIN_S, ""
+        while found != answer:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{statement} gave {found!r} and not {answer!r}\n{self.log()}")
+            try:
+                found = self.ask(statement)
+            except psycopg.Error as error:
+                found = str(error)
+            time.sleep(0.05)
+
+    def ended(self) -> str:
+        """Wait for it to end by itself; answers its log."""
+        assert self.process is not None
+        try:
+            self.process.wait(WITHIN_S)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it still runs:\n{self.log()}")
+        return self.log()
+
+    def stop(self) -> None:
+        """In order."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(WITHIN_S)
+
+    def log(self) -> str:
+        """Of all its starts."""
+        return (self.top / "log").read_text()
+
+
+@pytest.fixture
+def regions() -> Iterator[tuple[Region, Region]]:
+    """A primary with its standby, which streams."""
+    with tempfile.TemporaryDirectory(prefix="drillbook-guard-") as name:
+        Path(name).chmod(0o755)
+        east, west = Region(Path(name) / "east", "primary"), Region(Path(name) / "west", "standby")
+        try:
+            east.start(west)
+            east.wait("SELECT pg_is_in_recovery()", "False")
+            west.start(east)
+            east.wait("SELECT state FROM pg_stat_replication WHERE application_name = 'standby_standby'", "streaming")
+            yield east, west
+        finally:
+            west.stop()
+            east.stop()
+
+
+def test_a_primary_that_returns_to_a_newer_timeline_is_refused_and_follows_it_when_ordered(regions) -> None:
+    east, west = regions
+    east.ask("CREATE TABLE kept AS SELECT 1 AS n")
+    west.wait("SELECT count(*) FROM pg_class WHERE relname = 'kept'", "1")
+    west.ask("SELECT pg_promote(true, 20)")
+    # A split brain, made on purpose: both took writes.
+    west.ask("CREATE TABLE of_the_west AS SELECT 2 AS n")
+    east.ask("CREATE TABLE lost AS SELECT 3 AS n")
+    east.stop()
+    east.start(west)
+    assert "REFUSED: the other region has gone on to timeline 2, and this primary stands on 1" in east.ended()
+    east.start(west, orders="fenced")
+    assert "FENCED: ordered not to start" in east.ended()
+    east.start(west, orders="standby")
+    west.wait("SELECT state FROM pg_stat_replication WHERE application_name = 'standby_primary'", "streaming")
+    east.wait("SELECT count(*) FROM pg_class WHERE relname IN ('kept', 'of_the_west')", "2")
+    assert east.ask("SELECT count(*) FROM pg_class WHERE relname = 'lost'") == "0"
+    assert east.ask("SELECT pg_is_in_recovery()") == "True"
+    assert "copying the other region's server anew" not in east.log()
+
+
+def test_a_primary_whose_standby_is_silent_stops_and_does_not_start_without_it(regions) -> None:
+    east, west = regions
+    east.stop()
+    east.start(west, lease_s=2)
+    east.wait("SELECT state FROM pg_stat_replication WHERE application_name = 'standby_standby'", "streaming")
+    west.stop()
+    assert "FENCED: no standby was heard of for 2 s" in east.ended()
+    east.start(west)
+    deadline = time.monotonic() + WITHIN_S
+    while "does not say what it is" not in east.log():
+        assert time.monotonic() < deadline, east.log()
+        time.sleep(0.05)
+    with pytest.raises(psycopg.OperationalError):
+        east.ask("SELECT 1")
+    west.start(east)  # on its own it is a standby still
+    east.wait("SELECT pg_is_in_recovery()", "False")
+
+
+def test_an_empty_volume_beside_a_primary_makes_no_second_database(regions) -> None:
+    east, west = regions
+    east.stop()
+    west.ask("SELECT pg_promote(true, 20)")
+    (east.top / "lib" / "data").rename(east.top / "lib" / "gone")
+    east.start(west)
+    assert "REFUSED: this volume is empty" in east.ended()
+    east.start(west, orders="standby")
+    west.wait("SELECT state FROM pg_stat_replication WHERE application_name = 'standby_primary'", "streaming")
