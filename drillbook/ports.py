@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from drillbook.domain.wording import visible
 
@@ -285,6 +285,111 @@ class Lock(Protocol):
 
     def holder(self) -> Holder | None:
         """Who holds it now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStatus:
+    """What a region's database server says of itself.
+
+    Attributes:
+        primary: Whether it takes writes.
+        timeline: Number of its timeline; grows by one with each promotion.
+        system: Identifier of the database that it is a server of.
+        position: Bytes of WAL: written by a primary, replayed by a standby.
+        receiving: Whether, as a standby, it streams WAL from another server now.
+        held: Whether new transactions are read-only, because it is about to hand over.
+    """
+
+    primary: bool
+    timeline: int
+    system: str
+    position: int
+    receiving: bool = False
+    held: bool = False
+
+
+class Database(Protocol):
+    """A region's database server, by its own protocol."""
+
+    def status(self) -> DatabaseStatus:
+        """What it is now; raises Unreachable when it does not answer."""
+        ...
+
+    def promote(self, *, wait_s: float) -> None:
+        """Make a standby the primary; returns once it is, else raises Unreachable after `wait_s`. Idempotent."""
+        ...
+
+    def detach(self) -> None:
+        """Let a standby stop receiving; what it has received it replays. Idempotent."""
+        ...
+
+    def attach(self) -> None:
+        """Let a standby receive again from where it did before. Idempotent."""
+        ...
+
+    def hold_writes(self) -> None:
+        """Make new transactions read-only and end the running ones of applications. Idempotent."""
+        ...
+
+    def release_writes(self) -> None:
+        """Undo of `hold_writes`. Idempotent."""
+        ...
+
+
+ServerOrders = Literal["", "fenced", "standby", "primary"]
+"""What a region's server may be when it starts: as its volume says, nothing, the other's standby, the primary."""
+
+
+class DatabaseHost(Protocol):
+    """What starts and stops a region's database server."""
+
+    def orders(self) -> ServerOrders:
+        """Those that hold for its next start."""
+        ...
+
+    def order(self, orders: ServerOrders) -> None:
+        """Give them. Idempotent."""
+        ...
+
+    def stop(self) -> None:
+        """Ask for no server, shut down in order. Idempotent."""
+        ...
+
+    def start(self) -> None:
+        """Ask for one server. Idempotent."""
+        ...
+
+    def running(self) -> bool:
+        """Whether a server may still run; one that is about to end, or whose machine is silent, may."""
+        ...
+
+
+class ApplicationDatabase(Protocol):
+    """Which region's database a region's application works with."""
+
+    def points_at(self) -> str:
+        """The region."""
+        ...
+
+    def point_at(self, region: str) -> None:
+        """Make it that one, and have the application take it up. Idempotent."""
+        ...
+
+
+class PublicName(Protocol):
+    """Where the public's name leads."""
+
+    def order(self) -> tuple[str, ...]:
+        """The regions that it may lead to, the preferred first."""
+        ...
+
+    def prefer(self, regions: Sequence[str]) -> None:
+        """Declare another order. Idempotent."""
+        ...
+
+    def resolved(self) -> frozenset[str]:
+        """The regions whose addresses a user is given now, by a resolver that keeps answers; raises Unreachable."""
         ...
 
 

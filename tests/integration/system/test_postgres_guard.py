@@ -131,7 +131,9 @@ def regions() -> Iterator[tuple[Region, Region]]:
             east.stop()
 
 
-def test_a_primary_that_returns_to_a_newer_timeline_is_refused_and_follows_it_when_ordered(regions) -> None:
+def test_a_primary_that_returns_to_a_newer_timeline_is_refused_and_follows_it_when_ordered(
+    regions: tuple[Region, Region],
+) -> None:
     east, west = regions
     east.ask("CREATE TABLE kept AS SELECT 1 AS n")
     west.wait("SELECT count(*) FROM pg_class WHERE relname = 'kept'", "1")
@@ -152,7 +154,7 @@ def test_a_primary_that_returns_to_a_newer_timeline_is_refused_and_follows_it_wh
     assert "copying the other region's server anew" not in east.log()
 
 
-def test_a_primary_whose_standby_is_silent_stops_and_does_not_start_without_it(regions) -> None:
+def test_a_primary_whose_standby_is_silent_stops_and_does_not_start_without_it(regions: tuple[Region, Region]) -> None:
     east, west = regions
     east.stop()
     east.start(west, lease_s=2)
@@ -170,7 +172,7 @@ def test_a_primary_whose_standby_is_silent_stops_and_does_not_start_without_it(r
     east.wait("SELECT pg_is_in_recovery()", "False")
 
 
-def test_an_empty_volume_beside_a_primary_makes_no_second_database(regions) -> None:
+def test_an_empty_volume_beside_a_primary_makes_no_second_database(regions: tuple[Region, Region]) -> None:
     east, west = regions
     east.stop()
     west.ask("SELECT pg_promote(true, 20)")

@@ -1,0 +1,186 @@
+"""The two regions' databases, and what several actions do with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drillbook.ports import Conflict, Observation, Unreachable
+from drillbook.run.action import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drillbook.ports import Clock, Database, DatabaseHost, DatabaseStatus
+
+TOUCHES = ("database",)
+"""Both servers are one thing: no change to the one is undone while a later one to the other is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One region's database.
+
+    Attributes:
+        region: Name.
+        database: Its server.
+        host: What starts and stops it.
+    """
+
+    region: str
+    database: Database
+    host: DatabaseHost
+
+    def look(self) -> DatabaseStatus | None:
+        """What the server is; None when it does not answer."""
+        try:
+            return self.database.status()
+        except Unreachable:
+            return None
+
+    def said(self) -> str:
+        """The same in words."""
+        found = self.look()
+        if found is None:
+            return f"the database in {self.region} does not answer"
+        kind = "is the primary" if found.primary else "is a standby"
+        streams = "" if found.primary else (" and streams" if found.receiving else " and receives nothing")
+        return f"the database in {self.region} {kind} on timeline {found.timeline}{streams}"
+
+
+def reach(holds: Callable[[], bool], what: str, clock: Clock, *, deadline_s: float) -> None:
+    """Wait for a step on the way.
+
+    Raises:
+        Unreachable: When it does not come about in time.
+    """
+    seen = wait_for(lambda: Observation(holds(), what, clock.now()), clock, deadline_s=deadline_s, pace_s=0.2)
+    if not seen.holds:
+        raise Unreachable(f"{what}, which it should within {deadline_s:g} s, did not come about: {seen.text}")
+
+
+def stop(site: Site, clock: Clock, *, deadline_s: float) -> None:
+    """Have a server stopped for good; it cannot be a primary again before it gets other orders.
+
+    Raises:
+        Unreachable: When its region does not answer, or it may still run after the deadline.
+    """
+    site.host.order("fenced")
+    site.host.stop()
+    reach(lambda: not site.host.running(), f"the server in {site.region} stops", clock, deadline_s=deadline_s)
+
+
+def follow(site: Site, source: Site, clock: Clock, *, deadline_s: float) -> None:
+    """Make one server the standby of the other, whatever it was, and see it stream on the other's timeline.
+
+    Raises:
+        Conflict: When the other is no primary, so that there is nothing to follow.
+        Unreachable: When one of them does not answer in time.
+    """
+    if not source.database.status().primary:
+        raise Conflict(f"{source.said()}: {site.region} can only follow a primary")
+    stop(site, clock, deadline_s=deadline_s)
+    site.host.order("standby")
+    site.host.start()
+    reach(lambda: follows(site, source), f"{site.region} streams from {source.region}", clock, deadline_s=deadline_s)
+
+
+def follows(site: Site, source: Site) -> bool:
+    """Whether one server streams from the other, which is a primary, on its timeline."""
+    here, there = site.look(), source.look()
+    return (
+        here is not None
+        and there is not None
+        and there.primary
+        and not here.primary
+        and here.receiving
+        and (here.system, here.timeline) == (there.system, there.timeline)
+    )
+
+
+def hand_over(old: Site, new: Site, clock: Clock, *, deadline_s: float) -> None:
+    """Make a standby that streams the primary, with every write of the old one in it, and the old one its standby.
+
+    Idempotent: done again after a crash it goes on; where it had stopped the old one and nothing more, that one is
+    brought back first, so that it is seen anew that the standby has everything.
+
+    Raises:
+        Unreachable: When one of them does not answer, or a step takes too long; writes are held or released then, and
+            never taken by both.
+    """
+    if not new.database.status().primary:
+        if not takes_writes(old):
+            wake(old, clock, deadline_s=deadline_s)
+        streams = f"{new.region} streams from {old.region}"
+        reach(lambda: follows(new, old), streams, clock, deadline_s=deadline_s)
+        old.database.hold_writes()
+        try:
+            last = old.database.status().position
+            has_all = f"{new.region} has all that {old.region} wrote"
+            reach(lambda: new.database.status().position >= last, has_all, clock, deadline_s=deadline_s)
+        except Unreachable:
+            old.database.release_writes()
+            raise
+        # A shutdown in order sends what is left to the standby before it ends.
+        stop(old, clock, deadline_s=deadline_s)
+        new.database.promote(wait_s=deadline_s)
+    lead(new, old, clock, deadline_s=deadline_s)
+
+
+def lead(primary: Site, other: Site, clock: Clock, *, deadline_s: float) -> None:
+    """See a primary take writes, with the other region as its standby.
+
+    Raises:
+        Unreachable: When one of them does not answer in time.
+    """
+    # While the other one is rebuilt it could not be asked at a restart.
+    primary.host.order("primary")
+    primary.database.release_writes()
+    if not follows(other, primary):
+        follow(other, primary, clock, deadline_s=deadline_s)
+    primary.host.order("")
+
+
+def wake(site: Site, clock: Clock, *, deadline_s: float) -> None:
+    """Bring a primary back that was stopped in order while the other region is no primary.
+
+    Raises:
+        Unreachable: When it does not come in time.
+    """
+    site.host.order("primary")
+    site.host.start()
+    reach(lambda: takes_writes(site), f"{site.region} is the primary again", clock, deadline_s=deadline_s)
+
+
+def takes_writes(site: Site) -> bool:
+    """Whether it answers, as a primary."""
+    found = site.look()
+    return found is not None and found.primary
+
+
+def lead_back(old: Site, new: Site, clock: Clock, *, deadline_s: float) -> None:
+    """Undo a change of places, however far it or an earlier undo got, without a write lost.
+
+    Args:
+        old: What was the primary before.
+        new: What was made it.
+        clock: The run's.
+        deadline_s: For each step.
+
+    Raises:
+        Conflict: When both take writes.
+        Unreachable: When one of them does not answer in time.
+    """
+    if takes_writes(old) and takes_writes(new):
+        raise Conflict(f"{old.said()} and {new.said()}: two primaries; decide by hand which of them is right")
+    if takes_writes(old):
+        lead(old, new, clock, deadline_s=deadline_s)
+        return
+    if takes_writes(new) and not follows(old, new):
+        follow(old, new, clock, deadline_s=deadline_s)
+    if old.look() is None and new.look() is not None:
+        # The old one was stopped, and the new one not made the primary.
+        wake(old, clock, deadline_s=deadline_s)
+        lead(old, new, clock, deadline_s=deadline_s)
+        return
+    hand_over(new, old, clock, deadline_s=deadline_s)

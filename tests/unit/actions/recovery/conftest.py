@@ -1,0 +1,245 @@
+"""Two regions' databases in memory, which may be cut off, crash between steps, and go apart."""
+
+# ruff: noqa: ARG002 - what is in memory takes the arguments of what is real
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from drillbook.actions.recovery.site import Site
+from drillbook.domain.traffic import Origin
+from drillbook.ports import Answer, DatabaseStatus, SlotStatus, SmokeReport, Unreachable
+from drillbook.run.journal import Journal
+from drillbook.run.timeline import Timeline
+
+
+@dataclass
+class Server:
+    """One region's server with what starts and stops it: both ports."""
+
+    world: World
+    region: str
+    is_primary: bool
+    timeline: int = 1
+    rows: list[str] = field(default_factory=list)
+    up: bool = True
+    held: bool = False
+    detached: bool = False
+    given: str = ""
+    reachable: bool = True
+    host_reachable: bool = True
+    hangs: bool = False
+    stays: bool = True
+
+    @property
+    def peer(self) -> Server:
+        return self.world.servers["west" if self.region == "east" else "east"]
+
+    @property
+    def receiving(self) -> bool:
+        peer = self.peer
+        cut = self.world.cut or self.detached
+        return self.up and not self.is_primary and peer.up and peer.is_primary and not cut and self.joined
+
+    joined: bool = True
+
+    def replicate(self) -> None:
+        if self.receiving:
+            self.rows = list(self.peer.rows)
+            self.timeline = self.peer.timeline
+
+    # Database.
+    def status(self):
+        if not (self.up and self.reachable):
+            raise Unreachable(f"the database in {self.region} does not answer")
+        self.replicate()
+        return DatabaseStatus(
+            self.is_primary, self.timeline, "7", len(self.rows), self.receiving, self.held and self.is_primary
+        )
+
+    def promote(self, *, wait_s):
+        self.world.step(f"promote {self.region}")
+        self.status()
+        if not self.is_primary:
+            self.is_primary, self.timeline = True, self.timeline + 1
+
+    def detach(self):
+        self.world.step(f"detach {self.region}")
+        self.status()
+        self.detached = True
+
+    def attach(self):
+        self.detached = False
+
+    def hold_writes(self):
+        self.world.step(f"hold {self.region}")
+        self.status()
+        self.held = True
+
+    def release_writes(self):
+        self.world.step(f"release {self.region}")
+        self.status()
+        self.held = False
+
+    # Host.
+    def orders(self):
+        self._asked()
+        return self.given
+
+    def order(self, orders):
+        self.world.step(f"order {self.region} {orders or 'as it is'}")
+        self._asked()
+        self.given = orders
+
+    def stop(self):
+        self.world.step(f"stop {self.region}")
+        self._asked()
+        if not self.hangs:
+            self.peer.replicate()  # a shutdown in order sends what is left
+            self.up = False
+
+    def start(self):
+        self.world.step(f"start {self.region}")
+        self._asked()
+        if self.up or self.given == "fenced":
+            return
+        peer = self.peer
+        if self.given == "standby":
+            if not (peer.up and peer.is_primary):
+                return
+            self.world.thrown_away += [row for row in self.rows if row not in peer.rows]
+            self.is_primary, self.timeline, self.rows, self.joined = False, peer.timeline, list(peer.rows), True
+            self.detached = False
+        elif (
+            self.is_primary
+            and self.given != "primary"
+            and peer.up
+            and (peer.is_primary or peer.timeline > self.timeline)
+        ):
+            return  # the guard of its start refuses
+        self.up = True
+
+    def running(self):
+        self._asked()
+        return self.up
+
+    def _asked(self):
+        if not self.host_reachable:
+            raise Unreachable(f"the cluster in {self.region} did not answer")
+
+
+@dataclass
+class World:
+    """Both regions, the clock, and the application."""
+
+    now_s: float = 1000.0
+    servers: dict[str, Server] = field(default_factory=dict)
+    cut: bool = False
+    dies_at: int = 0
+    steps: list[str] = field(default_factory=list)
+    documents: dict[str, dict] = field(default_factory=dict)
+    points: str = "east"
+    desired: int = 2
+    names_order: tuple[str, ...] = ("east", "west")
+    asked_again_s: float = 0.0
+    answering: str = "east"
+    smoke_problems: tuple[str, ...] = ()
+    writes: int = 4
+    thrown_away: list[str] = field(default_factory=list)
+
+    def now(self):
+        return self.now_s
+
+    def sleep(self, seconds):
+        self.now_s += seconds
+
+    def step(self, what):
+        if self.dies_at and len(self.steps) + 1 == self.dies_at:
+            self.dies_at = 0
+            raise SystemExit(what)  # the harness is killed
+        self.steps.append(what)
+
+    def write(self, row):
+        """A user's write to whichever server takes it; answers how many took it."""
+        takers = [s for s in self.servers.values() if s.up and s.is_primary and not s.held]
+        for server in takers:
+            server.rows.append(row)
+        for server in self.servers.values():
+            server.replicate()
+        return len(takers)
+
+    # Cluster, application, name, client, smoke.
+    def slot(self, slot):
+        pods = tuple(f"pod-{n}" for n in range(self.desired))
+        return SlotStatus(slot, "1.0.0" if self.desired else "", self.desired, self.desired, pods, pods)
+
+    def scale(self, slot, replicas):
+        self.desired = replicas
+
+    def points_at(self):
+        return self.points
+
+    def point_at(self, region):
+        self.points = region
+
+    def order(self):
+        return self.names_order
+
+    def prefer(self, regions):
+        self.names_order, self.asked_again_s = tuple(regions), self.now_s + 30.0
+
+    def resolved(self):
+        if self.now_s >= self.asked_again_s:
+            self.answering = self.names_order[0]
+        return frozenset({self.answering})
+
+    def get(self, path, *, headers=None, timeout_s=5.0):
+        return Answer(200, {"x-region": self.answering}, b"", 0.001)
+
+    def origin(self, answer):
+        return Origin(answer.headers["x-region"], "blue", "1.0.0")
+
+    def run(self, slot, *, times):
+        return SmokeReport(10, self.writes, self.smoke_problems, ("1.0.0",))
+
+
+@pytest.fixture
+def world():
+    made = World()
+    made.servers["east"] = Server(made, "east", is_primary=True)
+    made.servers["west"] = Server(made, "west", is_primary=False)
+    made.write("first")
+    return made
+
+
+@pytest.fixture
+def east(world):
+    return world.servers["east"]
+
+
+@pytest.fixture
+def west(world):
+    return world.servers["west"]
+
+
+@pytest.fixture
+def sites(east, west):
+    return Site("east", east, east), Site("west", west, west)
+
+
+@pytest.fixture
+def journal(world, tmp_path):
+    store = SimpleNamespace(
+        put=lambda name, document: world.documents.update({name: document}),
+        get=world.documents.get, names=lambda prefix="": sorted(n for n in world.documents if n.startswith(prefix)),
+        delete=lambda name: world.documents.pop(name, None),
+    )  # fmt: skip
+    return Journal(tmp_path / "undo.jsonl", store, "run-1", 7)
+
+
+@pytest.fixture
+def timeline(world, tmp_path):
+    return Timeline(tmp_path / "timeline.jsonl", "drill", world)
