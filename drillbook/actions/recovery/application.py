@@ -55,8 +55,8 @@ class RepointApplication:
         return f"point the application in {self.region} at the database in {self.database}"
 
     def capture(self) -> Mapping[str, Any]:
-        """Where it points, and its pods."""
-        return {"database": self.application.points_at(), "pods": list(self.cluster.slot(self.slot).pods)}
+        """Where it points."""
+        return {"database": self.application.points_at()}
 
     def do(self) -> None:
         """Point it there."""
@@ -64,7 +64,13 @@ class RepointApplication:
 
     def observe(self) -> Observation:
         """Whether it points there with every pod ready: readiness asks the database."""
-        return self._whole(self.database)
+        points_at, seen = self.application.points_at(), self.cluster.slot(self.slot)
+        whole = 0 < seen.desired == seen.ready == len(seen.pods)
+        text = (
+            f"the application in {self.region} points at the database in {points_at}, with {seen.ready} of "
+            f"{seen.desired} pods ready"
+        )
+        return Observation(whole and points_at == self.database, text, self.clock.now(), {"pods": list(seen.pods)})
 
     def undo(self, before: Mapping[str, Any]) -> None:
         """Point it back.
@@ -81,17 +87,10 @@ class RepointApplication:
         self.application.point_at(before["database"])
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
-        """Whether it points back, whole."""
-        return self._whole(before["database"])
-
-    def _whole(self, database: str) -> Observation:
-        points_at, seen = self.application.points_at(), self.cluster.slot(self.slot)
-        whole = 0 < seen.desired == seen.ready == len(seen.pods)
-        text = (
-            f"the application in {self.region} points at the database in {points_at}, with {seen.ready} of "
-            f"{seen.desired} pods ready"
-        )
-        return Observation(whole and points_at == database, text, self.clock.now(), {"pods": list(seen.pods)})
+        """Whether it points back. Its pods may be ready only later: the database that they ask is put back after them."""
+        found = self.application.points_at()
+        text = f"the application in {self.region} points at the database in {found}"
+        return Observation(found == before["database"], text, self.clock.now(), {"database": found})
 
 
 @dataclass(frozen=True, slots=True)

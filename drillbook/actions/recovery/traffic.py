@@ -94,7 +94,7 @@ class MoveTraffic:
 
     def _leads_to(self, region: str) -> Observation:
         resolved = self.public.resolved()
-        if resolved != {region}:
+        if resolved != frozenset({region}):
             text = f"the public's name leads to {', '.join(sorted(resolved)) or 'nowhere'}"
             return Observation(False, text, self.clock.now(), {"resolved": sorted(resolved)})
         first_s = self.clock.now()

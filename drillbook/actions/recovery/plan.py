@@ -1,0 +1,109 @@
+"""The steps of a recovery by name: a drill takes them, a runbook tells them, and the undo journal makes them again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from drillbook.actions.recovery.application import RepointApplication, ScaleUpRegion
+from drillbook.actions.recovery.fence import FencePrimary, RebuildAsStandby
+from drillbook.actions.recovery.promote import PromoteStandby, SwitchOver
+from drillbook.actions.recovery.traffic import MoveTraffic, VerifyWrites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from drillbook.actions.recovery.site import Site
+    from drillbook.ports import ApplicationDatabase, Client, Clock, Cluster, PublicName, Smoke
+    from drillbook.run.action import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Two regions, and what their recovery needs.
+
+    Attributes:
+        sites: Region to its database.
+        home: The region that is the primary when all is well.
+        away: The other one.
+        application: Region to what says which database its application works with.
+        clusters: Region to its cluster.
+        public: The public's name.
+        client: A user at it.
+        clock: The run's.
+        slot: That serves, in both regions.
+        path: What is asked for to see who answers.
+        replicas: Pods with which one region carries everybody.
+        silence_s: See `FencePrimary`.
+    """
+
+    sites: Mapping[str, Site]
+    home: str
+    away: str
+    application: Mapping[str, ApplicationDatabase]
+    clusters: Mapping[str, Cluster]
+    public: PublicName
+    client: Client
+    clock: Clock
+    slot: str
+    path: str
+    replicas: int
+    silence_s: float
+
+    def step(self, name: str) -> Action:
+        """A step's action as things stand: from the region that is home to the other, or from there back.
+
+        Raises:
+            ValueError: When it is none.
+            Unreachable: When what it depends on cannot be asked.
+        """
+        home, away = self.home, self.away
+        arguments: dict[str, Callable[[], dict[str, Any]]] = {
+            "fence-primary": lambda: {"old": home, "new": away},
+            "promote-standby": lambda: {
+                "old": home, "new": away, "timeline": self.sites[away].database.status().timeline,
+            },
+            "repoint-application": lambda: {"region": away, "database": away, "slot": self.slot},
+            "scale-up-region": lambda: {"region": away, "slot": self.slot, "replicas": self.replicas},
+            "move-traffic": lambda: {"region": away},
+            "rebuild-as-standby": lambda: {"site": home, "source": away},
+            "switch-over": lambda: {"old": home, "new": away},
+            "switch-back": lambda: {"old": away, "new": home},
+        }  # fmt: skip
+        if name not in arguments:
+            raise ValueError(f"there is no step {name!r} of a recovery; there are {', '.join(arguments)}")
+        return self.make("switch-over" if name == "switch-back" else name, arguments[name]())
+
+    def verify(self, smoke: Smoke, region: str) -> VerifyWrites:
+        """The question whether writes are kept."""
+        return VerifyWrites(smoke, self.client, self.clock, region, self.slot, self.path)
+
+    def make(self, name: str, arguments: Mapping[str, Any]) -> Action:
+        """An action from its arguments.
+
+        Raises:
+            ValueError: When there is none of this name, or it is about a region that the environment does not have.
+        """
+        known = {*self.sites, None}
+        strange = {arguments.get(key) for key in ("old", "new", "site", "source", "region", "database")} - known
+        if strange:
+            raise ValueError(f"the step {name} is about {', '.join(map(str, strange))}, which this environment lacks")
+        sites, clock = self.sites, self.clock
+        makers: dict[str, Callable[[Mapping[str, Any]], Action]] = {
+            "fence-primary": lambda a: FencePrimary(sites[a["old"]], sites[a["new"]], clock, self.silence_s),
+            "promote-standby": lambda a: PromoteStandby(
+                sites[a["old"]], sites[a["new"]], clock, int(a["timeline"])
+            ),
+            "rebuild-as-standby": lambda a: RebuildAsStandby(sites[a["site"]], sites[a["source"]], clock),
+            "switch-over": lambda a: SwitchOver(sites[a["old"]], sites[a["new"]], clock),
+            "repoint-application": lambda a: RepointApplication(
+                self.application[a["region"]], self.clusters[a["region"]], clock, a["region"], a["database"], a["slot"]
+            ),
+            "scale-up-region": lambda a: ScaleUpRegion(
+                self.clusters[a["region"]], clock, a["region"], a["slot"], int(a["replicas"])
+            ),
+            "move-traffic": lambda a: MoveTraffic(self.public, self.client, clock, a["region"], self.path),
+        }  # fmt: skip
+        if name not in makers:
+            raise ValueError(f"there is no action {name!r} of a recovery")
+        return makers[name](arguments)

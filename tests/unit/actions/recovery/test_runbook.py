@@ -1,0 +1,115 @@
+"""One source for people and for the drill: what the experiments name is told, and can be made."""
+
+# ruff: noqa: ARG001 - a test names the fixtures that it needs
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ruamel.yaml import YAML
+
+from drillbook import activities, recovery_activities
+from drillbook.actions.recovery.plan import Recovery
+from drillbook.domain import runbook
+from drillbook.platform import Platform
+from drillbook.run.action import restore
+from drillbook.run.timeline import events
+
+EXPERIMENTS = Path(__file__).resolve().parents[4] / "experiments"
+NAMES = {"home": "east", "away": "west", "slot": "blue", "replicas": "4", "silence": "20"}
+
+
+def experiment(name):
+    return YAML(typ="safe").load((EXPERIMENTS / f"{name}.yaml").read_text())
+
+
+@pytest.fixture
+def recovery(world, sites):
+    regions = {"east": world, "west": world}
+    return Recovery(
+        {site.region: site for site in sites}, "east", "west", regions, regions, world, world, world, "blue", "/who",
+        replicas=4, silence_s=20.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def drill(world, recovery, journal, timeline, monkeypatch):
+    platform = SimpleNamespace(recovery=recovery, smoke=lambda _prefix: world, environment=SimpleNamespace(name="e",
+                               target=""), router=None)  # fmt: skip
+    platform.undo = lambda change: restore(change, Platform.make(platform, change), world)
+    made = SimpleNamespace(platform=platform, journal=journal, timeline=timeline, clock=world, prefix="p",
+                           events=lambda: events(timeline.path))  # fmt: skip
+    monkeypatch.setattr("drillbook.wiring.experiment", lambda: made)
+    monkeypatch.setattr("drillbook.activities._halted", [])
+    return made
+
+
+def play(name):
+    for activity in experiment(name)["method"]:
+        provider = activity["provider"]
+        if provider["module"] == "drillbook.recovery_activities":
+            getattr(recovery_activities, provider["func"])(**provider["arguments"])
+
+
+@pytest.mark.parametrize("name", ["failover", "failback", "switchover"])
+def test_every_step_of_an_experiment_is_told_with_the_environments_names(name) -> None:
+    told = runbook.markdown(experiment(name), NAMES)
+    assert told.count("\n## ") == len(runbook.steps_of(experiment(name)))
+    assert "{" not in told
+    assert told.count("**Go on when:**") == told.count("**Way back:**") == told.count("\n## ")
+
+
+def test_the_way_back_is_told_from_the_other_region() -> None:
+    assert "Switch the database over from west to east" in runbook.markdown(experiment("failback"), NAMES)
+
+
+def test_a_step_that_nobody_told_is_refused() -> None:
+    method = [{"provider": {"func": "take_step", "arguments": {"step": "pray"}}}]
+    with pytest.raises(ValueError, match="no runbook tells the step 'pray'"):
+        runbook.markdown({"title": "", "description": "", "method": method}, NAMES)
+
+
+def test_the_failover_that_people_read_is_the_one_that_is_drilled_and_it_is_put_back(drill, world, east, west) -> None:
+    east.host_reachable = east.reachable = False
+    east.up = False  # by its lease
+    play("failover")
+    assert west.is_primary
+    assert (world.points, world.desired, world.answering) == ("west", 4, "west")
+    stages = [event.data["stage"] for event in drill.events() if event.data.get("activity") == "stage"]
+    assert stages == ["fence", "promote", "repoint", "dns"]
+    east.host_reachable = east.reachable = True
+    found = activities.put_back()
+    assert found["all"], found
+    assert east.is_primary
+    assert (world.points, world.desired, world.answering) == ("east", 2, "east")
+
+
+def test_after_a_failback_nothing_is_done_twice(drill, east, west) -> None:
+    play("failover")
+    play("failback")
+    assert east.is_primary
+    assert activities.put_back()["all"]
+    assert east.is_primary
+    assert west.receiving
+
+
+def test_a_planned_switch_is_put_back(drill, world, east, west) -> None:
+    play("switchover")
+    assert west.is_primary
+    assert activities.put_back()["all"]
+    assert east.rows == west.rows == ["first"]
+
+
+def test_a_failed_verification_ends_the_recovery(drill, world) -> None:
+    world.smoke_problems = ("a write was gone",)
+    with pytest.raises(activities.Halted, match="a write was gone"):
+        play("failover")
+
+
+def test_an_environment_that_does_not_say_how_proves_nothing(drill, world) -> None:
+    drill.platform.recovery = None
+    with pytest.raises(activities.Halted, match="not proved here"):
+        play("failover")
+    assert world.steps == []
