@@ -55,8 +55,8 @@ STEPS: Mapping[str, Step] = {
             _for(_ORDERS, "{home}", "fenced"),
             _for(_STOP, "{home}"),
             (
-                "If {home} does not answer: in {away}, run ALTER SYSTEM SET primary_conninfo with ` port=1` appended to "
-                "its value, and SELECT pg_reload_conf(); then wait {silence} s by a watch."
+                "If {home} does not answer: in {away}, run ALTER SYSTEM SET primary_conninfo with ` port=1` appended "
+                "to its value, and SELECT pg_reload_conf(); then wait {silence} s by a watch."
             ),
         ),
         "No pod postgres-0 is left in {home}, or the wait is over; and port 30432 in {home} answers nothing.",

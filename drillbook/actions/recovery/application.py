@@ -87,7 +87,7 @@ class RepointApplication:
         self.application.point_at(before["database"])
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
-        """Whether it points back. Its pods may be ready only later: the database that they ask is put back after them."""
+        """Whether it points back. Its pods may be ready only later: their database is put back after them."""
         found = self.application.points_at()
         text = f"the application in {self.region} points at the database in {found}"
         return Observation(found == before["database"], text, self.clock.now(), {"database": found})

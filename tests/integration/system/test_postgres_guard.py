@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from drillbook.drivers.postgresql import PostgreSQL
+from drillbook.ports import Unreachable
 from tests.integration.system.conftest import SYSTEM, free_port
 
 if TYPE_CHECKING:
@@ -181,3 +183,41 @@ def test_an_empty_volume_beside_a_primary_makes_no_second_database(regions: tupl
     assert "REFUSED: this volume is empty" in east.ended()
     east.start(west, orders="standby")
     west.wait("SELECT state FROM pg_stat_replication WHERE application_name = 'standby_primary'", "streaming")
+
+
+def test_the_driver_says_what_a_server_is_and_hands_over_without_a_write_lost(regions: tuple[Region, Region]) -> None:
+    east, west = regions
+    drivers = [
+        PostgreSQL(
+            it.role, f"host=127.0.0.1 port={it.port} user=postgres dbname=postgres", lambda: "secret", "analytics"
+        )
+        for it in regions
+    ]
+    old, new = drivers
+    first, second = old.status(), new.status()
+    assert (first.primary, first.timeline, first.held) == (True, 1, False)
+    assert (second.primary, second.timeline, second.receiving) == (False, 1, True)
+    assert first.system == second.system
+    new.detach()
+    assert not new.status().receiving
+    east.ask("CREATE TABLE kept AS SELECT 1 AS n")
+    new.attach()
+    west.wait("SELECT count(*) FROM pg_class WHERE relname = 'kept'", "1")
+    user = f"host=127.0.0.1 port={east.port} user=analytics password=secret dbname=analytics"
+    with psycopg.connect(user) as session:
+        old.hold_writes()
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("CREATE TABLE t (n int)")
+    with psycopg.connect(user) as session, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        session.execute("CREATE TABLE t (n int)")
+    assert old.status().held
+    assert new.status().position <= old.status().position
+    new.promote(wait_s=20)
+    new.promote(wait_s=20)
+    new.release_writes()
+    found = new.status()
+    assert (found.primary, found.timeline) == (True, 2)
+    assert found.system == first.system
+    east.stop()
+    with pytest.raises(Unreachable, match="the database in primary did not say what it is"):
+        old.status()
