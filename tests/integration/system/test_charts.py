@@ -187,3 +187,39 @@ def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
 
 def _promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_region_knows_whom_its_primary_asks_and_reads_orders_that_no_chart_owns() -> None:
+    objects = _objects("platform", "staging", "--set=postgres.peerHost=10.77.2.11", "--set=postgres.leaseSeconds=5")
+    pod = next(pod for name, pod in _pods(objects) if name == "StatefulSet/postgres")
+    environment = {variable["name"]: variable for variable in pod["containers"][0]["env"]}
+    assert environment["PEER_HOST"]["value"] == "10.77.2.11"
+    assert environment["LEASE_S"]["value"] == "5"
+    reference = environment["ORDERS"]["valueFrom"]["configMapKeyRef"]
+    assert reference["optional"]
+    names = {found["metadata"]["name"] for found in objects if found["kind"] == "ConfigMap"}
+    assert reference["name"] not in names
+    configuration = next(it for it in objects if it["kind"] == "ConfigMap" and it["metadata"]["name"] == "postgres")
+    assert "guard.sh" in configuration["data"]
+
+
+def test_a_standby_asks_its_primary_before_it_may_be_one() -> None:
+    pod = next(pod for name, pod in _pods(_objects("platform", "staging", *_STANDBY)) if name == "StatefulSet/postgres")
+    environment = {variable["name"]: variable.get("value") for variable in pod["containers"][0]["env"]}
+    assert environment["PEER_HOST"] == environment["PRIMARY_HOST"] != ""
+
+
+def _roles(*arguments: str) -> list[dict[str, Any]]:
+    rendered = subprocess.run(
+        [_helm(), "template", "drillbook", str(CHARTS / "drillbook"), "--kube-version=1.34.0", *arguments],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return [found for found in YAML(typ="safe").load_all(rendered.stdout) if found and found["kind"] == "Role"]
+
+
+def test_the_right_to_recover_is_given_only_when_asked_for_and_names_what_it_is_about() -> None:
+    assert not [role for role in _roles() if role["metadata"]["namespace"] == "data"]
+    (role,) = [role for role in _roles("--set=accounts.recovery=true") if role["metadata"]["namespace"] == "data"]
+    changing = [rule for rule in role["rules"] if set(rule["verbs"]) - {"list", "create"}]
+    assert all(rule["resourceNames"] for rule in changing)
+    assert not [rule for rule in role["rules"] if "secrets" in rule["resources"] or "delete" in rule["verbs"]]

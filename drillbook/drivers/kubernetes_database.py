@@ -1,0 +1,96 @@
+"""What starts and stops a region's database server in Kubernetes: a StatefulSet, and orders that its start reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+
+from drillbook.drivers.kubernetes import TIMEOUT_S, asking
+from drillbook.ports import ServerOrders, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KEY = "orders"
+_ABSENT = 404
+
+
+@dataclass(frozen=True, slots=True)
+class StatefulSetDatabase:
+    """A StatefulSet of at most one pod.
+
+    Attributes:
+        api: The cluster's client.
+        namespace: Of both.
+        name: Of the StatefulSet.
+        config_map: Holds the orders; belongs to no chart, and may be missing, which orders nothing.
+    """
+
+    api: client.ApiClient
+    namespace: str = "data"
+    name: str = "postgres"
+    config_map: str = "postgres-orders"
+
+    def orders(self) -> ServerOrders:
+        """Those that hold for its next start.
+
+        Raises:
+            Unreachable: When the cluster does not answer, or they are none that the start knows.
+        """
+        with asking(self.api, f"read the ConfigMap {self.namespace}/{self.config_map}"):
+            try:
+                found: Any = self._core().read_namespaced_config_map(
+                    self.config_map, self.namespace, _request_timeout=TIMEOUT_S
+                )
+            except ApiException as error:
+                if error.status != _ABSENT:
+                    raise
+                return ""
+        orders = cast("Mapping[str, str]", found.data or {}).get(_KEY, "")
+        if orders not in get_args(ServerOrders):
+            raise Unreachable(
+                f"the ConfigMap {self.namespace}/{self.config_map} orders {orders!r}, which is none of "
+                f"{', '.join(repr(known) for known in get_args(ServerOrders))}; set it by hand"
+            )
+        return cast("ServerOrders", orders)
+
+    def order(self, orders: ServerOrders) -> None:
+        """Give them; made when missing."""
+        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=self.config_map), data={_KEY: orders})
+        with asking(self.api, f"write the ConfigMap {self.namespace}/{self.config_map}"):
+            try:
+                self._core().replace_namespaced_config_map(
+                    self.config_map, self.namespace, body, _request_timeout=TIMEOUT_S
+                )
+            except ApiException as error:
+                if error.status != _ABSENT:
+                    raise
+                self._core().create_namespaced_config_map(self.namespace, body, _request_timeout=TIMEOUT_S)
+
+    def stop(self) -> None:
+        """Ask for no pod; each is ended in order."""
+        self._scale(0)
+
+    def start(self) -> None:
+        """Ask for one."""
+        self._scale(1)
+
+    def running(self) -> bool:
+        """Whether a pod is left, also one that is about to end: while its node is silent it may write on."""
+        with asking(self.api, f"list the pods of {self.namespace}/{self.name}"):
+            found: Any = self._core().list_namespaced_pod(
+                self.namespace, label_selector=f"app.kubernetes.io/name={self.name}", _request_timeout=TIMEOUT_S
+            )
+        return any(pod.status.phase not in {"Succeeded", "Failed"} for pod in found.items)
+
+    def _scale(self, replicas: int) -> None:
+        with asking(self.api, f"scale the StatefulSet {self.namespace}/{self.name} to {replicas}"):
+            client.AppsV1Api(self.api).patch_namespaced_stateful_set_scale(
+                self.name, self.namespace, {"spec": {"replicas": replicas}}, _request_timeout=TIMEOUT_S
+            )
+
+    def _core(self) -> client.CoreV1Api:
+        return client.CoreV1Api(self.api)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from kubernetes import client
+
+from drillbook.drivers.kubernetes_database import StatefulSetDatabase
+from drillbook.ports import Unreachable
+
+
+@pytest.fixture
+def database(server) -> StatefulSetDatabase:
+    return StatefulSetDatabase(client.ApiClient(client.Configuration(host=server.url)))
+
+
+def test_orders_that_nobody_gave_are_none(server, database) -> None:
+    server.says(404, {})
+    assert database.orders() == ""
+
+
+def test_orders_are_read_and_strange_ones_refused(server, database) -> None:
+    server.says(200, {"data": {"orders": "fenced"}})
+    assert database.orders() == "fenced"
+    server.says(200, {"data": {"orders": "fence"}})
+    with pytest.raises(Unreachable, match="orders 'fence', which is none of"):
+        database.orders()
+
+
+def test_orders_are_made_where_there_are_none(server, database) -> None:
+    server.answer = lambda asked: (404 if asked.method == "PUT" else 201, {}, b"{}")
+    database.order("fenced")
+    assert [asked.method for asked in server.asked] == ["PUT", "POST"]
+    assert server.asked[-1].json["data"] == {"orders": "fenced"}
+
+
+def test_a_refusal_to_take_orders_is_no_fence(server, database) -> None:
+    server.says(403, {})
+    with pytest.raises(Unreachable, match="grant it the harness' Role"):
+        database.order("fenced")
+
+
+@pytest.mark.parametrize(("verb", "replicas"), [("stop", 0), ("start", 1)])
+def test_it_is_scaled(server, database, verb, replicas) -> None:
+    server.says(200, {"spec": {}})
+    getattr(database, verb)()
+    asked = server.asked[-1]
+    assert (asked.method, asked.path) == ("PATCH", "/apis/apps/v1/namespaces/data/statefulsets/postgres/scale")
+    assert asked.json == {"spec": {"replicas": replicas}}
+
+
+@pytest.mark.parametrize(
+    ("pods", "running"),
+    [
+        ([], False),
+        ([{"status": {"phase": "Running"}}], True),
+        ([{"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": {"phase": "Running"}}], True),
+        ([{"status": {"phase": "Unknown"}}], True),
+        ([{"status": {"phase": "Failed"}}], False),
+    ],
+    ids=["none", "runs", "is ending", "silent node", "failed"],
+)
+def test_only_a_pod_that_is_gone_or_done_does_not_run(server, database, pods, running) -> None:
+    server.answer = lambda _: (200, {}, json.dumps({"items": pods}).encode())
+    assert database.running() is running
