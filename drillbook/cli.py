@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drillbook import __version__, delivery_cli, evidence_integrity_cli, evidence_reports_cli
+from drillbook.domain import runbook
 from drillbook.domain.verdict import Verdict
-from drillbook.run import drills_process, planning, redaction
+from drillbook.run import drills_process, planning, redaction, yaml_file
 from drillbook.run.environment import EnvironmentFileError, find, load
 
 if TYPE_CHECKING:
@@ -41,6 +42,32 @@ evidence_integrity_cli.register(app)
 delivery_cli.register(app)
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="Name in environments/, or a file's path.")]
+
+
+@app.command("runbook")
+def tell_runbook(
+    experiment: Annotated[str, typer.Argument(help="failover, failback or switchover.")],
+    environment: EnvironmentName = "twin",
+    slot: Annotated[str, typer.Option(help="That serves.")] = "blue",
+    replicas: Annotated[int, typer.Option(help="Pods with which one region carries everybody.")] = 4,
+    silence: Annotated[float, typer.Option(help="Seconds after which an unreachable primary has stopped.")] = 20.0,
+) -> None:
+    """Print a recovery for people, from the experiment that drills it."""
+    where = _environment(environment)
+    away = next((name for name in where.regions if name != where.primary.name), "")
+    path = PROJECT / "experiments" / f"{experiment}.yaml"
+    if not path.is_file() or not away:
+        typer.echo(f"runbook: {path} is missing" if away else f"runbook: {where.name} has one region", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    names = {
+        "home": where.primary.name, "away": away, "slot": slot, "replicas": str(replicas), "silence": f"{silence:g}",
+    }  # fmt: skip
+    _, document = yaml_file.read(path)
+    try:
+        typer.echo(runbook.markdown(document, names))
+    except ValueError as error:
+        typer.echo(f"runbook: {error}", err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
 
 
 @app.command()

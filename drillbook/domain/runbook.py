@@ -177,8 +177,10 @@ def markdown(experiment: Mapping[str, Any], names: Mapping[str, str]) -> str:
         names: `home`, `away`, `slot`, `replicas` and `silence`, for the braces.
 
     Raises:
-        ValueError: When it takes a step that is told nowhere.
+        ValueError: When it takes a step that is told nowhere, or none.
     """
+    if not steps_of(experiment):
+        raise ValueError(f"the experiment {experiment['title']!r} takes no step of a recovery, so it has no runbook")
     told = [step(name, names) for name in steps_of(experiment)]
     lines = [f"# {experiment['title']}", "", str(experiment["description"]), ""]
     for number, it in enumerate(told, start=1):

@@ -113,3 +113,8 @@ def test_an_environment_that_does_not_say_how_proves_nothing(drill, world) -> No
     with pytest.raises(activities.Halted, match="not proved here"):
         play("failover")
     assert world.steps == []
+
+
+def test_what_is_no_recovery_has_no_runbook() -> None:
+    with pytest.raises(ValueError, match="takes no step of a recovery"):
+        runbook.markdown(experiment("cutover"), NAMES)
