@@ -1,6 +1,6 @@
 """Make sure that the lost primary takes no write, before another one is made.
 
-Decision 0017 says what this guarantees and what it does not.
+Decision 0019 says what this guarantees and what it does not.
 """
 
 from __future__ import annotations
