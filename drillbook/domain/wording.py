@@ -59,7 +59,7 @@ def quantity(value: float, unit: str, *, towards: str = ROUND_HALF_EVEN) -> str:
 def span(interval: Interval, unit: str) -> str:
     """An interval, its bounds rounded outwards."""
     if interval.low == interval.high:
-        return quantity(interval.low, unit)
+        return quantity(interval.low, unit) if math.isfinite(interval.low) else "without bound"
     if math.isinf(interval.high):
         return f"{quantity(interval.low, unit, towards=ROUND_FLOOR)} or more"
     if math.isinf(interval.low):

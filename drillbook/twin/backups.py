@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
@@ -92,7 +92,7 @@ def make_buckets(region: Region) -> None:
         ClusterError: When the store does not answer in time.
     """
     owner = _key("owner")
-    store: Any = boto3.client(
+    store: Any = cast("Any", boto3.client)(
         "s3", endpoint_url=f"https://{region.workers[0].address}:{PORT}", region_name=region.name,
         aws_access_key_id=owner.access, aws_secret_access_key=owner.secret, verify=str(_authority().certificate),
         config=_TIMEOUTS,
@@ -100,7 +100,7 @@ def make_buckets(region: Region) -> None:
 
     def missing() -> str:
         try:
-            there = {bucket["Name"] for bucket in store.list_buckets()["Buckets"]}
+            there = {str(bucket["Name"]) for bucket in store.list_buckets()["Buckets"]}
             for bucket in {BUCKET, FILES} - there:
                 store.create_bucket(Bucket=bucket)
         except (BotoCoreError, ClientError) as error:
