@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drillbook import recovery_wiring
 from drillbook.domain.promql import narrowed
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
@@ -41,7 +42,9 @@ from probes.slo import ServiceSeries
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from drillbook.domain.environment import Environment, MetricsSettings
+    from kubernetes.client import ApiClient
+
+    from drillbook.domain.environment import Environment, MetricsSettings, RegionAccess
     from drillbook.domain.traffic import Origin
     from drillbook.ports import Clock
     from loadtests.workload import Workload
@@ -113,9 +116,7 @@ def platform(
     if environment.reach.network_namespace:
         enter_network(environment.reach.network_namespace)
     region = environment.primary
-    only_reading = region.verify_kubeconfig if looking_on else None
-    access = (only_reading, None) if only_reading is not None else (region.kubeconfig, region.context or None)
-    api = connect(*access, learn=redaction.learn)
+    api = _connected(region, looking_on=looking_on)
     releases, route = environment.releases, environment.router
     workload = _workload(environment)
     client = HttpClient(
@@ -150,7 +151,22 @@ def platform(
         smoke=lambda prefix: GatewaySmoke(
             client, workload, prefix, route.slot_header, tuple(environment.workload.health_paths)
         ),
+        recovery=None
+        if looking_on or environment.recovery is None
+        else recovery_wiring.recovery(
+            environment,
+            {region.name: api, **{other.name: _connected(other) for other in environment.others}},
+            client,
+            clock,
+        ),
     )
+
+
+def _connected(region: RegionAccess, *, looking_on: bool = False) -> ApiClient:
+    """One region's cluster, under the account that may only read where nothing will be changed."""
+    only_reading = region.verify_kubeconfig if looking_on else None
+    access = (only_reading, None) if only_reading is not None else (region.kubeconfig, region.context or None)
+    return connect(*access, learn=redaction.learn)
 
 
 @cache

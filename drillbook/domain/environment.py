@@ -260,6 +260,43 @@ class SigningSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecoverySettings:
+    """How one region is recovered in the other: PostgreSQL in a StatefulSet of each, a name at PowerDNS.
+
+    Attributes:
+        namespace: Of the database, in both clusters.
+        stateful_set: Its name.
+        orders: ConfigMap that its start reads its orders from.
+        addresses: Region to its server for the harness, as libpq's keywords without a password.
+        password: Where that of `addresses` is: `file:`, `env:` or `vault:`.
+        applications: Role whose sessions end when writes are held.
+        silence_s: After so long without its standby a primary that nobody can reach has stopped; 0 when it would not.
+        config_map: With the servers that the application tries, in its own namespace.
+        hosts: Region to region to `host:port`: where the application of the first finds the database of the second.
+        replicas: Pods of a slot with which one region carries everybody.
+        dns_api: URL of the PowerDNS server, up to `/servers/NAME`.
+        dns_key: Where its key is.
+        zone: Of the public name.
+        name_addresses: Region to the IPv4 addresses that the public name has there.
+    """
+
+    namespace: str
+    stateful_set: str
+    orders: str
+    addresses: Mapping[str, str]
+    password: str
+    applications: str
+    silence_s: float
+    config_map: str
+    hosts: Mapping[str, Mapping[str, str]]
+    replicas: int
+    dns_api: str
+    dns_key: str
+    zone: str
+    name_addresses: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """One environment, as its file says.
 
@@ -283,6 +320,7 @@ class Environment:
         objectives: What is promised.
         guard: What may be done.
         pipeline: Its `.gitlab-ci.yml`; None when it names none.
+        recovery: How one region is recovered in the other; None when it is not.
     """
 
     name: str
@@ -304,6 +342,7 @@ class Environment:
     public_ca_file: Path | None = None
     signing: SigningSettings | None = None
     pipeline: Path | None = None
+    recovery: RecoverySettings | None = None
 
     @property
     def target(self) -> str:
@@ -314,3 +353,8 @@ class Environment:
     def primary(self) -> RegionAccess:
         """The region that serves the public when all is well."""
         return next(region for region in self.regions.values() if region.role == "primary")
+
+    @property
+    def others(self) -> tuple[RegionAccess, ...]:
+        """The other regions."""
+        return tuple(region for region in self.regions.values() if region.role != "primary")

@@ -77,15 +77,17 @@ STEPS: Mapping[str, Step] = {
     ),
     "repoint-application": Step(
         "Point the application in {away} at its own region's database",
-        "Its address is read when a pod starts.",
+        "It finds the server that takes writes by itself; one that is gone, and is asked first, slows it. The order "
+        "is read when a pod starts.",
         (
-            "Replace the host in the Secret analytics/analytics-database in {away} by postgres.data.svc.cluster.local.",
+            ("In the ConfigMap analytics/analytics-database in {away}, put postgres.data.svc.cluster.local (port 5432) "
+            "first."),
             "kubectl --context {away} -n analytics rollout restart deployment/analytics-{slot}",
             "kubectl --context {away} -n analytics rollout status deployment/analytics-{slot} --timeout=2m",
         ),
         "Every pod is ready: /readyz asks the database.",
         "Nobody.",
-        "The same with the former host.",
+        "The same with the former order.",
     ),
     "scale-up-region": Step(
         "Scale {away} up to {replicas} pods",

@@ -1,4 +1,4 @@
-"""One region's PostgreSQL server, by its own protocol, as a superuser."""
+"""One region's PostgreSQL server, by its own protocol, as a role that may promote it and reads no table."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import json
 import math
@@ -30,7 +31,7 @@ from drillbook.domain.environment import (
     WorkloadSettings,
 )
 from drillbook.domain.guard import AllowedHours, Burn
-from drillbook.run import redaction, secrets_in, yaml_file
+from drillbook.run import recovery_section, redaction, secrets_in, yaml_file
 from drillbook.run.yaml_file import EnvironmentFileError
 
 if TYPE_CHECKING:
@@ -164,6 +165,9 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
             f"{_where(path, document, ['name'])}: the name is {document['name']!r}, and the file is called {path.name}"
         )
     faults += _guard_contradictions(path, document)
+    if "recovery" in document:
+        unknown = recovery_section.missing_regions(document["recovery"], frozenset(document["regions"]))
+        faults += [f"{_where(path, document, ['recovery', *place])}: {said}" for place, said in unknown]
     backends = document["router"]["backends"]
     if backends["blue"] == backends["green"]:
         faults.append(
@@ -303,6 +307,12 @@ def _beside(path: Path, name: str) -> Path:
     return (path.parent / name).resolve()
 
 
+def _credential(path: Path, reference: str) -> str:
+    """A file's credential is found beside the environment file, wherever a command is given."""
+    kind, _, place = reference.partition(":")
+    return f"file:{_beside(path, place)}" if kind == "file" else reference
+
+
 def _in_seconds(section: Mapping[str, Any], *durations: str) -> dict[str, Any]:
     """A section with its durations as seconds, under names that say so."""
     return {f"{k}_s" if k in durations else k: seconds(v) if k in durations else v for k, v in section.items()}
@@ -347,14 +357,16 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         public_ca_file=_beside(path, d["public_ca_file"]) if "public_ca_file" in d else None,
         signing=_signing(path, d["evidence"]["signing"]) if "signing" in d.get("evidence", {}) else None,
         pipeline=_beside(path, d["pipeline"]) if "pipeline" in d else None,
+        recovery=recovery_section.settings(d["recovery"], seconds, functools.partial(_credential, path))
+        if "recovery" in d
+        else None,
     )
 
 
 def _signing(path: Path, section: Mapping[str, Any]) -> SigningSettings:
-    kind, _, place = str(section["key"]).partition(":")
     timestamp = section.get("timestamp", {})
     return SigningSettings(
-        key=f"file:{_beside(path, place)}" if kind == "file" else section["key"],
+        key=_credential(path, section["key"]),
         history=_beside(path, section["history"]) if "history" in section else None,
         timestamp_url=timestamp.get("url", ""),
         timestamp_ca_file=_beside(path, timestamp["ca_file"]) if "ca_file" in timestamp else None,
@@ -365,8 +377,7 @@ def _metrics(path: Path, section: Mapping[str, Any]) -> dict[str, Any]:
     filled = _in_seconds(section, "scrape_interval")
     if "ca_file" in filled:
         filled["ca_file"] = _beside(path, filled["ca_file"])
-    kind, _, place = str(filled.get("token", "")).partition(":")
-    return {**filled, "token": f"file:{_beside(path, place)}"} if kind == "file" else filled
+    return {**filled, "token": _credential(path, filled["token"])} if "token" in filled else filled
 
 
 def _workload(path: Path, section: Mapping[str, Any]) -> WorkloadSettings:

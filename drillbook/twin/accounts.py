@@ -33,7 +33,7 @@ def install(region: Region, helm: Path, kubectl: Kubectl, chart: Path) -> None:
     """
     command = [
         str(helm), "upgrade", "--install", "drillbook", str(chart), f"--namespace={NAMESPACE}", "--history-max=3",
-        f"--kubeconfig={region.kubeconfig}", f"--timeout={_WITHIN_S}s",
+        f"--kubeconfig={region.kubeconfig}", f"--timeout={_WITHIN_S}s", "--set=accounts.recovery=true",
     ]  # fmt: skip
     done = subprocess.run(command, text=True, capture_output=True, timeout=_WITHIN_S + 30, check=False)
     if done.returncode != 0:

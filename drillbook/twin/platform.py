@@ -75,15 +75,14 @@ def _install_platform(
 ) -> None:
     kubectl = _kubectl(built, region)
     kubectl.apply_files([SYSTEM / "kubernetes" / "namespaces.yaml"])
-    in_cluster = "postgres.data.svc.cluster.local:5432"
-    at_primary = ",".join(f"{worker.address}:{_NODE_PORTS['database']}" for worker in primary.workers)
-    database = in_cluster if region is primary else at_primary
-    url = f"postgresql://analytics:{credentials['app']}@{database}/analytics?target_session_attrs=read-write"
+    # Whichever region's server takes writes is found by libpq; the primary's is tried first.
+    url = f"postgresql://analytics:{credentials['app']}@/analytics?target_session_attrs=read-write"
     kubectl.apply(
         [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": accounts.NAMESPACE}},
             _secret("data", "postgres-credentials", credentials),
             _secret("analytics", "analytics-database", {"url": url}),
+            _config_map("analytics", "analytics-database", _database_hosts(profile, region, primary)),
             *(_secret("data", *named) for named in backups.secret_values(profile, region).items()),
         ]
     )
@@ -194,11 +193,31 @@ def _silence(url: str) -> str:
 def _credentials() -> dict[str, str]:
     """The database's passwords: made once for a twin, known to nobody outside it."""
     path = state_directory() / "database.json"
-    if not path.is_file():
-        made = {name: secrets.token_urlsafe(18) for name in ("superuser", "replication", "app")}
-        write_private(path, json.dumps(made))
-    stored: dict[str, str] = json.loads(path.read_text())
+    stored: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
+    missing = {"superuser", "replication", "app", "recovery"} - stored.keys()
+    if missing:
+        stored |= {name: secrets.token_urlsafe(18) for name in missing}
+        write_private(path, json.dumps(stored))
+    # What environments/twin.yaml names as the recovery's credentials.
+    write_private(state_directory() / "recovery" / "database", stored["recovery"])
+    write_private(state_directory() / "recovery" / "dns", services.api_key())
     return stored
+
+
+def _database_hosts(profile: Profile, region: Region, primary: Region) -> dict[str, str]:
+    """The databases as a region's application reaches them, the primary region's first."""
+    servers = [
+        ("postgres.data.svc.cluster.local", 5432)
+        if other is region
+        else (other.workers[0].address, _NODE_PORTS["database"])
+        for other in sorted(profile.regions, key=lambda other: other is not primary)
+    ]
+    return {"hosts": ",".join(host for host, _ in servers), "ports": ",".join(str(port) for _, port in servers)}
+
+
+def _config_map(namespace: str, name: str, values: Mapping[str, str]) -> dict[str, Any]:
+    meta = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": dict(values)}
 
 
 def _secret(namespace: str, name: str, values: Mapping[str, str]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def wait_ready(*, deadline_s: float) -> None:
     deadline = time.monotonic() + deadline_s
     for name, url, headers in (
         ("registry", f"{REGISTRY_URL}/v2/", {}),
-        ("DNS", DNS_API_URL, {"X-API-Key": _api_key()}),
+        ("DNS", DNS_API_URL, {"X-API-Key": api_key()}),
     ):
         while not _answers(url, headers):
             if time.monotonic() > deadline:
@@ -208,12 +208,13 @@ receiver-threads=1
     pending.replace(configuration)
 
 
-def _api_key() -> str:
+def api_key() -> str:
+    """Of the DNS server's API."""
     return (SERVICES.directory / "dns" / "api.key").read_text()
 
 
 def _headers() -> dict[str, str]:
-    return {"X-API-Key": _api_key()}
+    return {"X-API-Key": api_key()}
 
 
 def _answers(url: str, headers: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from drillbook.actions.recovery.application import RepointApplication, ScaleUpRe
 from drillbook.actions.recovery.fence import FencePrimary, RebuildAsStandby
 from drillbook.actions.recovery.promote import PromoteStandby, SwitchOver
 from drillbook.actions.recovery.traffic import MoveTraffic, VerifyWrites
+from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ class Recovery:
         public: The public's name.
         client: A user at it.
         clock: The run's.
-        slot: That serves, in both regions.
+        slots: That a region has; the one with pods in the other region is what serves after a recovery.
         path: What is asked for to see who answers.
         replicas: Pods with which one region carries everybody.
         silence_s: See `FencePrimary`.
@@ -45,7 +46,7 @@ class Recovery:
     public: PublicName
     client: Client
     clock: Clock
-    slot: str
+    slots: tuple[str, ...]
     path: str
     replicas: int
     silence_s: float
@@ -63,8 +64,8 @@ class Recovery:
             "promote-standby": lambda: {
                 "old": home, "new": away, "timeline": self.sites[away].database.status().timeline,
             },
-            "repoint-application": lambda: {"region": away, "database": away, "slot": self.slot},
-            "scale-up-region": lambda: {"region": away, "slot": self.slot, "replicas": self.replicas},
+            "repoint-application": lambda: {"region": away, "database": away, "slot": self.slot_in(away)},
+            "scale-up-region": lambda: {"region": away, "slot": self.slot_in(away), "replicas": self.replicas},
             "move-traffic": lambda: {"region": away},
             "rebuild-as-standby": lambda: {"site": home, "source": away},
             "switch-over": lambda: {"old": home, "new": away},
@@ -76,7 +77,19 @@ class Recovery:
 
     def verify(self, smoke: Smoke, region: str) -> VerifyWrites:
         """The question whether writes are kept."""
-        return VerifyWrites(smoke, self.client, self.clock, region, self.slot, self.path)
+        return VerifyWrites(smoke, self.client, self.clock, region, self.slot_in(region), self.path)
+
+    def slot_in(self, region: str) -> str:
+        """The one slot of a region that is to have pods.
+
+        Raises:
+            Unreachable: When it is not exactly one, or the region does not answer.
+        """
+        held = {slot: self.clusters[region].slot(slot).desired for slot in self.slots}
+        found = [slot for slot, desired in held.items() if desired > 0]
+        if len(found) != 1:
+            raise Unreachable(f"one slot in {region} should have pods, and they are to have {held}")
+        return found[0]
 
     def make(self, name: str, arguments: Mapping[str, Any]) -> Action:
         """An action from its arguments.

@@ -37,7 +37,7 @@ class Region:
     def __post_init__(self) -> None:
         for name in ("etc", "run", "secrets", "lib"):
             (self.top / name).mkdir(parents=True)
-        for name in ("superuser", "replication", "app"):
+        for name in ("superuser", "replication", "app", "recovery"):
             (self.top / "secrets" / name).write_text("secret")
         (self.top / "etc" / "postgresql.conf").write_text(
             f"data_directory = '{self.top}/lib/data'\nhba_file = '{self.top}/etc/hba'\n"
@@ -189,7 +189,7 @@ def test_the_driver_says_what_a_server_is_and_hands_over_without_a_write_lost(re
     east, west = regions
     drivers = [
         PostgreSQL(
-            it.role, f"host=127.0.0.1 port={it.port} user=postgres dbname=postgres", lambda: "secret", "analytics"
+            it.role, f"host=127.0.0.1 port={it.port} user=recovery dbname=postgres", lambda: "secret", "analytics"
         )
         for it in regions
     ]

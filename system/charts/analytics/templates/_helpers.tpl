@@ -44,6 +44,13 @@ capabilities: {drop: [ALL]}
 {{- define "analytics.database" -}}
 - name: DATABASE_URL_FILE
   value: /run/secrets/database/{{ .Values.database.key }}
+{{- with .Values.database.hosts }}
+# Read when a pod starts. The URI names no host then: libpq takes these, in this order.
+- name: PGHOST
+  valueFrom: {configMapKeyRef: {name: {{ . }}, key: hosts}}
+- name: PGPORT
+  valueFrom: {configMapKeyRef: {name: {{ . }}, key: ports}}
+{{- end }}
 {{- end }}
 
 {{- define "analytics.databaseVolume" -}}

@@ -26,13 +26,20 @@ make_primary() {
   "$bin/pg_ctl" --pgdata="$new" --wait --timeout=60 --silent \
     --options="-c config_file=$configuration -c data_directory=$new -c listen_addresses=''" start
   "$bin/psql" --host=/run/postgresql --username=postgres --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
-    --set=replication="$(cat "$secrets/replication")" --set=app="$(cat "$secrets/app")" postgres <<'SQL'
+    --set=replication="$(cat "$secrets/replication")" --set=app="$(cat "$secrets/app")" \
+    --set=recovery="$(cat "$secrets/recovery")" postgres <<'SQL'
 CREATE ROLE replicator LOGIN REPLICATION PASSWORD :'replication';
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
 GRANT pg_checkpoint TO replicator;
+-- Who promotes, cuts off and holds writes; reads no table.
+CREATE ROLE recovery LOGIN PASSWORD :'recovery' IN ROLE pg_monitor, pg_signal_backend, pg_checkpoint;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_promote(boolean, integer), pg_catalog.pg_reload_conf(),
+  pg_catalog.pg_show_all_file_settings() TO recovery;
+GRANT SELECT ON pg_catalog.pg_file_settings TO recovery;
+GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only, primary_conninfo TO recovery;
 CREATE ROLE analytics LOGIN PASSWORD :'app';
 CREATE DATABASE analytics OWNER analytics;
 SQL

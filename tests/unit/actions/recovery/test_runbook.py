@@ -29,7 +29,7 @@ def experiment(name):
 def recovery(world, sites):
     regions = {"east": world, "west": world}
     return Recovery(
-        {site.region: site for site in sites}, "east", "west", regions, regions, world, world, world, "blue", "/who",
+        {site.region: site for site in sites}, "east", "west", regions, regions, world, world, world, ("blue",), "/who",
         replicas=4, silence_s=20.0,
     )  # fmt: skip
 

@@ -1,0 +1,85 @@
+"""Chooses the drivers of a recovery: the section `recovery` of an environment's file becomes ports."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from drillbook.actions.recovery.plan import Recovery
+from drillbook.actions.recovery.site import Site
+from drillbook.drivers import credentials
+from drillbook.drivers.kubernetes import KubernetesCluster
+from drillbook.drivers.kubernetes_application import ConfigMapHosts
+from drillbook.drivers.kubernetes_database import StatefulSetDatabase
+from drillbook.drivers.postgresql import PostgreSQL
+from drillbook.drivers.powerdns import PowerDnsName
+from drillbook.drivers.reach import Names
+from drillbook.run import redaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kubernetes.client import ApiClient
+
+    from drillbook.domain.environment import Environment, RecoverySettings
+    from drillbook.ports import Client, Clock
+
+
+def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Client, clock: Clock) -> Recovery | None:
+    """How one region is recovered in the other; None where the environment does not say.
+
+    Args:
+        environment: Whose.
+        apis: Region to its cluster's client.
+        client: A user at the public address.
+        clock: The run's.
+    """
+    settings = environment.recovery
+    if settings is None:
+        return None
+    releases, host = environment.releases, urlsplit(environment.public_url).hostname or ""
+    names = Names(tuple(environment.reach.nameservers))
+    deployments = tuple(releases.deployment.format(slot=slot) for slot in environment.router.backends)
+    return Recovery(
+        sites={region: _site(settings, region, api) for region, api in apis.items()},
+        home=environment.primary.name,
+        away=environment.others[0].name,
+        application={
+            region: ConfigMapHosts(api, releases.namespace, settings.config_map, settings.hosts[region], deployments)
+            for region, api in apis.items()
+        },
+        clusters={
+            region: KubernetesCluster(api, releases.namespace, releases.deployment) for region, api in apis.items()
+        },
+        public=PowerDnsName(
+            settings.dns_api,
+            functools.partial(_credential, settings.dns_key),
+            settings.zone,
+            host,
+            settings.name_addresses,
+            lambda: frozenset(names.addresses(host, 0)),
+        ),
+        client=client,
+        clock=clock,
+        slots=tuple(environment.router.backends),
+        path=environment.workload.probe_path,
+        replicas=settings.replicas,
+        silence_s=settings.silence_s,
+    )
+
+
+def _site(settings: RecoverySettings, region: str, api: ApiClient) -> Site:
+    password = functools.partial(_credential, settings.password)
+    return Site(
+        region,
+        PostgreSQL(region, settings.addresses[region], password, settings.applications),
+        StatefulSetDatabase(api, settings.namespace, settings.stateful_set, settings.orders),
+    )
+
+
+def _credential(reference: str) -> str:
+    found = credentials.read(reference, os.environ)
+    redaction.learn([found])
+    return found
