@@ -31,8 +31,10 @@ SELECT NOT pg_is_in_recovery(), here.timeline, system_identifier::text,
 FROM pg_control_system(), LATERAL (SELECT CASE
     -- A primary's file names tell its timeline at once; its control file only after a checkpoint.
     WHEN NOT pg_is_in_recovery() THEN ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
-    ELSE coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
-      (SELECT min_recovery_end_timeline FROM pg_control_recovery()), (SELECT timeline_id FROM pg_control_checkpoint()))
+    -- A standby whose primary is gone has no receiver, and a control file as old as its last restartpoint.
+    ELSE greatest((SELECT received_tli FROM pg_stat_wal_receiver),
+      (SELECT min_recovery_end_timeline FROM pg_control_recovery()), (SELECT timeline_id FROM pg_control_checkpoint()),
+      (SELECT max(('x' || left(name, 8))::bit(32)::int) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'))
   END AS timeline) AS here
 """
 
@@ -64,7 +66,7 @@ class PostgreSQL:
         with self._asking("say what it is") as connection:
             row: Any = connection.execute(_STATUS).fetchone()
         primary, timeline, system, position, receiving, held = row
-        return DatabaseStatus(primary, int(timeline), system, int(position), receiving, held and primary)
+        return DatabaseStatus(primary, int(timeline), system, int(position), receiving, held)
 
     def promote(self, *, wait_s: float) -> None:
         """Make a standby the primary; idempotent.

@@ -71,11 +71,12 @@ class PromoteStandby:
         """Promote, and order it to stay so: when it restarts, the lost region cannot be asked."""
         self.new.database.promote(wait_s=self.deadline_s)
         self.new.host.order("primary")
+        self.new.database.release_writes()
 
     def observe(self) -> Observation:
-        """Whether it is a primary, on the next timeline."""
+        """Whether it is a primary that takes writes, on the next timeline."""
         status = self.new.database.status()
-        right = status.primary and status.timeline == self.timeline + 1
+        right = status.primary and status.timeline == self.timeline + 1 and not status.held
         data = {"timeline": status.timeline, "primary": status.primary}
         return Observation(right, self.new.said(), self.clock.now(), data)
 
@@ -163,7 +164,7 @@ class SwitchOver:
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
         """Whether they are as before, and writes are not held."""
-        found = self.old.look()
-        holds = follows(self.new, self.old) and found is not None and not found.held
+        found = (self.old.look(), self.new.look())
+        holds = follows(self.new, self.old) and not any(it is None or it.held for it in found)
         text = f"{self.old.said()}; {self.new.said()}"
         return Observation(holds, text, self.clock.now(), {"timeline": before["timeline"]})

@@ -83,6 +83,7 @@ def follow(site: Site, source: Site, clock: Clock, *, deadline_s: float) -> None
     site.host.order("standby")
     site.host.start()
     reach(lambda: follows(site, source), f"{site.region} streams from {source.region}", clock, deadline_s=deadline_s)
+    site.host.order("")  # its volume says by now that it is a standby
 
 
 def follows(site: Site, source: Site) -> bool:
@@ -138,6 +139,9 @@ def lead(primary: Site, other: Site, clock: Clock, *, deadline_s: float) -> None
     primary.database.release_writes()
     if not follows(other, primary):
         follow(other, primary, clock, deadline_s=deadline_s)
+    other.host.order("")
+    # A standby keeps the setting with which it was stopped as a primary, and may be promoted one day.
+    other.database.release_writes()
     primary.host.order("")
 
 

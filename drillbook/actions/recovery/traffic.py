@@ -82,12 +82,12 @@ class MoveTraffic:
             self.public.prefer(former)
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
-        """Whether the name prefers what it did, and users are led there."""
+        """Whether the name prefers what it did. Users may be led there only later: the region's database is put back
+        after this, and until it is well the name goes on leading elsewhere.
+        """
         order = self.public.order()
-        if order != tuple(before["order"]):
-            text = f"the public's name prefers {', '.join(order)}"
-            return Observation(False, text, self.clock.now(), {"order": list(order)})
-        return self._leads_to(order[0])
+        text = f"the public's name prefers {', '.join(order)}"
+        return Observation(order == tuple(before["order"]), text, self.clock.now(), {"order": list(order)})
 
     def _wanted(self, order: tuple[str, ...]) -> tuple[str, ...]:
         return (self.region, *(region for region in order if region != self.region))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,8 @@ Stored = Literal["created", "present", "different"]
 
 _ACQUIRE_S = 2.0
 _STATEMENT_MS = 3000
+_RECONNECT_S = 4.0
+"""After so long the pauses between two tries begin anew at a second; they double."""
 
 _INSERT = """
 INSERT INTO events (key, source, occurred_at, kind, value) VALUES (%s, %s, %s, %s, %s)
@@ -98,13 +101,16 @@ class EventStore:
         release = settings.release
         self._version = release.version if release.records_version else None
         self._aggregate: LiteralString = _AGGREGATE.format(median=_MEDIAN if release.has_median else "")
+        self._least = min(2, settings.pool_size)
+        self._trying_again = asyncio.Lock()
         self._pool = AsyncConnectionPool(
             settings.database_url,
-            min_size=min(2, settings.pool_size),
+            min_size=self._least,
             max_size=settings.pool_size,
             timeout=_ACQUIRE_S,
             max_waiting=settings.pool_size * 25,
-            reconnect_timeout=10,
+            reconnect_timeout=_RECONNECT_S,
+            reconnect_failed=self._try_again,
             open=False,
             kwargs={
                 # Each statement commits by itself: the answer to it is the acknowledgement, in one round trip.
@@ -185,6 +191,16 @@ class EventStore:
                 return ""
             row = await cursor.fetchone()
         return "" if row is None else str(row[0])
+
+    async def _try_again(self, pool: AsyncConnectionPool) -> None:
+        """Replace a connection that the pool has given up.
+
+        The pool itself would do so for the next request only, and refuses every request once its queue is full of those
+        that have waited in vain: after a long outage it would never connect again.
+        """
+        async with self._trying_again:
+            await pool.resize(self._least - 1, pool.max_size)
+            await pool.resize(self._least, pool.max_size)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Connection]:

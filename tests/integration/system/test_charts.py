@@ -95,7 +95,7 @@ def test_a_pod_has_time_to_leave(environment: str) -> None:
     (deployment,) = (o for o in _objects("analytics", environment, *_SLOT) if o["kind"] == "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     container = pod["containers"][0]
-    settings = {entry["name"]: entry["value"] for entry in container["env"]}
+    settings = {entry["name"]: entry.get("value") for entry in container["env"]}
     sleep_s = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     needed_s = sleep_s + float(settings["DRAIN_SECONDS"]) + float(settings["LONGEST_REQUEST_SECONDS"])
     assert sleep_s > 0
@@ -131,7 +131,8 @@ def test_an_eviction_is_always_possible_and_never_takes_the_last_pod_of_several(
 def test_defects_reach_the_service_under_its_names() -> None:
     bad = ("--set=defects.errorShare=0.1", "--set=defects.minRps=20", "--set=defects.readyLies=1")
     (deployment,) = (o for o in _objects("analytics", "staging", *_SLOT, *bad) if o["kind"] == "Deployment")
-    environment = {e["name"]: e["value"] for e in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    environment = {e["name"]: e.get("value") for e in container["env"]}
     found = {name: value for name, value in environment.items() if name.startswith("DEFECT_")}
     assert found == {"DEFECT_ERROR_SHARE": "0.1", "DEFECT_MIN_RPS": "20", "DEFECT_READY_LIES": "1"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -152,6 +153,25 @@ def test_without_the_database_it_lives_but_is_not_ready_and_recovers(
         postgres.start()
     running.wait_until("/readyz", 200, within_s=30)
     assert _ingest(running, "k", _event(1.0)).status_code == 201
+
+
+def test_it_recovers_from_an_outage_in_which_every_waiting_request_gave_up(
+    migrated: str, service: Callable[..., Service], postgres: Postgres
+) -> None:
+    running = service(migrated, DATABASE_POOL_SIZE="1")
+    running.wait_until("/readyz", 200)
+    postgres.stop()
+    try:
+        # More than the pool's queue takes, over more than the time after which it gives a connection up.
+        until_s, refused = time.monotonic() + 13, 0
+        with ThreadPoolExecutor(10) as users:
+            while time.monotonic() < until_s or refused < 60:
+                answers = users.map(lambda _: requests.get(f"{running.url}/readyz", timeout=10), range(10))
+                refused += sum(answer.status_code == 503 for answer in answers)
+                assert time.monotonic() < until_s + 60, "the requests without a database did not end"
+    finally:
+        postgres.start()
+    running.wait_until("/readyz", 200)
 
 
 def test_without_the_scoring_service_only_scores_fail(migrated: str, service: Callable[..., Service]) -> None:

@@ -56,9 +56,7 @@ class Server:
         if not (self.up and self.reachable):
             raise Unreachable(f"the database in {self.region} does not answer")
         self.replicate()
-        return DatabaseStatus(
-            self.is_primary, self.timeline, "7", len(self.rows), self.receiving, self.held and self.is_primary
-        )
+        return DatabaseStatus(self.is_primary, self.timeline, "7", len(self.rows), self.receiving, self.held)
 
     def promote(self, *, wait_s):
         self.world.step(f"promote {self.region}")

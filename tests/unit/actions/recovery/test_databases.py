@@ -110,7 +110,8 @@ def test_putting_a_failover_back_loses_no_write_that_the_new_primary_took(do, un
     assert all(found.restored for found in undo_all())
     assert (east.is_primary, west.is_primary) == (True, False)
     assert east.rows == west.rows == ["first", "in the west"]
-    assert (east.given, west.given) == ("", "standby")
+    assert (east.given, west.given) == ("", "")
+    assert not west.held
     assert world.write("after") == 1
 
 

@@ -83,7 +83,7 @@ def test_the_failover_that_people_read_is_the_one_that_is_drilled_and_it_is_put_
     found = activities.put_back()
     assert found["all"], found
     assert east.is_primary
-    assert (world.points, world.desired, world.answering) == ("east", 2, "east")
+    assert (world.points, world.desired, world.names_order) == ("east", 2, ("east", "west"))
 
 
 def test_after_a_failback_nothing_is_done_twice(drill, east, west) -> None:

@@ -35,7 +35,7 @@ def test_each_shows_and_is_put_back_in_reverse(move, repoint, scale, world, jour
     found = journal.undo_all(lambda change: restore(change, actions[change.action], world), world)
     assert [it.change.action for it in found if it.restored] == ["move-traffic", "scale-up-region",
                                                                  "repoint-application"]  # fmt: skip
-    assert (world.points, world.desired, world.answering) == ("east", 2, "east")
+    assert (world.points, world.desired, world.names_order) == ("east", 2, ("east", "west"))
 
 
 def test_a_moved_name_counts_once_resolvers_have_forgotten_the_old_one(move, world, journal, timeline) -> None:
