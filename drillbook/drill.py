@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillbook import wiring
+from drillbook import topology, wiring
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.verdict import Direction, Judgement, Objective, Verdict, judge, merge
@@ -153,10 +153,10 @@ class Drill:
         self.release = self.platform.version_of(release)
         self.run_experiment("rollback", release=release, after_s=f"{after_s:g}")
 
-    def run_experiment(self, name: str, **configuration: str) -> None:
-        """To its end, with its way back, under load.
+    def run_experiment(self, name: str, *, deadline_s: float = _EXPERIMENT_DEADLINE_S, **configuration: str) -> None:
+        """To its end, with its way back, under load; its process is ended after `deadline_s`.
 
-        The load is told to end once the traffic is where it was: while it looks its writes up, the slot is cleared.
+        The load is told to end once no user notices what is left to be put back: it looks its writes up meanwhile.
         """
         environment = {
             FOLDER_VARIABLE: str(self.session.folder.path.resolve()),
@@ -169,7 +169,7 @@ class Drill:
         ending.start()
         try:
             result = experiment.run(
-                EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=_EXPERIMENT_DEADLINE_S
+                EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=deadline_s
             )
         finally:
             ended.set()
@@ -320,6 +320,9 @@ class Drill:
         seen = wait_for(self._starting_state, self.session.clock, deadline_s=_STARTING_STATE_WITHIN_S, pace_s=0.5)
         self.timeline.record("observed", seen.text, activity="starting_state", holds=seen.holds, **seen.data)
         self.check_starting_state(seen)
+        if self.platform.recovery is not None and topology.told(self.seen.events):
+            topology.tell(self.timeline, topology.settled(self.platform.recovery, self.session.clock))
+            self.check_topology()
 
     def check_restored(self, left: int) -> None:
         """So many changes are left."""
@@ -332,6 +335,13 @@ class Drill:
         measured = self.counted("differences from the starting state", differs, "differences", "kubernetes")
         statement = f"the platform is as it was before ({seen.text})"
         self.check("drill.starting_state", statement, "at_most", 0, measured)
+
+    def check_topology(self) -> None:
+        """Whether both regions are to each other what they were, by the first look and the last one."""
+        found = topology.differences(topology.told(self.seen.events))
+        measured = self.counted("differences from the starting topology", len(found), "differences", "database")
+        statement = f"the regions are to each other what they were ({'; '.join(found) or 'nothing differs'})"
+        self.check("drill.topology", statement, "at_most", 0, measured)
 
     def check_unexpected(self) -> None:
         """A release that fails its validation, or is taken back, fails a scenario that expects neither."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drillbook import wiring
+from drillbook.actions.recovery.served import Served
 from drillbook.activities import Halted, activity
+from drillbook.drivers.live import LiveRecord
 from drillbook.run.action import perform, wait_for
 
 if TYPE_CHECKING:
@@ -44,6 +46,20 @@ def verify_writes(step: str, where: str) -> dict[str, Any]:
     drill.timeline.record("recovered" if seen.holds else "note", seen.text, at_s=seen.at_s, **data)
     if not seen.holds:
         raise Halted(f"writes are not kept: {seen.text}")
+    return {"seen": seen.text}
+
+
+@activity
+def await_good_service(for_s: float, within_s: float) -> dict[str, Any]:
+    """See users served well for so long without a break."""
+    drill = wiring.experiment()
+    look = Served(LiveRecord(drill.folder / "load" / "live.jsonl"), drill.clock, for_s)
+    drill.timeline.record("intent", look.describe(), activity="await_good_service")
+    seen = wait_for(look.observe, drill.clock, deadline_s=within_s, pace_s=0.25)
+    data = {**seen.data, "activity": "await_good_service", "holds": seen.holds}
+    drill.timeline.record("observed" if seen.holds else "note", seen.text, at_s=seen.at_s, **data)
+    if not seen.holds:
+        raise Halted(f"service is not good again: {seen.text}, after {within_s:g} s")
     return {"seen": seen.text}
 
 

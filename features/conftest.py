@@ -104,6 +104,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         environment = wiring.read_environment(config.getoption("--environment"))
         if environment.pipeline is None and PIPELINE not in only:
             selection.leave_out(config, items, PIPELINE)
+        selection.leave_out_recoveries(config, items, environment, only)
         allowed = functools.partial(_allowed, config, environment, sorted(only), selection.collected(items))
         plan = _plan(environment, sorted(only)).sha256
         gone_on_with = selection.resumed(config, environment, items, plan)
@@ -322,7 +323,8 @@ def _report(folder: Path) -> None:
 
 
 def _plan(environment: Environment, only: Sequence[str]) -> Plan:
-    return planning.run_plan(environment, planning.drills(FEATURES, only), FEATURES)
+    drills = planning.offered(planning.drills(FEATURES, only), environment, only)
+    return planning.run_plan(environment, drills, FEATURES)
 
 
 def _allowed(
@@ -335,7 +337,7 @@ def _allowed(
         Refused: When the guard does not allow it.
     """
     approval = config.getoption("--approval")
-    drills = planning.drills(FEATURES, only)
+    drills = planning.offered(planning.drills(FEATURES, only), environment, only)
     missing = planning.unplanned(drills, collected)
     if missing:
         raise guard.Refused(f"the plan lacks {'; '.join(missing)}, so nobody can tell whether that is allowed")

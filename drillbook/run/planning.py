@@ -43,6 +43,10 @@ _RELEASE_S = 15.0
 """What deploying, validating and draining a release takes at the least; the verdict counts what was really sent."""
 
 
+RECOVERY = "recovery"
+"""Tag of drills that need an environment which says how one region is recovered in the other."""
+
+
 class PlanError(Exception):
     """What would be done cannot be told; the text says where to look."""
 
@@ -82,6 +86,17 @@ class Drill:
         return [tag.removeprefix(beginning) for tag in self.tags if tag.startswith(beginning)]
 
 
+def recovery_of(environment: Environment) -> Any | None:
+    """What the environment says of its recovery; None when it says nothing."""
+    return getattr(environment, "recovery", None)
+
+
+def offered(drill_list: Iterable[Drill], environment: Environment, only: Sequence[str] = ()) -> list[Drill]:
+    """Without what needs a recovery where there is none, unless it is asked for by its feature's name."""
+    without = recovery_of(environment) is None
+    return [drill for drill in drill_list if not (without and RECOVERY in drill.tags and drill.feature not in only)]
+
+
 def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Path) -> Plan:
     """What a run of these drills means to do, for the guard and for whoever approves it.
 
@@ -90,6 +105,8 @@ def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Pa
     """
     roles: set[str] = set[str]().union(*(drill.roles for drill in drill_list))
     namespaces = {environment.releases.namespace, environment.router.namespace}
+    if (recovery := recovery_of(environment)) is not None and any(RECOVERY in drill.tags for drill in drill_list):
+        namespaces.add(str(recovery.namespace))
     return Plan(
         environment.name,
         environment.sha256,

@@ -5,17 +5,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from ruamel.yaml import YAML
 
 from drillbook import activities, recovery_activities
-from drillbook.actions.recovery.plan import Recovery
 from drillbook.domain import runbook
-from drillbook.platform import Platform
-from drillbook.run.action import restore
-from drillbook.run.timeline import events
 
 EXPERIMENTS = Path(__file__).resolve().parents[4] / "experiments"
 NAMES = {"home": "east", "away": "west", "slot": "blue", "replicas": "4", "silence": "20"}
@@ -23,27 +18,6 @@ NAMES = {"home": "east", "away": "west", "slot": "blue", "replicas": "4", "silen
 
 def experiment(name):
     return YAML(typ="safe").load((EXPERIMENTS / f"{name}.yaml").read_text())
-
-
-@pytest.fixture
-def recovery(world, sites):
-    regions = {"east": world, "west": world}
-    return Recovery(
-        {site.region: site for site in sites}, "east", "west", regions, regions, world, world, world, ("blue",), "/who",
-        replicas=4, silence_s=20.0,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def drill(world, recovery, journal, timeline, monkeypatch):
-    platform = SimpleNamespace(recovery=recovery, smoke=lambda _prefix: world, environment=SimpleNamespace(name="e",
-                               target=""), router=None)  # fmt: skip
-    platform.undo = lambda change: restore(change, Platform.make(platform, change), world)
-    made = SimpleNamespace(platform=platform, journal=journal, timeline=timeline, clock=world, prefix="p",
-                           events=lambda: events(timeline.path))  # fmt: skip
-    monkeypatch.setattr("drillbook.wiring.experiment", lambda: made)
-    monkeypatch.setattr("drillbook.activities._halted", [])
-    return made
 
 
 def play(name):
