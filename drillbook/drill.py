@@ -153,8 +153,10 @@ class Drill:
         self.release = self.platform.version_of(release)
         self.run_experiment("rollback", release=release, after_s=f"{after_s:g}")
 
-    def run_experiment(self, name: str, *, deadline_s: float = _EXPERIMENT_DEADLINE_S, **configuration: str) -> None:
-        """To its end, with its way back, under load; its process is ended after `deadline_s`.
+    def run_experiment(
+        self, name: str, *followed_by: str, deadline_s: float = _EXPERIMENT_DEADLINE_S, **configuration: str
+    ) -> None:
+        """To its end, those that follow it included, with its way back, under load; ended after `deadline_s`.
 
         The load is told to end once no user notices what is left to be put back: it looks its writes up meanwhile.
         """
@@ -169,8 +171,9 @@ class Drill:
         ending.start()
         try:
             result = experiment.run(
-                EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=deadline_s
-            )
+                EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=deadline_s,
+                followed_by=[EXPERIMENTS / f"{other}.yaml" for other in followed_by],
+            )  # fmt: skip
         finally:
             ended.set()
             ending.join()

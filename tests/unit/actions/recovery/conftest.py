@@ -15,7 +15,7 @@ from drillbook.actions.recovery.plan import Recovery
 from drillbook.actions.recovery.site import Site
 from drillbook.domain.traffic import Origin
 from drillbook.platform import Platform
-from drillbook.ports import Answer, DatabaseStatus, SlotStatus, SmokeReport, Unreachable
+from drillbook.ports import Answer, DatabaseStatus, Observation, SlotStatus, SmokeReport, Unreachable
 from drillbook.run.action import restore
 from drillbook.run.journal import Journal
 from drillbook.run.timeline import Timeline, events
@@ -140,6 +140,39 @@ class Server:
 
 
 @dataclass
+class Cut:
+    """The east is cut off, and its primary has ended itself by its lease."""
+
+    world: World
+    bites: bool = True
+    mends: bool = True
+
+    def describe(self):
+        return "cut east from the network"
+
+    def inject(self):
+        self.world.step("cut east off")
+        east = self.world.servers["east"]
+        if self.bites:
+            east.reachable = east.host_reachable = east.up = False
+            self.world.cut = True
+
+    def bit(self):
+        return Observation(
+            self.world.cut, "east answers nothing" if self.world.cut else "east answers", self.world.now()
+        )
+
+    def undo(self):
+        if self.mends:
+            east = self.world.servers["east"]
+            east.reachable = east.host_reachable = True
+            self.world.cut = False
+
+    def undone(self):
+        return Observation(not self.world.cut, "east answers", self.world.now())
+
+
+@dataclass
 class World:
     """Both regions, the clock, and the application."""
 
@@ -159,6 +192,7 @@ class World:
     thrown_away: list[str] = field(default_factory=list)
     record: Path | None = None
     failing: bool = False
+    faults: dict[str, Cut] = field(default_factory=dict)
 
     def now(self):
         return self.now_s
@@ -231,6 +265,7 @@ class World:
 def world(tmp_path):
     made = World(record=tmp_path / "load" / "live.jsonl")
     made.record.parent.mkdir()
+    made.faults["cut"] = Cut(made)
     made.servers["east"] = Server(made, "east", is_primary=True)
     made.servers["west"] = Server(made, "west", is_primary=False)
     made.write("first")
@@ -272,7 +307,7 @@ def recovery(world, sites):
     regions = {"east": world, "west": world}
     return Recovery(
         {site.region: site for site in sites}, "east", "west", regions, regions, world, world, world, ("blue",), "/who",
-        replicas=4, silence_s=20.0,
+        replicas=4, silence_s=20.0, faults=world.faults,
     )  # fmt: skip
 
 

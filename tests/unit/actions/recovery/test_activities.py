@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from types import SimpleNamespace
+
 import pytest
 
 from drillbook import activities, recovery_activities, topology
+from drillbook.actions.recovery import detect
 from drillbook.activities import Halted
+from drillbook.ports import Unreachable
+from drillbook.run.action import NotObserved, perform, restore
+from drillbook.run.journal import Journal
+from tests.unit.actions.recovery.test_runbook import play
 
 
 def heard(drill, activity):
@@ -91,3 +99,100 @@ def test_looks_are_found_again_on_the_timeline(drill, look) -> None:
     topology.tell(drill.timeline, look())
     topology.tell(drill.timeline, look())
     assert topology.differences(topology.told(drill.events())) == []
+
+
+def test_a_fault_that_does_not_bite_ends_the_drill_before_anything_is_failed_over(drill, world) -> None:
+    world.faults["cut"].bites = False
+    with pytest.raises(NotObserved, match="cut east from the network: not in effect after 60 s: east answers"):
+        recovery_activities.lose_region("cut")
+    with pytest.raises(Halted, match="not done, because"):
+        recovery_activities.detect_loss()
+    assert world.steps == ["cut east off"]
+    assert drill
+
+
+def test_a_fault_that_the_environment_does_not_offer_is_not_proved(drill, world) -> None:
+    with pytest.raises(ValueError, match="not proved here: this environment has no fault 'nodes'; it has cut"):
+        recovery_activities.lose_region("nodes")
+    assert (world.steps, drill.journal.open_changes()) == ([], [])
+
+
+def test_a_loss_is_detected_after_several_looks_in_a_row_and_not_after_one(drill, world, east) -> None:
+    began_s, status = world.now(), type(east).status
+
+    def flaky(self):
+        if self.region == "east" and world.now() != began_s + 1.0:
+            raise Unreachable("nothing answers")
+        return status(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(east), "status", flaky)
+        recovery_activities.detect_loss()
+    (found,) = [event for event in heard(drill, "detect_loss") if event.kind == "detected"]
+    assert found.data["in_a_row"] == detect.IN_A_ROW
+    assert found.data["first_s"] == began_s + 2.0
+    assert found.t_s == began_s + 4.0
+    assert [event.data["stage"] for event in heard(drill, "stage")] == ["detect"]
+
+
+def test_nothing_is_failed_over_while_the_primary_answers(drill, world) -> None:
+    with pytest.raises(Halted, match="the database in east is a primary, 120 s after"):
+        recovery_activities.detect_loss()
+    assert world.steps == []
+    assert heard(drill, "stage") == []
+
+
+@pytest.mark.parametrize(
+    "change", [lambda e, _w: e, lambda e, w: (setattr(e, "up", False), setattr(w, "is_primary", True))]
+)
+def test_the_rule_decides_against_a_primary_that_is_back_and_for_no_second_one(drill, east, west, change) -> None:
+    change(east, west)
+    with pytest.raises(Halted, match=r"nothing is failed over|no standby to promote"):
+        recovery_activities.decide_failover()
+    assert [event.data["holds"] for event in heard(drill, "decide_failover") if event.kind == "decided"] == [False]
+
+
+def test_what_was_never_done_cannot_be_taken_back(drill) -> None:
+    with pytest.raises(Halted, match="there is no promote-standby to take back"):
+        recovery_activities.take_back("switch-back")
+    assert drill
+
+
+def test_a_region_that_does_not_come_back_ends_the_failback(drill, world) -> None:
+    recovery_activities.lose_region("cut")
+    world.faults["cut"].mends = False
+    with pytest.raises(Halted, match="inject-fault could not be taken back"):
+        recovery_activities.end_fault()
+    assert [change.stage.open for change in drill.journal.open_changes()] == [True]
+
+
+@pytest.mark.parametrize("moment", range(1, 16))
+def test_wherever_the_harness_dies_the_fault_is_ended_first_and_one_primary_comes_out(
+    drill, world, east, west, moment
+) -> None:
+    world.dies_at = moment
+    with contextlib.suppress(SystemExit):
+        for name in ("failover", "failback"):
+            play(name)
+    world.dies_at = 0
+    world.write("between")
+    found = drill.journal.undo_all(drill.platform.undo, world)
+    assert all(it.restored for it in found), [it.text for it in found]
+    assert not world.cut
+    assert (east.is_primary, west.is_primary, west.receiving) == (True, False, True)
+    assert east.rows == west.rows
+
+
+def test_a_fault_is_ended_although_it_keeps_the_lock_from_being_looked_at(world, recovery, tmp_path, timeline) -> None:
+    def lock():
+        if world.cut:
+            raise Unreachable("the lock's cluster does not answer")
+
+    store = SimpleNamespace(put=lambda *_: None, get=world.documents.get, names=lambda _="": [], delete=lambda _: None)
+    journal = Journal(tmp_path / "u.jsonl", store, "run-1", 7, lock)
+    perform(recovery.fault("cut"), journal, timeline, world)
+    assert world.cut
+    action = recovery.make("inject-fault", {"how": "cut"})
+    (found,) = journal.undo_all(lambda change: restore(change, action, world), world)
+    assert found.restored
+    assert not world.cut
