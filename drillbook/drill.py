@@ -82,6 +82,7 @@ class Drill:
     doubts: list[str] = field(default_factory=list[str])
     _problems: list[str] = field(default_factory=list[str])
     _load: Load | None = None
+    _companions: list[Load] = field(default_factory=list[Load])
     _load_began_s: float = 0.0
     _expected: set[str] = field(default_factory=set[str])
     _let_stay: str = ""
@@ -127,6 +128,11 @@ class Drill:
         self._load_began_s = clock.now()
         self.seen.window = Window(self._load_began_s, self._load_began_s)
         self.timeline.record("note", "users and meter are on the platform", activity="load")
+
+    def accompany(self, companion: Load) -> None:
+        """A process beside the load, once it runs; it ends with the experiment."""
+        self._companions.append(companion)
+        companion.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
 
     # What is done.
 
@@ -234,8 +240,8 @@ class Drill:
 
     def finish(self, error: BaseException | None) -> Verdict:
         """Put everything back, see that it is back, and reach the verdict; the load is killed if it still runs."""
-        if self._load is not None and self._load.alive:
-            self._load.kill()
+        for process in self._processes:
+            process.kill()
         self._put_back()
         self.check_unexpected()
         # An experiment that a failed validation ends is interrupted by that.
@@ -295,13 +301,16 @@ class Drill:
             self._load.ask_to_stop()
 
     def _end_load(self) -> None:
-        if self._load is None:
-            return
         self._tell_load_to_end()
-        try:
-            self._load.stop()
-        except LoadError as error:
-            self.doubts.append(str(error))
+        for process in self._processes:
+            try:
+                process.stop()
+            except LoadError as error:
+                self.doubts.append(str(error))
+
+    @property
+    def _processes(self) -> list[Load]:
+        return [*self._companions, *([self._load] if self._load is not None else [])]
 
     def _put_back(self) -> None:
         """What the experiment did not put back itself; after an orderly one there is nothing."""

@@ -31,22 +31,24 @@ class Load:
     Attributes:
         process: Its process, the leader of a process group of its own.
         output: Folder that it writes to.
+        called: What it is, for what is said.
     """
 
     process: subprocess.Popen[bytes]
     output: Path
+    called: str = "load"
 
     @classmethod
-    def start(cls, plan: Mapping[str, Any], output: Path) -> Load:
-        """Write the plan and start the process; returns at once."""
+    def start(cls, plan: Mapping[str, Any], output: Path, *, module: str = "loadtests", called: str = "load") -> Load:
+        """Write the plan and start the process of a module that keeps to the same rules; returns at once."""
         output.mkdir(parents=True, exist_ok=True)
         write_json(output / "plan.json", plan)
         with (output / "load.log").open("ab") as log:
             process = subprocess.Popen(
-                leash.command(os.getpid(), "loadtests", "--plan", str(output / "plan.json")),
+                leash.command(os.getpid(), module, "--plan", str(output / "plan.json")),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=_environment(),
             )  # fmt: skip
-        return cls(process, output)
+        return cls(process, output, called)
 
     def wait_running(self, *, deadline_s: float) -> None:
         """Wait for the first answer.
@@ -72,9 +74,9 @@ class Load:
             code = self.process.wait(_STOP_DEADLINE_S)
         except subprocess.TimeoutExpired as late:
             self.kill()
-            raise LoadError(f"the load did not end within {_STOP_DEADLINE_S:.0f} s; see {self._log}") from late
+            raise LoadError(f"the {self.called} did not end within {_STOP_DEADLINE_S:.0f} s; see {self._log}") from late
         if code != 0:
-            raise LoadError(f"the load ended with {_meaning(code)} instead of in good order; see {self._log}")
+            raise LoadError(f"the {self.called} ended with {_meaning(code)} instead of in good order; see {self._log}")
 
     def kill(self) -> None:
         """End it at once, whatever it is doing."""
@@ -105,10 +107,12 @@ class Load:
         while self.phase not in phases:
             code = self.process.poll()
             if code is not None:
-                raise LoadError(f"the load ended with {_meaning(code)} before it could {what}; see {self._log}")
+                raise LoadError(
+                    f"the {self.called} ended with {_meaning(code)} before it could {what}; see {self._log}"
+                )
             if time.monotonic() > deadline:
                 self.kill()
-                raise LoadError(f"the load did not {what} within {deadline_s:g} s; see {self._log}")
+                raise LoadError(f"the {self.called} did not {what} within {deadline_s:g} s; see {self._log}")
             time.sleep(0.05)
 
 
