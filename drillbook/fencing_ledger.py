@@ -23,6 +23,7 @@ from psycopg import AsyncConnection
 
 from drillbook.domain.fencing import answer_of_commit
 from drillbook.drivers import credentials
+from drillbook.ports import Unreachable
 from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import write_json
 
@@ -47,7 +48,7 @@ class Plan:
     """What `plan.json` says.
 
     Attributes:
-        address: libpq's, without a password.
+        address: libpq's keywords, without a password.
         password: Where that is: `file:`, `env:` or `vault:`.
         rate_hz: Tries a second.
         timeout_s: Of each, connecting included.
@@ -269,8 +270,11 @@ async def _drop(connection: AsyncConnection[Any] | None) -> None:
 def main() -> None:
     """Keep the ledger that the plan describes."""
     plan = Plan.read(Path(sys.argv[sys.argv.index("--plan") + 1]))
-    ledger = Ledger(plan, credentials.read(plan.password, os.environ))
-    asyncio.run(ledger.keep())
+    try:
+        ledger = Ledger(plan, credentials.read(plan.password, os.environ))
+        asyncio.run(ledger.keep())
+    except (psycopg.Error, TimeoutError, Unreachable) as error:
+        sys.exit(f"the fencing ledger cannot set up its table: {type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":
