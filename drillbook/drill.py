@@ -15,7 +15,7 @@ from drillbook.ports import LockLost, Observation, Unreachable
 from drillbook.run import experiment
 from drillbook.run.action import wait_for
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
-from drillbook.run.load import Load, LoadError
+from drillbook.run.load import READ_BACK_S, Load, LoadError
 from drillbook.run.stopping import told
 from drillbook.seen import NotReady, Seen
 from probes import story
@@ -63,6 +63,7 @@ class Drill:
         seen: What its checks are computed from.
         judgements: Its checks so far.
         doubts: Reasons for which nothing may be proved, beside the checks.
+        read_back_s: For the look-up of the load's writes at its end; a drill of many minutes has many.
     """
 
     session: Session
@@ -80,6 +81,7 @@ class Drill:
     seen: Seen = field(init=False)
     judgements: list[Judgement] = field(default_factory=list[Judgement])
     doubts: list[str] = field(default_factory=list[str])
+    read_back_s: float = READ_BACK_S
     _problems: list[str] = field(default_factory=list[str])
     _load: Load | None = None
     _companions: list[Load] = field(default_factory=list[Load])
@@ -123,6 +125,7 @@ class Drill:
         output = self.folder / "load"
         self.seen.other_writes += self.platform.seeds()
         plan = wiring.load_plan(environment, clock, output, self._prefix)
+        plan["reading_back"] = {"deadline_s": self.read_back_s}
         self._load = Load.start(plan, output)
         self._load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
         self._load_began_s = clock.now()
@@ -304,7 +307,7 @@ class Drill:
         self._tell_load_to_end()
         for process in self._processes:
             try:
-                process.stop()
+                process.stop(read_back_s=self.read_back_s)
             except LoadError as error:
                 self.doubts.append(str(error))
 

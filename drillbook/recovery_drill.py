@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from drillbook.domain.traffic import Connection
     from drillbook.drill import Drill
 
+_READ_BACK_S = 240.0
+"""For the writes of ten minutes at 60 a second, looked up at 150 a second: a region that just came back is slow."""
+
 _TRIES_HZ = 10.0
 _TRIED_FOR_S = 2.0
 """The fencing ledger tries so often, and each time for so long."""
@@ -53,6 +56,7 @@ def start(drill: Drill) -> None:
         wrong = "; ".join(topology.differences([seen.data, seen.data]))
         raise NotReady(f"{wrong}: put the platform back with `drillbook recover`, or look at it yourself")
     topology.tell(drill.timeline, seen)
+    drill.read_back_s = _READ_BACK_S
 
 
 def watch_primary(drill: Drill) -> None:

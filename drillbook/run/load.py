@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_STOP_DEADLINE_S = 90.0
+_ENDS_AFTER_S = 30.0
+"""Beside the look-up of its writes: for the last answers and for its files."""
+
+READ_BACK_S = 60.0
+"""For the look-up of the writes of a minute or two."""
 
 
 class LoadError(Exception):
@@ -63,18 +67,22 @@ class Load:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
 
-    def stop(self) -> None:
+    def stop(self, *, read_back_s: float = READ_BACK_S) -> None:
         """End the load in good order: last answers, read-back, files.
 
+        Args:
+            read_back_s: For the read-back, as its plan has it.
+
         Raises:
-            LoadError: When it had died before, or does not end within 90 s; then it is killed.
+            LoadError: When it had died before, or does not end in time; then it is killed.
         """
         self.ask_to_stop()
+        deadline_s = read_back_s + _ENDS_AFTER_S
         try:
-            code = self.process.wait(_STOP_DEADLINE_S)
+            code = self.process.wait(deadline_s)
         except subprocess.TimeoutExpired as late:
             self.kill()
-            raise LoadError(f"the {self.called} did not end within {_STOP_DEADLINE_S:.0f} s; see {self._log}") from late
+            raise LoadError(f"the {self.called} did not end within {deadline_s:.0f} s; see {self._log}") from late
         if code != 0:
             raise LoadError(f"the {self.called} ended with {_meaning(code)} instead of in good order; see {self._log}")
 

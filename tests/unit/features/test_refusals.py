@@ -82,7 +82,11 @@ def test_a_recovery_is_left_out_where_the_environment_has_none_and_nobody_asks_f
     items.append(scenario("A planned switch loses no write, nor does the way back", "switchover", {"recovery"}))
     left_out = []
     config = Config(**{"--only": only})
-    config.hook = SimpleNamespace(pytest_deselected=lambda items: left_out.extend(items))
+
+    def deselected(items):
+        left_out.extend(items)
+
+    config.hook = SimpleNamespace(pytest_deselected=deselected)
     drills.pytest_collection_modifyitems(config, items)
     assert len(items) == kept
     assert [item.stem for item in left_out] == ([] if only else ["switchover"])
