@@ -125,7 +125,7 @@ class Drill:
         output = self.folder / "load"
         self.seen.other_writes += self.platform.seeds()
         plan = wiring.load_plan(environment, clock, output, self._prefix)
-        plan["reading_back"] = {"deadline_s": self.read_back_s}
+        plan["read_back"] = {"deadline_s": self.read_back_s}
         self._load = Load.start(plan, output)
         self._load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
         self._load_began_s = clock.now()

@@ -23,11 +23,13 @@ from drillbook.drill import Drill
 from drillbook.platform import Platform
 from drillbook.ports import SlotStatus
 from drillbook.run.action import restore
+from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import RunFolder, write_json
 from drillbook.run.journal import Journal
 from drillbook.run.timeline import Timeline, events
 from drillbook.seen import NotReady
 from features import rejudge
+from loadtests import plan as loads
 from tests.unit.actions.recovery.test_runbook import play
 from tests.unit.probes.test_of_recoveries import columns, fail, ledger
 
@@ -373,6 +375,15 @@ def test_the_guard_excuses_a_loss_from_its_beginning_until_users_are_served_agai
     assert isinstance(recovery_drill.loss(drill), Interval)
     assert isinstance(drill.platform.recovery, Recovery)
     assert world.cut
+
+
+def test_the_load_understands_how_long_it_may_look_its_writes_up(drill, monkeypatch) -> None:
+    plans = []
+    started = SimpleNamespace(wait_running=lambda **_: None)
+    monkeypatch.setattr("drillbook.drill.Load.start", lambda plan, _output: plans.append(plan) or started)
+    drill.platform.seeds, drill.session.clock = (lambda: 0), SteadyClock.starting_now()
+    drill.put_load_on()
+    assert loads.parse(plans[0]).reading_back.deadline_s == drill.read_back_s > 60.0
 
 
 def test_every_way_of_losing_a_region_is_one_that_the_feature_names() -> None:
