@@ -86,7 +86,7 @@ def leave_out_recoveries(
     config: pytest.Config, items: list[pytest.Item], environment: Environment, only: set[str]
 ) -> None:
     """What needs a recovery, where the environment has none and nobody asks for it by name."""
-    if planning.recovery_of(environment) is not None:
+    if environment.recovery is not None:
         return
     for name in sorted({stem(item) for item in items if planning.RECOVERY in _tags(item)} - only):
         leave_out(config, items, name)

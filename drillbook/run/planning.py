@@ -89,14 +89,9 @@ class Drill:
         return [tag.removeprefix(beginning) for tag in self.tags if tag.startswith(beginning)]
 
 
-def recovery_of(environment: Environment) -> Any | None:
-    """What the environment says of its recovery; None when it says nothing."""
-    return getattr(environment, "recovery", None)
-
-
 def offered(drill_list: Iterable[Drill], environment: Environment, only: Sequence[str] = ()) -> list[Drill]:
     """Without what needs a recovery where there is none, unless it is asked for by its feature's name."""
-    without = recovery_of(environment) is None
+    without = environment.recovery is None
     return [drill for drill in drill_list if not (without and RECOVERY in drill.tags and drill.feature not in only)]
 
 
@@ -108,8 +103,8 @@ def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Pa
     """
     roles: set[str] = set[str]().union(*(drill.roles for drill in drill_list))
     namespaces = {environment.releases.namespace, environment.router.namespace}
-    if (recovery := recovery_of(environment)) is not None and any(RECOVERY in drill.tags for drill in drill_list):
-        namespaces.add(str(recovery.namespace))
+    if (recovery := environment.recovery) is not None and any(RECOVERY in drill.tags for drill in drill_list):
+        namespaces.add(recovery.namespace)
     return Plan(
         environment.name,
         environment.sha256,
@@ -187,7 +182,7 @@ def touched(environment: Environment) -> list[str]:
     region = environment.primary.name
     names = ", ".join(releases.release.format(slot=slot) for slot in route.backends)
     requests = 2 * environment.load.rate_hz
-    recovery = recovery_of(environment)
+    recovery = environment.recovery
     recovered: list[str] = []
     if recovery is not None:
         recovered = [

@@ -78,7 +78,8 @@ def test_a_load_too_thin_for_the_objectives_is_refused(items, monkeypatch) -> No
 
 @pytest.mark.parametrize(("only", "kept"), [("", 3), ("switchover", 1)])
 def test_a_recovery_is_left_out_where_the_environment_has_none_and_nobody_asks_for_it(items, monkeypatch, only, kept):
-    monkeypatch.setattr(drills.planning, "recovery_of", lambda _environment: None)
+    without = replace(wiring.read_environment("twin"), recovery=None)
+    monkeypatch.setattr(drills.wiring, "read_environment", lambda _name: without)
     items.append(scenario("A planned switch loses no write, nor does the way back", "switchover", {"recovery"}))
     left_out = []
     config = Config(**{"--only": only})

@@ -98,22 +98,13 @@ def test_a_recovery_is_offered_where_the_environment_has_one_or_by_its_name(proj
     drills = written(project, NESTED.replace("@DEP-1.1", "@recovery"))
     tagged = [drill for drill in drills if "recovery" in drill.tags]
     assert tagged
-    without, having = Without(environment), Without(environment, recovery=SimpleNamespace(namespace="data"))
+    without = replace(environment, recovery=None)
+    having = replace(environment, recovery=SimpleNamespace(namespace="data"))
     assert planning.offered(drills, without) == [drill for drill in drills if drill not in tagged]
     assert planning.offered(drills, without, ["nested"]) == drills
     assert planning.offered(drills, having) == drills
     assert planning.run_plan(having, drills, project / "features").namespaces == ("analytics", "data")
     assert planning.run_plan(without, drills, project / "features").namespaces == ("analytics",)
-
-
-class Without:
-    """An environment with another recovery than its own."""
-
-    def __init__(self, environment, recovery=None):
-        self.recovery, self._environment = recovery, environment
-
-    def __getattr__(self, name):
-        return getattr(self._environment, name)
 
 
 @pytest.mark.parametrize(
