@@ -14,9 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from drillbook import activities, recovery_drill, topology, wiring
-from drillbook.actions.recovery.plan import Recovery
-from drillbook.domain.interval import Interval
+from drillbook import activities, recovery_activities, recovery_drill, topology, wiring
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Verdict
 from drillbook.drill import Drill
@@ -28,6 +26,7 @@ from drillbook.run.folder import RunFolder, write_json
 from drillbook.run.journal import Journal
 from drillbook.run.timeline import Timeline, events
 from drillbook.seen import NotReady
+from features import conftest as drills
 from features import rejudge
 from loadtests import plan as loads
 from tests.unit.actions.recovery.test_runbook import play
@@ -367,14 +366,21 @@ def test_a_loss_that_the_environment_cannot_bring_about_is_not_proved(drill) -> 
         recovery_drill.start(drill)
 
 
-def test_the_guard_excuses_a_loss_from_its_beginning_until_users_are_served_again(drill, world) -> None:
-    assert not recovery_drill.suffers(drill)
-    play("failover")
-    assert recovery_drill.suffers(drill)
-    assert recovery_drill.serves_again(drill)
-    assert isinstance(recovery_drill.loss(drill), Interval)
-    assert isinstance(drill.platform.recovery, Recovery)
-    assert world.cut
+def test_the_guard_excuses_a_loss_until_users_are_served_again_and_its_pods_to_the_end(
+    drill, world, monkeypatch
+) -> None:
+    state: Any = SimpleNamespace(drill=drill, running_record=None)
+    monkeypatch.setattr("drillbook.wiring.serving", lambda _platform: (0, 2))
+    assert drills._serving(state, drill.platform) == (0, 2)
+    assert drills._live(state)
+    recovery_activities.lose_region("cut")
+    world.sleep(1.0)
+    assert drills._serving(state, drill.platform) == (1, 1)
+    assert drills._live(state) == []
+    drill.timeline.record("observed", "", activity="await_good_service")
+    world.sleep(1.0)
+    assert drills._serving(state, drill.platform) == (1, 1)
+    assert len(drills._live(state)) == 1
 
 
 def test_the_load_understands_how_long_it_may_look_its_writes_up(drill, monkeypatch) -> None:
