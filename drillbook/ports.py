@@ -413,7 +413,7 @@ class Fault(Protocol):
         ...
 
     def undone(self) -> Observation:
-        """Whether it has ended, and what it took away can be reached again."""
+        """Whether it has ended; what a step of the recovery has stopped meanwhile stays so, and is no sign of it."""
         ...
 
 
