@@ -16,6 +16,7 @@ pytest_plugins = [
     "features.steps.load",
     "features.steps.pipeline",
     "features.steps.platform",
+    "features.steps.recovery",
     "features.steps.release",
     "features.steps.slo",
 ]
@@ -37,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Tags of the features become this mark."""
     config.addinivalue_line("markers", "static: a scenario about files, which needs no platform")
+    config.addinivalue_line("markers", "recovery: a scenario that needs an environment which says how it is recovered")
+    config.addinivalue_line("markers", "destructive: a scenario that takes away what users rest on")
     config.addinivalue_line("markers", "requirement(id): the promise that a scenario proves, for example DEP-2.1")
 
 
@@ -45,4 +48,5 @@ def pytest_bdd_apply_tag(tag: str, function: Callable[..., Any]) -> bool | None:
     if tag.partition("-")[2][:1].isdigit():
         pytest.mark.requirement(tag)(function)
         return True
-    return None
+    # How far a scenario reaches is no mark either: the plan of the run says it to the guard.
+    return True if tag.startswith(("region-", "namespace-")) else None

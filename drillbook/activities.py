@@ -32,6 +32,8 @@ R = TypeVar("R")
 
 
 _TELEMETRY_WITHIN_S = 20.0
+_UNNOTICED = frozenset({"deploy-release"})
+"""Actions whose undo no user notices: it clears a slot that has no traffic any more."""
 
 
 class Halted(Exception):
@@ -218,9 +220,9 @@ def put_back() -> dict[str, Any]:
 
 def _tell_traffic_back(drill: wiring.Experiment, but: Change | None = None) -> None:
     """What is left to put back touches nobody's requests, so the load may end; told once."""
-    switched = [c for c in drill.journal.open_changes() if c.action == "switch-traffic" and c != but]
+    noticed = [c for c in drill.journal.open_changes() if c.action not in _UNNOTICED and c != but]
     told = any(event.data.get("activity") == "traffic_back" for event in drill.events())
-    if not switched and not told:
+    if not noticed and not told:
         text = "the public's traffic is where it was"
         drill.timeline.record_on_the_way_back("note", text, activity="traffic_back")
 

@@ -322,7 +322,7 @@ def _show_feasibility(where: Environment) -> int:
 def _plan(where: Environment, only: str) -> tuple[list[Drill], Plan]:
     """The drills of `--only`, and what a run of them means to do."""
     names = _known(only)
-    chosen = [drill for drill in _drills() if not names or drill.feature in names]
+    chosen = planning.offered((drill for drill in _drills() if not names or drill.feature in names), where, names)
     try:
         return chosen, planning.run_plan(where, chosen, FEATURES)
     except planning.PlanError as error:

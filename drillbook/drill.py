@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillbook import wiring
+from drillbook import topology, wiring
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.verdict import Direction, Judgement, Objective, Verdict, judge, merge
@@ -15,7 +15,7 @@ from drillbook.ports import LockLost, Observation, Unreachable
 from drillbook.run import experiment
 from drillbook.run.action import wait_for
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
-from drillbook.run.load import Load, LoadError
+from drillbook.run.load import READ_BACK_S, Load, LoadError
 from drillbook.run.stopping import told
 from drillbook.seen import NotReady, Seen
 from probes import story
@@ -63,6 +63,7 @@ class Drill:
         seen: What its checks are computed from.
         judgements: Its checks so far.
         doubts: Reasons for which nothing may be proved, beside the checks.
+        read_back_s: For the look-up of the load's writes at its end; a drill of many minutes has many.
     """
 
     session: Session
@@ -80,8 +81,10 @@ class Drill:
     seen: Seen = field(init=False)
     judgements: list[Judgement] = field(default_factory=list[Judgement])
     doubts: list[str] = field(default_factory=list[str])
+    read_back_s: float = READ_BACK_S
     _problems: list[str] = field(default_factory=list[str])
     _load: Load | None = None
+    _companions: list[Load] = field(default_factory=list[Load])
     _load_began_s: float = 0.0
     _expected: set[str] = field(default_factory=set[str])
     _let_stay: str = ""
@@ -122,11 +125,17 @@ class Drill:
         output = self.folder / "load"
         self.seen.other_writes += self.platform.seeds()
         plan = wiring.load_plan(environment, clock, output, self._prefix)
+        plan["read_back"] = {"deadline_s": self.read_back_s}
         self._load = Load.start(plan, output)
         self._load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
         self._load_began_s = clock.now()
         self.seen.window = Window(self._load_began_s, self._load_began_s)
         self.timeline.record("note", "users and meter are on the platform", activity="load")
+
+    def accompany(self, companion: Load) -> None:
+        """A process beside the load, once it runs; it ends with the experiment."""
+        self._companions.append(companion)
+        companion.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
 
     # What is done.
 
@@ -153,10 +162,12 @@ class Drill:
         self.release = self.platform.version_of(release)
         self.run_experiment("rollback", release=release, after_s=f"{after_s:g}")
 
-    def run_experiment(self, name: str, **configuration: str) -> None:
-        """To its end, with its way back, under load.
+    def run_experiment(
+        self, name: str, *followed_by: str, deadline_s: float = _EXPERIMENT_DEADLINE_S, **configuration: str
+    ) -> None:
+        """To its end, those that follow it included, with its way back, under load; ended after `deadline_s`.
 
-        The load is told to end once the traffic is where it was: while it looks its writes up, the slot is cleared.
+        The load is told to end once no user notices what is left to be put back: it looks its writes up meanwhile.
         """
         environment = {
             FOLDER_VARIABLE: str(self.session.folder.path.resolve()),
@@ -169,8 +180,9 @@ class Drill:
         ending.start()
         try:
             result = experiment.run(
-                EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=_EXPERIMENT_DEADLINE_S
-            )
+                EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=deadline_s,
+                followed_by=[EXPERIMENTS / f"{other}.yaml" for other in followed_by],
+            )  # fmt: skip
         finally:
             ended.set()
             ending.join()
@@ -231,8 +243,8 @@ class Drill:
 
     def finish(self, error: BaseException | None) -> Verdict:
         """Put everything back, see that it is back, and reach the verdict; the load is killed if it still runs."""
-        if self._load is not None and self._load.alive:
-            self._load.kill()
+        for process in self._processes:
+            process.kill()
         self._put_back()
         self.check_unexpected()
         # An experiment that a failed validation ends is interrupted by that.
@@ -292,13 +304,16 @@ class Drill:
             self._load.ask_to_stop()
 
     def _end_load(self) -> None:
-        if self._load is None:
-            return
         self._tell_load_to_end()
-        try:
-            self._load.stop()
-        except LoadError as error:
-            self.doubts.append(str(error))
+        for process in self._processes:
+            try:
+                process.stop(read_back_s=self.read_back_s)
+            except LoadError as error:
+                self.doubts.append(str(error))
+
+    @property
+    def _processes(self) -> list[Load]:
+        return [*self._companions, *([self._load] if self._load is not None else [])]
 
     def _put_back(self) -> None:
         """What the experiment did not put back itself; after an orderly one there is nothing."""
@@ -320,6 +335,9 @@ class Drill:
         seen = wait_for(self._starting_state, self.session.clock, deadline_s=_STARTING_STATE_WITHIN_S, pace_s=0.5)
         self.timeline.record("observed", seen.text, activity="starting_state", holds=seen.holds, **seen.data)
         self.check_starting_state(seen)
+        if self.platform.recovery is not None and topology.told(self.seen.events):
+            topology.tell(self.timeline, topology.settled(self.platform.recovery, self.session.clock))
+            self.check_topology()
 
     def check_restored(self, left: int) -> None:
         """So many changes are left."""
@@ -332,6 +350,13 @@ class Drill:
         measured = self.counted("differences from the starting state", differs, "differences", "kubernetes")
         statement = f"the platform is as it was before ({seen.text})"
         self.check("drill.starting_state", statement, "at_most", 0, measured)
+
+    def check_topology(self) -> None:
+        """Whether both regions are to each other what they were, by the first look and the last one."""
+        found = topology.differences(topology.told(self.seen.events))
+        measured = self.counted("differences from the starting topology", len(found), "differences", "database")
+        statement = f"the regions are to each other what they were ({'; '.join(found) or 'nothing differs'})"
+        self.check("drill.topology", statement, "at_most", 0, measured)
 
     def check_unexpected(self) -> None:
         """A release that fails its validation, or is taken back, fails a scenario that expects neither."""

@@ -11,6 +11,7 @@ from drillbook.actions.switch import Switch
 from drillbook.actions.watch import Limits
 from drillbook.domain.runbook import STEPS
 from drillbook.domain.sequential import Allowance
+from drillbook.domain.undo import FAULT
 from drillbook.ports import Unreachable
 from drillbook.run.action import restore
 
@@ -130,9 +131,9 @@ class Platform:
                 "environment file of that one"
             )
         arguments = change.arguments["arguments"]
-        if self.recovery is not None and change.action in STEPS:
+        if self.recovery is not None and change.action in {*STEPS, FAULT}:
             return self.recovery.make(change.action, arguments)
-        if change.action in STEPS:
+        if change.action in {*STEPS, FAULT}:
             raise ValueError(
                 f"the undo journal names the step {change.action}, and this environment does not say how it is "
                 "recovered: use the file that the run was made with"

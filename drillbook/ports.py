@@ -394,6 +394,30 @@ class PublicName(Protocol):
         ...
 
 
+class Fault(Protocol):
+    """Something that can be made to go wrong."""
+
+    def describe(self) -> str:
+        """What it does, in a sentence without a full stop, for example `cut us-east-1 from the network`."""
+        ...
+
+    def inject(self) -> None:
+        """Bring it about; returns once that was accepted. Idempotent."""
+        ...
+
+    def bit(self) -> Observation:
+        """Whether it is in effect, by a look that does not come from what brought it about."""
+        ...
+
+    def undo(self) -> None:
+        """End it, whether it was ever begun, by whatever process. Idempotent."""
+        ...
+
+    def undone(self) -> Observation:
+        """Whether it has ended; what a step of the recovery has stopped meanwhile stays so, and is no sign of it."""
+        ...
+
+
 class LockHeld(Exception):
     """Someone else is inside; the text says who, and since when."""
 

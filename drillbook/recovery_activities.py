@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drillbook import wiring
+from drillbook.actions.recovery.detect import DecideFailover, DetectLoss
+from drillbook.actions.recovery.served import Served
 from drillbook.activities import Halted, activity
+from drillbook.domain.undo import FAULT
+from drillbook.drivers.live import LiveRecord
 from drillbook.run.action import perform, wait_for
 
 if TYPE_CHECKING:
@@ -21,23 +25,89 @@ STAGE_OF = {
 """The stage of the recovery time that ends when a step is seen done; see `drillbook.domain.recovery_time.STAGES`."""
 
 
+TAKEN_BACK_BY = {"switch-back": ("promote-standby", "fence-primary")}
+"""Steps that are the undo of earlier ones, those in the order of their undoing: nothing is left to undo then."""
+
+_LOST_WITHIN_S = 120.0
+"""A fault that nobody has noticed after so long is none that fails over: longer than a primary's lease lasts."""
+
+
+@activity
+def lose_region(how: str) -> dict[str, Any]:
+    """Lose the primary region: `cut` from the network, all its `nodes`, or a `partition` in which both sides live."""
+    return _lose(how)
+
+
+@activity
+def lose_primary(how: str) -> dict[str, Any]:
+    """Lose the primary database while its region lives: its `server` is gone and does not come back."""
+    return _lose(how)
+
+
+@activity
+def detect_loss() -> dict[str, Any]:
+    """See that the primary is lost, as whoever is on watch would."""
+    drill = wiring.experiment()
+    recovery = _recovery(drill)
+    look = DetectLoss(recovery.sites[recovery.home], drill.clock)
+    drill.timeline.record("intent", look.describe(), activity="detect_loss")
+    seen = wait_for(look.observe, drill.clock, deadline_s=_LOST_WITHIN_S, pace_s=1.0)
+    kind = "detected" if seen.holds else "note"
+    drill.timeline.record(kind, seen.text, at_s=seen.at_s, activity="detect_loss", holds=seen.holds, **seen.data)
+    if not seen.holds:
+        raise Halted(f"nothing is failed over: {seen.text}, {_LOST_WITHIN_S:g} s after it was made to go wrong")
+    _end_stage(drill, "detect", seen.at_s)
+    return {"seen": seen.text}
+
+
+@activity
+def decide_failover() -> dict[str, Any]:
+    """Decide by the rule, without a person."""
+    drill = wiring.experiment()
+    recovery = _recovery(drill)
+    seen = DecideFailover(recovery.sites[recovery.home], recovery.sites[recovery.away], drill.clock).observe()
+    drill.timeline.record(
+        "decided", seen.text, at_s=seen.at_s, activity="decide_failover", holds=seen.holds, **seen.data
+    )
+    if not seen.holds:
+        raise Halted(seen.text)
+    _end_stage(drill, "decide", seen.at_s)
+    return {"decided": seen.text}
+
+
+@activity
+def end_fault() -> dict[str, Any]:
+    """What was lost comes back: whoever was primary there takes no write before it was rebuilt."""
+    drill = wiring.experiment()
+    drill.timeline.record("intent", "end what was made to go wrong", activity="end_fault")
+    return {"seen": [_taken_back(drill, FAULT, "end_fault")]}
+
+
+@activity
+def take_back(step: str) -> dict[str, Any]:
+    """Undo the earlier steps that this one is the opposite of, and see them undone."""
+    drill = wiring.experiment()
+    drill.timeline.record("intent", f"take back {' and '.join(TAKEN_BACK_BY[step])}", activity=step)
+    return {"seen": [_taken_back(drill, action, step) for action in TAKEN_BACK_BY[step]]}
+
+
 @activity
 def take_step(step: str) -> dict[str, Any]:
     """Make one change, and see it in effect before the next."""
     drill = wiring.experiment()
     done = perform(_recovery(drill).step(step), drill.journal, drill.timeline, drill.clock)
     if step in STAGE_OF:
-        text = f"the stage {STAGE_OF[step]} has ended"
-        drill.timeline.record("note", text, at_s=done.observed_s, activity="stage", stage=STAGE_OF[step])
+        _end_stage(drill, STAGE_OF[step], done.observed_s)
     return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
 
 
 @activity
 def verify_writes(step: str, where: str) -> dict[str, Any]:
-    """See that what the public writes is kept; `where` is `home` or `away`."""
+    """See that what the public writes is kept; `where` is `home`, `away`, or `led`: where the name leads it now."""
     drill = wiring.experiment()
     recovery = _recovery(drill)
-    check = recovery.verify(drill.platform.smoke(drill.prefix), {"home": recovery.home, "away": recovery.away}[where])
+    region = recovery.public.order()[0] if where == "led" else {"home": recovery.home, "away": recovery.away}[where]
+    check = recovery.verify(drill.platform.smoke(drill.prefix), region)
     drill.timeline.record("intent", check.describe(), activity=step)
     seen = wait_for(check.observe, drill.clock, deadline_s=check.deadline_s, pace_s=0.5)
     data = {**seen.data, "activity": step, "holds": seen.holds}
@@ -45,6 +115,44 @@ def verify_writes(step: str, where: str) -> dict[str, Any]:
     if not seen.holds:
         raise Halted(f"writes are not kept: {seen.text}")
     return {"seen": seen.text}
+
+
+@activity
+def await_good_service(for_s: float, within_s: float) -> dict[str, Any]:
+    """See users served well for so long without a break."""
+    drill = wiring.experiment()
+    look = Served(LiveRecord(drill.folder / "load" / "live.jsonl"), drill.clock, for_s)
+    drill.timeline.record("intent", look.describe(), activity="await_good_service")
+    seen = wait_for(look.observe, drill.clock, deadline_s=within_s, pace_s=0.25)
+    data = {**seen.data, "activity": "await_good_service", "holds": seen.holds}
+    drill.timeline.record("observed" if seen.holds else "note", seen.text, at_s=seen.at_s, **data)
+    if not seen.holds:
+        raise Halted(f"service is not good again: {seen.text}, after {within_s:g} s")
+    return {"seen": seen.text}
+
+
+def _lose(how: str) -> dict[str, Any]:
+    drill = wiring.experiment()
+    done = perform(_recovery(drill).fault(how), drill.journal, drill.timeline, drill.clock)
+    return {"seen": done.observation.text}
+
+
+def _taken_back(drill: wiring.Experiment, action: str, activity_name: str) -> str:
+    change = next((found for found in drill.journal.open_changes() if found.action == action), None)
+    if change is None:
+        raise Halted(f"there is no {action} to take back: the undo journal holds none that is open")
+    found = drill.journal.settle(change, drill.platform.undo, drill.clock)
+    kind = "recovered" if found.restored else "note"
+    drill.timeline.record_on_the_way_back(
+        kind, found.text, at_s=found.at_s, activity=activity_name, of=action, failed=not found.restored
+    )
+    if not found.restored:
+        raise Halted(f"{action} could not be taken back: {found.text}")
+    return found.text
+
+
+def _end_stage(drill: wiring.Experiment, stage: str, at_s: float) -> None:
+    drill.timeline.record("note", f"the stage {stage} has ended", at_s=at_s, activity="stage", stage=stage)
 
 
 def _recovery(drill: wiring.Experiment) -> Recovery:

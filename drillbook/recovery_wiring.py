@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from drillbook.actions.recovery.plan import Recovery
 from drillbook.actions.recovery.site import Site
+from drillbook.domain.fencing import DirectAddress
 from drillbook.drivers import credentials
 from drillbook.drivers.kubernetes import KubernetesCluster
 from drillbook.drivers.kubernetes_application import ConfigMapHosts
@@ -46,6 +47,7 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
         sites={region: _site(settings, region, api) for region, api in apis.items()},
         home=environment.primary.name,
         away=environment.others[0].name,
+        direct=DirectAddress(settings.addresses[environment.primary.name], settings.password),
         application={
             region: ConfigMapHosts(api, releases.namespace, settings.config_map, settings.hosts[region], deployments)
             for region, api in apis.items()

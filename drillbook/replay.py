@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from drillbook import wiring
+from drillbook import topology, wiring
 from drillbook.domain.measurement import Window
 from drillbook.domain.pipeline import Pipeline
 from drillbook.domain.undo import Change, latest
@@ -157,6 +157,8 @@ def judge_the_way_back(drill: Drill) -> None:
     data = last.data
     whole = 0 < data["desired"] == data["ready"] == data["pods"] and data["version"] == drill.seen.live
     drill.check_starting_state(Observation(whole and not data["others"], last.text, last.t_s))
+    if topology.told(drill.seen.events):
+        drill.check_topology()
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
-from drillbook import signers, wiring
+from drillbook import recovery_drill, signers, wiring
 from drillbook.domain.verdict import Verdict, merge
 from drillbook.drill import Drill, DrillFailed, DrillInconclusive
 from drillbook.drivers.live import LiveRecord
@@ -104,6 +104,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         environment = wiring.read_environment(config.getoption("--environment"))
         if environment.pipeline is None and PIPELINE not in only:
             selection.leave_out(config, items, PIPELINE)
+        selection.leave_out_recoveries(config, items, environment, only)
         allowed = functools.partial(_allowed, config, environment, sorted(only), selection.collected(items))
         plan = _plan(environment, sorted(only)).sha256
         gone_on_with = selection.resumed(config, environment, items, plan)
@@ -156,7 +157,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
         looking_at = wiring.platform(state.environment, session.clock, looking_on=True)
         looking_on = Monitor(
             state.environment,
-            serving=functools.partial(wiring.serving, looking_at),
+            serving=functools.partial(_serving, state, looking_at),
             live=functools.partial(_live, state),
             now=session.clock.now,
             stop=functools.partial(_stop, state),
@@ -322,7 +323,8 @@ def _report(folder: Path) -> None:
 
 
 def _plan(environment: Environment, only: Sequence[str]) -> Plan:
-    return planning.run_plan(environment, planning.drills(FEATURES, only), FEATURES)
+    drills = planning.offered(planning.drills(FEATURES, only), environment, only)
+    return planning.run_plan(environment, drills, FEATURES)
 
 
 def _allowed(
@@ -335,7 +337,7 @@ def _allowed(
         Refused: When the guard does not allow it.
     """
     approval = config.getoption("--approval")
-    drills = planning.drills(FEATURES, only)
+    drills = planning.offered(planning.drills(FEATURES, only), environment, only)
     missing = planning.unplanned(drills, collected)
     if missing:
         raise guard.Refused(f"the plan lacks {'; '.join(missing)}, so nobody can tell whether that is allowed")
@@ -474,4 +476,13 @@ def _live(state: _Run) -> list[dict[str, Any]]:
     folder = drill.folder / "load"
     if state.running_record is None or state.running_record.folder != folder:
         state.running_record = RunningRecord(folder, LiveRecord(folder / "live.jsonl"))
-    return state.running_record()
+    lines = state.running_record()
+    return [] if recovery_drill.suffers(drill) and not recovery_drill.serves_again(drill) else lines
+
+
+def _serving(state: _Run, looking_at: wiring.Platform) -> tuple[int, int]:
+    """Ready and wanted pods; of a region that is lost on purpose none is missed."""
+    drill = state.drill
+    if isinstance(drill, Drill) and recovery_drill.suffers(drill):
+        return 1, 1
+    return wiring.serving(looking_at)

@@ -12,6 +12,7 @@ from pytest_bdd.scenario import scenario_wrapper_template_registry
 
 from drillbook import signers
 from drillbook.inspection import STATIC
+from drillbook.run import planning
 from drillbook.run.resumption import Earlier, NotResumable, earlier
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def scenario_of(item: pytest.Item) -> ScenarioTemplate | None:
 
 def is_static(item: pytest.Item) -> bool:
     """Whether it needs no platform."""
-    scenario = scenario_of(item)
-    return scenario is not None and STATIC in scenario.tags | scenario.feature.tags
+    return STATIC in _tags(item)
 
 
 def keep(items: list[pytest.Item], only: set[str]) -> None:
@@ -80,6 +80,21 @@ def leave_out(config: pytest.Config, items: list[pytest.Item], feature: str) -> 
     left_out = [item for item in items if stem(item) == feature]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
+
+
+def leave_out_recoveries(
+    config: pytest.Config, items: list[pytest.Item], environment: Environment, only: set[str]
+) -> None:
+    """What needs a recovery, where the environment has none and nobody asks for it by name."""
+    if environment.recovery is not None:
+        return
+    for name in sorted({stem(item) for item in items if planning.RECOVERY in _tags(item)} - only):
+        leave_out(config, items, name)
+
+
+def _tags(item: pytest.Item) -> set[str]:
+    scenario = scenario_of(item)
+    return set(scenario.tags | scenario.feature.tags) if scenario is not None else set()
 
 
 def stem(item: pytest.Item) -> str:

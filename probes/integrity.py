@@ -34,14 +34,10 @@ def ledger(drill_dir: Path, window: Window | None = None) -> Integrity:
     return _looked_up(drill_dir, window)[1]
 
 
-def _looked_up(drill_dir: Path, window: Window | None) -> tuple[Recording, Integrity, Window]:
-    """The ledger of writes that were due in the window, or of all."""
-    load = recording(drill_dir)
+def entries(load: Recording, window: Window | None = None) -> tuple[list[Write], list[LookUp]]:
+    """Every try of every write that was due in the window, or of all, and what was found of each key at the end."""
     rows = load.rows("ledger")
-    if window is None:
-        times = [row["due_s"] for row in rows] or [0.0]
-        window = Window(min(times), max(times) + 1e-6)
-    else:
+    if window is not None:
         rows = [row for row in rows if window.start_s <= row["due_s"] < window.end_s]
     writes = [
         Write(row["key"], row["state"] == "acknowledged", row["state"] == "refused", row["sent_s"], row["done_s"])
@@ -53,13 +49,26 @@ def _looked_up(drill_dir: Path, window: Window | None) -> tuple[Recording, Integ
         for row in load.rows("readback")
         if row["key"] in keys
     ]
+    return writes, look_ups
+
+
+def unread(load: Recording) -> tuple[str, ...]:
+    """Why nothing is known of what became of the writes; empty when it is."""
+    return () if load.phase == "done" else (f"the ledger was not read back: the load ended in phase {load.phase!r}",)
+
+
+def _looked_up(drill_dir: Path, window: Window | None) -> tuple[Recording, Integrity, Window]:
+    """The ledger of writes that were due in the window, or of all."""
+    load = recording(drill_dir)
+    writes, look_ups = entries(load, window)
+    if window is None:
+        times = [row["due_s"] for row in load.rows("ledger")] or [0.0]
+        window = Window(min(times), max(times) + 1e-6)
     return load, integrity(writes, look_ups), window
 
 
 def _measured(load: Recording, name: str, found: Integrity, window: Window, interval: Interval) -> Measurement:
-    doubts = ()
-    if load.phase != "done":
-        doubts = (f"the ledger was not read back: the load ended in phase {load.phase!r}",)
+    doubts = unread(load)
     return Measurement(
         name=name,
         interval=None if doubts else interval,

@@ -204,6 +204,9 @@ class Objectives:
         switch_s: From the switch to all traffic on the new release.
         rollback_s: From the first bad answer of a bad release to the last.
         agreement: Largest relative difference between the clients' counts and Prometheus'.
+        switchover_s: For so long in all nothing may be written while the database is switched over as planned.
+        recovery_time_s: From the loss of a region, or of its database, to sustained good service (RTO).
+        recovery_point_s: Age, at the loss, of the oldest acknowledged write that is lost (RPO).
     """
 
     outage_s: float = 0.1
@@ -213,6 +216,9 @@ class Objectives:
     switch_s: float = 10.0
     rollback_s: float = 120.0
     agreement: float = 0.02
+    switchover_s: float = 30.0
+    recovery_time_s: float = 4 * 3600.0
+    recovery_point_s: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

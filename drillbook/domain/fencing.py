@@ -21,6 +21,19 @@ Answer = Literal["acknowledged", "refused", "indeterminate"]
 
 
 @dataclass(frozen=True, slots=True)
+class DirectAddress:
+    """A database server, past every name, pooler and application.
+
+    Attributes:
+        address: libpq's keywords, without a password, for a role that may make a schema of its own.
+        password: Where that is: `file:`, `env:` or `vault:`.
+    """
+
+    address: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try to write to the old primary.
 

@@ -167,7 +167,7 @@ def steps_of(experiment: Mapping[str, Any]) -> list[str]:
     return [
         str(activity["provider"]["arguments"]["step"])
         for activity in experiment["method"]
-        if activity["provider"].get("func") in {"take_step", "verify_writes"}
+        if activity["provider"].get("func") in {"take_step", "take_back", "verify_writes"}
     ]
 
 

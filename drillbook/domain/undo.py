@@ -14,6 +14,10 @@ EVERYTHING = "*"
 """What a change touches that does not say."""
 
 
+FAULT = "inject-fault"
+"""Registered name of what goes wrong on purpose."""
+
+
 class Stage(StrEnum):
     """How far a change and its undo got."""
 
@@ -110,8 +114,12 @@ def latest(entries: Iterable[Change]) -> list[Change]:
 
 
 def to_undo(entries: Iterable[Change]) -> list[Change]:
-    """The changes that may still be in the system, last one first."""
-    return [change for change in reversed(latest(entries)) if change.stage.open]
+    """The changes that may still be in the system, last one first.
+
+    Faults come before all others: what a fault holds down can only be put back once that has ended.
+    """
+    found = [change for change in reversed(latest(entries)) if change.stage.open]
+    return sorted(found, key=lambda change: change.action != FAULT)
 
 
 @dataclass(frozen=True, slots=True)

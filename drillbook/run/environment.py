@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "environments"
 SCHEMA = DIRECTORY / "schema.json"
+_DURATIONS = ("outage", "latency", "switch", "rollback", "switchover", "recovery_time", "recovery_point")
+"""Objectives that are written with a unit."""
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|min|h)")
 
@@ -352,7 +354,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         metrics=MetricsSettings(**_metrics(path, d["metrics"])),
         strategy=Strategy(**_in_seconds(d.get("strategy", {}), "before", "watch", "drain", "slow")),
         load=LoadSettings(**load_settings),
-        objectives=Objectives(**_in_seconds(d.get("objectives", {}), "outage", "latency", "switch", "rollback")),
+        objectives=Objectives(**_in_seconds(d.get("objectives", {}), *_DURATIONS)),
         guard=_guard(path, d.get("guard", {})),
         public_ca_file=_beside(path, d["public_ca_file"]) if "public_ca_file" in d else None,
         signing=_signing(path, d["evidence"]["signing"]) if "signing" in d.get("evidence", {}) else None,

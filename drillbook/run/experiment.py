@@ -18,7 +18,7 @@ from drillbook.run import leash, processes
 from drillbook.run.folder import write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _KILL_AFTER_S = 30.0
@@ -71,8 +71,9 @@ def run(
     environment: Mapping[str, str],
     *,
     deadline_s: float,
+    followed_by: Sequence[Path] = (),
 ) -> ExperimentResult:
-    """Run an experiment.
+    """Run an experiment, or several as one.
 
     Args:
         definition: Its YAML file.
@@ -80,9 +81,10 @@ def run(
         drill_dir: Where `experiment.json`, `journal.json` and `experiment.log` are written.
         environment: Further environment variables for its process; whatever carries all of them ends with it.
         deadline_s: Then it gets SIGTERM, and SIGKILL 30 s later.
+        followed_by: Files of experiments whose methods come after its own, before anything is put back.
     """
     rendered = drill_dir / "experiment.json"
-    write_json(rendered, _render(definition, configuration))
+    write_json(rendered, _render([definition, *followed_by], configuration))
     journal = drill_dir / "journal.json"
     command = leash.command(os.getpid(), "drillbook.run.experiment_process", str(rendered), str(journal))
     late = False
@@ -142,16 +144,22 @@ def _activity(section: str, entry: Mapping[str, Any]) -> Activity:
     )  # fmt: skip
 
 
-def _render(definition: Path, configuration: Mapping[str, str]) -> dict[str, Any]:
-    """The experiment with its configuration filled in; a value that nobody gives is an error."""
-    document = cast("dict[str, Any]", YAML(typ="safe", pure=True).load(definition.read_text(encoding="utf-8")))
-    declared = set(document.get("configuration") or {})
-    if unknown := set(configuration) - declared:
-        raise ValueError(f"{definition.name} has no configuration {', '.join(sorted(unknown))}")
-    filled: dict[str, Any] = {**(document.get("configuration") or {}), **configuration}
+def _render(definitions: Sequence[Path], configuration: Mapping[str, str]) -> dict[str, Any]:
+    """The experiments, as one, with their configuration filled in; a value that nobody gives is an error."""
+    loader = YAML(typ="safe", pure=True)
+    documents = [cast("dict[str, Any]", loader.load(path.read_text(encoding="utf-8"))) for path in definitions]
+    names = " and ".join(path.name for path in definitions)
+    declared: dict[str, Any] = {}
+    for document in documents:
+        declared |= document.get("configuration") or {}
+    if unknown := set(configuration) - set(declared):
+        raise ValueError(f"{names} has no configuration {', '.join(sorted(unknown))}")
+    filled: dict[str, Any] = {**declared, **configuration}
     if missing := sorted(name for name, value in filled.items() if value is None):
-        raise ValueError(f"{definition.name} needs values for {', '.join(missing)}")
-    return {**document, "configuration": filled}
+        raise ValueError(f"{names} needs values for {', '.join(missing)}")
+    method = [activity for document in documents for activity in document["method"]]
+    title = ", then: ".join(str(document["title"]) for document in documents)
+    return {**documents[0], "title": title, "method": method, "configuration": filled}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from drillbook.domain.undo import EVERYTHING, Change, Restoration, Stage, latest, to_undo
+from drillbook.domain.undo import EVERYTHING, FAULT, Change, Restoration, Stage, latest, to_undo
 from drillbook.ports import LockLost, Unreachable
 from drillbook.run.folder import FolderError, append_line, read_what_is_whole
 
@@ -132,7 +132,9 @@ class Journal:
         """Undo one change and write down how that went; raises nothing that would keep others from being undone."""
         until_s = clock.now() + UNDO_WITHIN_S if give_up_s is None else give_up_s
         try:
-            persistently(self._own, clock, until_s)
+            # A fault may be what keeps the lock from being looked at; to end it does nobody harm, whose ever it is.
+            if change.action != FAULT:
+                persistently(self._own, clock, until_s)
         except (LockLost, Unreachable) as error:
             return Restoration(change, restored=False, text=str(error), at_s=clock.now())
         found = attempt(change, undo, clock, give_up_s=until_s)

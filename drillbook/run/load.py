@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_STOP_DEADLINE_S = 90.0
+_ENDS_AFTER_S = 30.0
+"""Beside the look-up of its writes: for the last answers and for its files."""
+
+READ_BACK_S = 60.0
+"""For the look-up of the writes of a minute or two."""
 
 
 class LoadError(Exception):
@@ -31,22 +35,24 @@ class Load:
     Attributes:
         process: Its process, the leader of a process group of its own.
         output: Folder that it writes to.
+        called: What it is, for what is said.
     """
 
     process: subprocess.Popen[bytes]
     output: Path
+    called: str = "load"
 
     @classmethod
-    def start(cls, plan: Mapping[str, Any], output: Path) -> Load:
-        """Write the plan and start the process; returns at once."""
+    def start(cls, plan: Mapping[str, Any], output: Path, *, module: str = "loadtests", called: str = "load") -> Load:
+        """Write the plan and start the process of a module that keeps to the same rules; returns at once."""
         output.mkdir(parents=True, exist_ok=True)
         write_json(output / "plan.json", plan)
         with (output / "load.log").open("ab") as log:
             process = subprocess.Popen(
-                leash.command(os.getpid(), "loadtests", "--plan", str(output / "plan.json")),
+                leash.command(os.getpid(), module, "--plan", str(output / "plan.json")),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=_environment(),
             )  # fmt: skip
-        return cls(process, output)
+        return cls(process, output, called)
 
     def wait_running(self, *, deadline_s: float) -> None:
         """Wait for the first answer.
@@ -61,20 +67,24 @@ class Load:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
 
-    def stop(self) -> None:
+    def stop(self, *, read_back_s: float = READ_BACK_S) -> None:
         """End the load in good order: last answers, read-back, files.
 
+        Args:
+            read_back_s: For the read-back, as its plan has it.
+
         Raises:
-            LoadError: When it had died before, or does not end within 90 s; then it is killed.
+            LoadError: When it had died before, or does not end in time; then it is killed.
         """
         self.ask_to_stop()
+        deadline_s = read_back_s + _ENDS_AFTER_S
         try:
-            code = self.process.wait(_STOP_DEADLINE_S)
+            code = self.process.wait(deadline_s)
         except subprocess.TimeoutExpired as late:
             self.kill()
-            raise LoadError(f"the load did not end within {_STOP_DEADLINE_S:.0f} s; see {self._log}") from late
+            raise LoadError(f"the {self.called} did not end within {deadline_s:.0f} s; see {self._log}") from late
         if code != 0:
-            raise LoadError(f"the load ended with {_meaning(code)} instead of in good order; see {self._log}")
+            raise LoadError(f"the {self.called} ended with {_meaning(code)} instead of in good order; see {self._log}")
 
     def kill(self) -> None:
         """End it at once, whatever it is doing."""
@@ -105,10 +115,12 @@ class Load:
         while self.phase not in phases:
             code = self.process.poll()
             if code is not None:
-                raise LoadError(f"the load ended with {_meaning(code)} before it could {what}; see {self._log}")
+                raise LoadError(
+                    f"the {self.called} ended with {_meaning(code)} before it could {what}; see {self._log}"
+                )
             if time.monotonic() > deadline:
                 self.kill()
-                raise LoadError(f"the load did not {what} within {deadline_s:g} s; see {self._log}")
+                raise LoadError(f"the {self.called} did not {what} within {deadline_s:g} s; see {self._log}")
             time.sleep(0.05)
 
 

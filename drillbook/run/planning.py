@@ -39,8 +39,15 @@ _UNKNOWN_DRILL_S = 60.0
 _INSPECTION_S = 1.0
 """Likewise what looks at files only."""
 
+_RECOVERY_S = 300.0
+"""Likewise what loses something: minutes of detection, of sustained service, and of the way back."""
+
 _RELEASE_S = 15.0
 """What deploying, validating and draining a release takes at the least; the verdict counts what was really sent."""
+
+
+RECOVERY = "recovery"
+"""Tag of drills that need an environment which says how one region is recovered in the other."""
 
 
 class PlanError(Exception):
@@ -82,6 +89,12 @@ class Drill:
         return [tag.removeprefix(beginning) for tag in self.tags if tag.startswith(beginning)]
 
 
+def offered(drill_list: Iterable[Drill], environment: Environment, only: Sequence[str] = ()) -> list[Drill]:
+    """Without what needs a recovery where there is none, unless it is asked for by its feature's name."""
+    without = environment.recovery is None
+    return [drill for drill in drill_list if not (without and RECOVERY in drill.tags and drill.feature not in only)]
+
+
 def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Path) -> Plan:
     """What a run of these drills means to do, for the guard and for whoever approves it.
 
@@ -90,6 +103,8 @@ def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Pa
     """
     roles: set[str] = set[str]().union(*(drill.roles for drill in drill_list))
     namespaces = {environment.releases.namespace, environment.router.namespace}
+    if (recovery := environment.recovery) is not None and any(RECOVERY in drill.tags for drill in drill_list):
+        namespaces.add(recovery.namespace)
     return Plan(
         environment.name,
         environment.sha256,
@@ -135,8 +150,14 @@ def touches_nothing(drill_list: Iterable[Drill]) -> bool:
 def expected_s(drill_list: Sequence[Drill], runs: Path) -> float:
     """How long they take, by what each took when it last came to a verdict, in seconds."""
     seen = _durations(runs)
-    unknown_s = {True: _INSPECTION_S, False: _UNKNOWN_DRILL_S}
-    return sum(seen.get(drill.scenario, unknown_s["static" in drill.tags]) for drill in drill_list)
+    return sum(seen.get(drill.scenario, _unknown_s(drill)) for drill in drill_list)
+
+
+def _unknown_s(drill: Drill) -> float:
+    """How long one is taken to last that was never seen."""
+    if "static" in drill.tags:
+        return _INSPECTION_S
+    return _RECOVERY_S if RECOVERY in drill.tags else _UNKNOWN_DRILL_S
 
 
 def feasibility(environment: Environment) -> list[Feasibility]:
@@ -161,6 +182,14 @@ def touched(environment: Environment) -> list[str]:
     region = environment.primary.name
     names = ", ".join(releases.release.format(slot=slot) for slot in route.backends)
     requests = 2 * environment.load.rate_hz
+    recovery = environment.recovery
+    recovered: list[str] = []
+    if recovery is not None:
+        recovered = [
+            f"{name}: namespace {recovery.namespace}: the database is ordered, stopped, started and promoted, what the "
+            "drills lose is lost, and the public's name and the application's database are led there and back"
+            for name in environment.regions
+        ]
     return [
         f"{region}: Helm releases {names} in namespace {releases.namespace}: one into the idle slot and out again",
         f"{region}: HTTPRoute {route.namespace}/{route.route}: the weights of its last rule are switched and put back",
@@ -169,6 +198,7 @@ def touched(environment: Environment) -> list[str]:
             f"{environment.public_url}: {requests:g} metered requests a second, {environment.load.analysts} analysts "
             f"and {environment.load.collectors} collectors; the events that they store stay"
         ),
+        *recovered,
     ]
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.recovery.application import RepointApplication, ScaleUpRegion
+from drillbook.actions.recovery.fault import InjectFault
 from drillbook.actions.recovery.fence import FencePrimary, RebuildAsStandby
 from drillbook.actions.recovery.promote import PromoteStandby, SwitchOver
 from drillbook.actions.recovery.traffic import MoveTraffic, VerifyWrites
+from drillbook.domain.undo import FAULT
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from drillbook.actions.recovery.site import Site
-    from drillbook.ports import ApplicationDatabase, Client, Clock, Cluster, PublicName, Smoke
+    from drillbook.domain.fencing import DirectAddress
+    from drillbook.ports import ApplicationDatabase, Client, Clock, Cluster, Fault, PublicName, Smoke
     from drillbook.run.action import Action
 
 
@@ -36,6 +39,8 @@ class Recovery:
         path: What is asked for to see who answers.
         replicas: Pods with which one region carries everybody.
         silence_s: See `FencePrimary`.
+        direct: The home database for the fencing ledger; None where nobody has said.
+        faults: What can be made to go wrong here, by its name in experiments: `cut`, `nodes`, `partition`, `server`.
     """
 
     sites: Mapping[str, Site]
@@ -50,6 +55,8 @@ class Recovery:
     path: str
     replicas: int
     silence_s: float
+    direct: DirectAddress | None = None
+    faults: Mapping[str, Fault] = field(default_factory=dict[str, "Fault"])
 
     def step(self, name: str) -> Action:
         """A step's action as things stand: from the region that is home to the other, or from there back.
@@ -74,6 +81,17 @@ class Recovery:
         if name not in arguments:
             raise ValueError(f"there is no step {name!r} of a recovery; there are {', '.join(arguments)}")
         return self.make("switch-over" if name == "switch-back" else name, arguments[name]())
+
+    def fault(self, how: str) -> InjectFault:
+        """What makes something go wrong.
+
+        Raises:
+            ValueError: When nobody has said how that is done here.
+        """
+        if how not in self.faults:
+            known = ", ".join(sorted(self.faults)) or "none"
+            raise ValueError(f"not proved here: this environment has no fault {how!r}; it has {known}")
+        return InjectFault(self.faults[how], how, self.clock)
 
     def verify(self, smoke: Smoke, region: str) -> VerifyWrites:
         """The question whether writes are kept."""
@@ -115,6 +133,7 @@ class Recovery:
             "scale-up-region": lambda a: ScaleUpRegion(
                 self.clusters[a["region"]], clock, a["region"], a["slot"], int(a["replicas"])
             ),
+            FAULT: lambda a: self.fault(str(a["how"])),
             "move-traffic": lambda a: MoveTraffic(self.public, self.client, clock, a["region"], self.path),
         }  # fmt: skip
         if name not in makers:

@@ -76,6 +76,23 @@ def test_a_load_too_thin_for_the_objectives_is_refused(items, monkeypatch) -> No
         drills.pytest_collection_modifyitems(Config(), items)
 
 
+@pytest.mark.parametrize(("only", "kept"), [("", 3), ("switchover", 1)])
+def test_a_recovery_is_left_out_where_the_environment_has_none_and_nobody_asks_for_it(items, monkeypatch, only, kept):
+    without = replace(wiring.read_environment("twin"), recovery=None)
+    monkeypatch.setattr(drills.wiring, "read_environment", lambda _name: without)
+    items.append(scenario("A planned switch loses no write, nor does the way back", "switchover", {"recovery"}))
+    left_out = []
+    config = Config(**{"--only": only})
+
+    def deselected(items):
+        left_out.extend(items)
+
+    config.hook = SimpleNamespace(pytest_deselected=deselected)
+    drills.pytest_collection_modifyitems(config, items)
+    assert len(items) == kept
+    assert [item.stem for item in left_out] == ([] if only else ["switchover"])
+
+
 def test_production_needs_more_than_a_flag(items, monkeypatch) -> None:
     production = replace(wiring.read_environment("twin"), tier="production")
     monkeypatch.setattr(drills.wiring, "read_environment", lambda _name: production)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from pytest_bdd.feature import get_feature
@@ -91,6 +92,19 @@ def test_what_else_a_drill_changes_is_planned(project, environment):
     tagged = NESTED.replace("@DEP-1.1", "@region-primary @region-secondary @namespace-data")
     reaching = planning.run_plan(environment, written(project, tagged), project / "features")
     assert (reaching.regions, reaching.namespaces) == (("us-east-1", "us-west-2"), ("analytics", "data"))
+
+
+def test_a_recovery_is_offered_where_the_environment_has_one_or_by_its_name(project, environment):
+    drills = written(project, NESTED.replace("@DEP-1.1", "@recovery"))
+    tagged = [drill for drill in drills if "recovery" in drill.tags]
+    assert tagged
+    without = replace(environment, recovery=None)
+    having = replace(environment, recovery=SimpleNamespace(namespace="data"))
+    assert planning.offered(drills, without) == [drill for drill in drills if drill not in tagged]
+    assert planning.offered(drills, without, ["nested"]) == drills
+    assert planning.offered(drills, having) == drills
+    assert planning.run_plan(having, drills, project / "features").namespaces == ("analytics", "data")
+    assert planning.run_plan(without, drills, project / "features").namespaces == ("analytics",)
 
 
 @pytest.mark.parametrize(

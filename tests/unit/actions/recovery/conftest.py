@@ -4,16 +4,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
+from drillbook.actions.recovery.plan import Recovery
 from drillbook.actions.recovery.site import Site
 from drillbook.domain.traffic import Origin
-from drillbook.ports import Answer, DatabaseStatus, SlotStatus, SmokeReport, Unreachable
+from drillbook.platform import Platform
+from drillbook.ports import Answer, DatabaseStatus, Observation, SlotStatus, SmokeReport, Unreachable
+from drillbook.run.action import restore
 from drillbook.run.journal import Journal
-from drillbook.run.timeline import Timeline
+from drillbook.run.timeline import Timeline, events
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass
@@ -130,6 +138,39 @@ class Server:
 
 
 @dataclass
+class Cut:
+    """The east is cut off, and its primary has ended itself by its lease."""
+
+    world: World
+    bites: bool = True
+    mends: bool = True
+
+    def describe(self):
+        return "cut east from the network"
+
+    def inject(self):
+        self.world.step("cut east off")
+        east = self.world.servers["east"]
+        if self.bites:
+            east.reachable = east.host_reachable = east.up = False
+            self.world.cut = True
+
+    def bit(self):
+        return Observation(
+            self.world.cut, "east answers nothing" if self.world.cut else "east answers", self.world.now()
+        )
+
+    def undo(self):
+        if self.mends:
+            east = self.world.servers["east"]
+            east.reachable = east.host_reachable = True
+            self.world.cut = False
+
+    def undone(self):
+        return Observation(not self.world.cut, "east answers", self.world.now())
+
+
+@dataclass
 class World:
     """Both regions, the clock, and the application."""
 
@@ -147,12 +188,26 @@ class World:
     smoke_problems: tuple[str, ...] = ()
     writes: int = 4
     thrown_away: list[str] = field(default_factory=list)
+    record: Path | None = None
+    failing: bool = False
+    faults: dict[str, Cut] = field(default_factory=dict)
 
     def now(self):
         return self.now_s
 
     def sleep(self, seconds):
         self.now_s += seconds
+        if self.record is not None:
+            self.tell_clients(seconds)
+
+    def tell_clients(self, seconds):
+        """A line of the load's running record: ten answers, all good while somebody takes writes."""
+        good = not self.failing and any(s.up and s.is_primary and not s.held for s in self.servers.values())
+        version = {"ok": 10 if good else 0, "bad": {} if good else {"server_error": 10}}
+        line = {"start_s": self.now_s - seconds, "end_s": self.now_s, "versions": {"1.0.0|blue": version},
+                "unanswered": {}, "unsent": 0}  # fmt: skip
+        with self.record.open("a") as file:
+            file.write(json.dumps(line) + "\n")
 
     def step(self, what):
         if self.dies_at and len(self.steps) + 1 == self.dies_at:
@@ -205,8 +260,10 @@ class World:
 
 
 @pytest.fixture
-def world():
-    made = World()
+def world(tmp_path):
+    made = World(record=tmp_path / "load" / "live.jsonl")
+    made.record.parent.mkdir()
+    made.faults["cut"] = Cut(made)
     made.servers["east"] = Server(made, "east", is_primary=True)
     made.servers["west"] = Server(made, "west", is_primary=False)
     made.write("first")
@@ -241,3 +298,24 @@ def journal(world, tmp_path):
 @pytest.fixture
 def timeline(world, tmp_path):
     return Timeline(tmp_path / "timeline.jsonl", "drill", world)
+
+
+@pytest.fixture
+def recovery(world, sites):
+    regions = {"east": world, "west": world}
+    return Recovery(
+        {site.region: site for site in sites}, "east", "west", regions, regions, world, world, world, ("blue",), "/who",
+        replicas=4, silence_s=20.0, faults=world.faults,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def drill(world, recovery, journal, timeline, monkeypatch):
+    platform = SimpleNamespace(recovery=recovery, smoke=lambda _prefix: world, environment=SimpleNamespace(name="e",
+                               target=""), router=None)  # fmt: skip
+    platform.undo = lambda change: restore(change, Platform.make(platform, change), world)
+    made = SimpleNamespace(platform=platform, journal=journal, timeline=timeline, clock=world, prefix="p",
+                           folder=world.record.parents[1], events=lambda: events(timeline.path))  # fmt: skip
+    monkeypatch.setattr("drillbook.wiring.experiment", lambda: made)
+    monkeypatch.setattr("drillbook.activities._halted", [])
+    return made

@@ -5,17 +5,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from ruamel.yaml import YAML
 
 from drillbook import activities, recovery_activities
-from drillbook.actions.recovery.plan import Recovery
 from drillbook.domain import runbook
-from drillbook.platform import Platform
-from drillbook.run.action import restore
-from drillbook.run.timeline import events
 
 EXPERIMENTS = Path(__file__).resolve().parents[4] / "experiments"
 NAMES = {"home": "east", "away": "west", "slot": "blue", "replicas": "4", "silence": "20"}
@@ -25,35 +20,17 @@ def experiment(name):
     return YAML(typ="safe").load((EXPERIMENTS / f"{name}.yaml").read_text())
 
 
-@pytest.fixture
-def recovery(world, sites):
-    regions = {"east": world, "west": world}
-    return Recovery(
-        {site.region: site for site in sites}, "east", "west", regions, regions, world, world, world, ("blue",), "/who",
-        replicas=4, silence_s=20.0,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def drill(world, recovery, journal, timeline, monkeypatch):
-    platform = SimpleNamespace(recovery=recovery, smoke=lambda _prefix: world, environment=SimpleNamespace(name="e",
-                               target=""), router=None)  # fmt: skip
-    platform.undo = lambda change: restore(change, Platform.make(platform, change), world)
-    made = SimpleNamespace(platform=platform, journal=journal, timeline=timeline, clock=world, prefix="p",
-                           events=lambda: events(timeline.path))  # fmt: skip
-    monkeypatch.setattr("drillbook.wiring.experiment", lambda: made)
-    monkeypatch.setattr("drillbook.activities._halted", [])
-    return made
-
-
-def play(name):
+def play(name, how="cut"):
     for activity in experiment(name)["method"]:
         provider = activity["provider"]
         if provider["module"] == "drillbook.recovery_activities":
-            getattr(recovery_activities, provider["func"])(**provider["arguments"])
+            arguments = {
+                name: how if value == "${how}" else value for name, value in provider.get("arguments", {}).items()
+            }
+            getattr(recovery_activities, provider["func"])(**arguments)
 
 
-@pytest.mark.parametrize("name", ["failover", "failback", "switchover"])
+@pytest.mark.parametrize("name", ["failover", "failover_of_database", "failback", "switchover"])
 def test_every_step_of_an_experiment_is_told_with_the_environments_names(name) -> None:
     told = runbook.markdown(experiment(name), NAMES)
     assert told.count("\n## ") == len(runbook.steps_of(experiment(name)))
@@ -72,27 +49,36 @@ def test_a_step_that_nobody_told_is_refused() -> None:
 
 
 def test_the_failover_that_people_read_is_the_one_that_is_drilled_and_it_is_put_back(drill, world, east, west) -> None:
-    east.host_reachable = east.reachable = False
-    east.up = False  # by its lease
     play("failover")
     assert west.is_primary
     assert (world.points, world.desired, world.answering) == ("west", 4, "west")
     stages = [event.data["stage"] for event in drill.events() if event.data.get("activity") == "stage"]
-    assert stages == ["fence", "promote", "repoint", "dns"]
-    east.host_reachable = east.reachable = True
+    assert stages == ["detect", "decide", "fence", "promote", "repoint", "dns"]
     found = activities.put_back()
     assert found["all"], found
     assert east.is_primary
     assert (world.points, world.desired, world.names_order) == ("east", 2, ("east", "west"))
 
 
-def test_after_a_failback_nothing_is_done_twice(drill, east, west) -> None:
+def test_after_a_failback_nothing_is_done_twice(drill, world, east, west) -> None:
     play("failover")
+    world.write("in the west")
     play("failback")
     assert east.is_primary
     assert activities.put_back()["all"]
     assert east.is_primary
     assert west.receiving
+    assert east.rows == west.rows == ["first", "in the west"]
+    assert [step for step in world.steps if step.startswith("promote")] == ["promote west", "promote east"]
+    assert drill.journal.open_changes() == []
+
+
+def test_a_lost_database_is_failed_over_while_users_stay_where_they_are(drill, world, east, west) -> None:
+    play("failover_of_database")
+    assert (west.is_primary, world.answering, world.desired) == (True, "east", 2)
+    play("failback")
+    assert activities.put_back()["all"]
+    assert east.is_primary
 
 
 def test_a_planned_switch_is_put_back(drill, world, east, west) -> None:

@@ -1,0 +1,235 @@
+"""What the sentences about recoveries do: the topology that they start from, their experiments, their windows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple
+from typing import TYPE_CHECKING
+
+from drillbook import fencing_ledger, topology, wiring
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Window
+from drillbook.domain.undo import FAULT
+from drillbook.domain.wording import span
+from drillbook.ports import Unreachable
+from drillbook.run.load import Load
+from drillbook.seen import NotReady
+from probes import recovery, story
+
+if TYPE_CHECKING:
+    from drillbook.actions.recovery.plan import Recovery
+    from drillbook.domain.recovery_time import RecoveryTime
+    from drillbook.domain.traffic import Connection
+    from drillbook.drill import Drill
+
+_READ_BACK_S = 240.0
+"""For the writes of ten minutes at 60 a second, looked up at 150 a second: a region that just came back is slow."""
+
+_TRIES_HZ = 10.0
+_TRIED_FOR_S = 2.0
+"""The fencing ledger tries so often, and each time for so long."""
+
+REGION_LOSSES = {
+    "is cut from the network": "cut",
+    "loses all its nodes": "nodes",
+    "lives on, parted from the other region": "partition",
+}
+"""What a region may suffer, as features say it, and its name among the environment's faults."""
+
+_RECOVERED_WITHIN_S = 1200.0
+"""Detection, fence and each step have deadlines of 2 min, of which an orderly one needs seconds, as on the way back."""
+_SWITCHOVER_WITHIN_S = 420.0
+"""Each way has its steps' deadlines of 2 min, of which an orderly one needs seconds; then comes the way back."""
+
+
+def start(drill: Drill) -> None:
+    """The primary region has the database and the public, and the other one's standby streams.
+
+    Raises:
+        NotReady: When it is not so, or the environment does not say how it is recovered.
+    """
+    try:
+        seen = topology.look(recovery_of(drill), drill.session.clock)
+    except Unreachable as error:
+        raise NotReady(f"the regions cannot be looked at: {error}") from error
+    if not seen.holds:
+        wrong = "; ".join(topology.differences([seen.data, seen.data]))
+        raise NotReady(f"{wrong}: put the platform back with `drillbook recover`, or look at it yourself")
+    topology.tell(drill.timeline, seen)
+    drill.read_back_s = _READ_BACK_S
+
+
+def watch_primary(drill: Drill) -> None:
+    """Keep trying to write to the home database at its own address, from now on to the end of the experiment.
+
+    Raises:
+        NotReady: When nobody has said how it is reached.
+        LoadError: When it takes no write.
+    """
+    direct, folder = recovery_of(drill).direct, drill.session.folder
+    if direct is None:
+        name = drill.platform.environment.name
+        raise NotReady(f"not proved here: the environment {name} does not say how its database is reached directly")
+    output = drill.folder / "fencing"
+    namespace = wiring.key_prefix(folder.run_id, drill.id)
+    plan = fencing_ledger.plan_document(
+        direct.address, direct.password, _TRIES_HZ, _TRIED_FOR_S, namespace, output, drill.session.clock
+    )
+    drill.accompany(Load.start(plan, output, module="drillbook.fencing_ledger", called="fencing ledger"))
+    drill.timeline.record("note", "the fencing ledger writes to the primary database", activity="fencing_ledger")
+
+
+def switch_over(drill: Drill) -> None:
+    """The experiment `switchover`, whose way back is a switch as well."""
+    drill.run_experiment("switchover", deadline_s=_SWITCHOVER_WITHIN_S)
+
+
+def lose_region(drill: Drill, loss: str) -> None:
+    """The experiments `failover` and `failback`, as one.
+
+    Raises:
+        NotReady: When nobody has said how the region is lost that way here.
+    """
+    _fail_over(drill, "failover", REGION_LOSSES[loss])
+
+
+def lose_database(drill: Drill) -> None:
+    """The experiments `failover_of_database` and `failback`, as one; raises NotReady as `lose_region` does."""
+    _fail_over(drill, "failover_of_database", "server")
+
+
+def suffers(drill: Drill) -> bool:
+    """Whether a loss that is drilled has come about: what it does to pods and users is what is drilled."""
+    return story.moment(drill.seen.events, FAULT, "intent") is not None
+
+
+def serves_again(drill: Drill) -> bool:
+    """Whether users were seen to be served well after it: from there on nothing may happen to them any more."""
+    return story.moment(drill.seen.events, "await_good_service", "observed") is not None
+
+
+def _fail_over(drill: Drill, name: str, how: str) -> None:
+    try:
+        recovery_of(drill).fault(how)
+    except ValueError as error:
+        raise NotReady(str(error)) from error
+    drill.run_experiment(name, "failback", deadline_s=_RECOVERED_WITHIN_S, how=how)
+
+
+def loss(drill: Drill) -> Interval:
+    """When the fault came about.
+
+    Raises:
+        NotReady: When it never bit.
+    """
+    found = recovery.fault(drill.seen.events)
+    if found is None:
+        raise NotReady("what was to go wrong was never seen to, so nothing can be measured from there")
+    return found
+
+
+def fenced(drill: Drill) -> Interval:
+    """When the lost primary was seen to be fenced.
+
+    Raises:
+        NotReady: When it never was.
+    """
+    return Interval.exactly(_moment(drill, "fence-primary", "observed"))
+
+
+def promotion(drill: Drill) -> Interval:
+    """When the new primary began to take writes: from the order to the look that saw it.
+
+    Raises:
+        NotReady: When there never was one.
+    """
+    ordered_s = _moment(drill, "promote-standby", "intent")
+    return Interval(ordered_s, max(ordered_s, _moment(drill, "promote-standby", "observed")))
+
+
+def watched_until_s(drill: Drill) -> float:
+    """Where the way back begins: with the end of the fault, or with the putting back of what was not finished."""
+    ends = [story.moment(drill.seen.events, name, "intent") for name in ("end_fault", "put_back")]
+    return min([drill.seen.window.end_s, *(at_s for at_s in ends if at_s is not None)])
+
+
+def fenced_until_s(drill: Drill) -> float:
+    """Until when the lost primary had to stay fenced: where it was handed its place back."""
+    ends = [story.moment(drill.seen.events, name, "intent") for name in ("switch-back", "put_back")]
+    return min([drill.seen.window.end_s, *(at_s for at_s in ends if at_s is not None)])
+
+
+def window_of_failback(drill: Drill) -> Window:
+    """From where the place was handed back to the end of the load.
+
+    Raises:
+        NotReady: When it never was.
+    """
+    start_s = _moment(drill, "switch-back", "intent")
+    return Window(start_s, max(start_s, drill.seen.window.end_s))
+
+
+def served_again(drill: Drill, until_s: float) -> Window:
+    """The last stretch before the way back that users were seen to be served well.
+
+    Raises:
+        NotReady: When they never were.
+    """
+    looks = [event for event in story.of(drill.seen.events, "await_good_service") if event.kind == "observed"]
+    if not looks:
+        raise NotReady("users were never seen to be served well again, so nothing can be measured from there")
+    first = looks[0]
+    start_s = first.t_s - float(first.data["lasted_s"])
+    return Window(start_s, max(start_s, min(first.t_s, until_s)))
+
+
+def regions(drill: Drill) -> tuple[str, str]:
+    """The region that is the primary when all is well, and the other one, as the drill found them.
+
+    Raises:
+        NotReady: When nobody looked.
+    """
+    looks = topology.told(drill.seen.events)
+    if not looks:
+        raise NotReady("nobody looked at the regions when the drill began")
+    return str(looks[0]["home"]), str(looks[0]["away"])
+
+
+def tell_stages(drill: Drill, connection: Connection, found: RecoveryTime) -> None:
+    """Write down how long each stage of the recovery took, in seconds: the least and the most."""
+    parts = recovery.stages(drill.seen.events, loss(drill), found)
+    text = ", ".join(f"{part.name} {span(part.length, 's')}" for part in parts)
+    lengths = {part.name: [bound if math.isfinite(bound) else None for bound in astuple(part.length)] for part in parts}
+    drill.timeline.record(
+        "note", f"stages of the recovery on {connection} connections: {text}", activity="stages", stages=lengths
+    )
+
+
+def _moment(drill: Drill, activity: str, kind: str) -> float:
+    found = story.moment(drill.seen.events, activity, kind)
+    if found is None:
+        raise NotReady(f"the experiment never came to {activity} ({kind}), so nothing can be measured from there")
+    return found
+
+
+def window_of_way_back(drill: Drill) -> Window:
+    """From where the experiment began to put things back to where the load ended.
+
+    Raises:
+        NotReady: When it never came to that.
+    """
+    start_s = _moment(drill, "put_back", "intent")
+    return Window(start_s, max(start_s, drill.seen.window.end_s))
+
+
+def recovery_of(drill: Drill) -> Recovery:
+    """How the environment is recovered.
+
+    Raises:
+        NotReady: When it does not say.
+    """
+    found = drill.platform.recovery
+    if found is None:
+        name = drill.platform.environment.name
+        raise NotReady(f"not proved here: the environment {name} does not say how one region is recovered in the other")
+    return found

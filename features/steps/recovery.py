@@ -1,0 +1,120 @@
+"""Regions, their databases, and what a recovery costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_bdd import given, parsers, then, when
+
+from drillbook import recovery_drill
+from drillbook.domain.measurement import Window
+from drillbook.domain.traffic import Connection
+from probes import recovery
+from probes.fencing import writes_after_promotion
+from probes.integrity import events_duplicated
+from probes.recovery import writes_down
+
+if TYPE_CHECKING:
+    from drillbook.drill import Drill
+
+
+@given("the primary region has the database, and the other region's standby streams from it")
+def _(drill: Drill) -> None:
+    recovery_drill.start(drill)
+
+
+@given("somebody keeps trying to write to the primary database, past every name and pooler")
+def _(drill: Drill) -> None:
+    recovery_drill.watch_primary(drill)
+
+
+@when("the database is switched over to the other region, and back")
+def _(drill: Drill) -> None:
+    recovery_drill.switch_over(drill)
+
+
+@then(parsers.parse("for at most {limit_s:g} s in all nothing could be written while it was switched over"))
+def _(drill: Drill, limit_s: float) -> None:
+    limit_s = min(limit_s, drill.objectives.switchover_s)
+    for connection in Connection:
+        measured = writes_down(drill.folder, drill.seen.since("switch-over", "intent"), connection)
+        statement = f"a planned switch takes writes away for at most {limit_s:g} s on {connection} connections"
+        drill.check(f"recovery.switchover.{connection}", statement, "at_most", limit_s, measured)
+
+
+@then(parsers.parse("for at most {limit_s:g} s in all nothing could be written while it was switched back"))
+def _(drill: Drill, limit_s: float) -> None:
+    limit_s = min(limit_s, drill.objectives.switchover_s)
+    for connection in Connection:
+        measured = writes_down(drill.folder, recovery_drill.window_of_way_back(drill), connection)
+        statement = f"the way back takes writes away for at most {limit_s:g} s on {connection} connections"
+        drill.check(f"recovery.way_back.{connection}", statement, "at_most", limit_s, measured)
+
+
+@when(parsers.re(r"the primary region (?P<loss>.+), is failed over by itself, and is handed its place back"))
+def _(drill: Drill, loss: str) -> None:
+    recovery_drill.lose_region(drill, loss)
+
+
+@when("the primary database loses its server, is failed over by itself, and is handed its place back")
+def _(drill: Drill) -> None:
+    recovery_drill.lose_database(drill)
+
+
+@then(parsers.parse("writes were good again within {hours:g} h of the loss, and stayed so for {sustained_s:g} s"))
+def _(drill: Drill, hours: float, sustained_s: float) -> None:
+    limit_s = min(hours * 3600, drill.objectives.recovery_time_s)
+    happened, until_s = recovery_drill.loss(drill), recovery_drill.watched_until_s(drill)
+    for connection in Connection:
+        found, measured = recovery.time_to_recover(drill.folder, happened, until_s, connection, sustained_s=sustained_s)
+        statement = f"sustained good writes within {limit_s:g} s of the loss on {connection} connections"
+        drill.check(f"recovery.time.{connection}", statement, "at_most", limit_s, measured)
+        recovery_drill.tell_stages(drill, connection, found)
+
+
+@then(parsers.parse("of what was acknowledged at most the last {hours:g} h was lost"))
+def _(drill: Drill, hours: float) -> None:
+    limit_s = min(hours * 3600, drill.objectives.recovery_point_s)
+    at_loss = recovery.age_of_lost_writes(drill.folder, recovery_drill.loss(drill))
+    drill.check("recovery.point", f"at most {limit_s:g} s before the loss are lost", "at_most", limit_s, at_loss)
+    # A primary that lives on takes writes until it is fenced; those may be lost as well.
+    at_fence = recovery.age_of_lost_writes(drill.folder, recovery_drill.fenced(drill))
+    statement = f"at most {limit_s:g} s before the fence are lost"
+    drill.check("recovery.point_at_fence", statement, "at_most", limit_s, at_fence)
+
+
+@then("nothing is missing that was acknowledged once the lost primary was fenced, and no event is there twice")
+def _(drill: Drill) -> None:
+    lost = recovery.writes_lost_after(drill.folder, recovery_drill.fenced(drill))
+    drill.check("recovery.lost_since_fence", "no event is lost that came after the fence", "at_most", 0, lost)
+    doubled = events_duplicated(drill.folder)
+    drill.check("data.duplicated", "no event is stored twice", "at_most", 0, doubled)
+
+
+@then("the lost primary took no write once another one was promoted")
+def _(drill: Drill) -> None:
+    measured = writes_after_promotion(
+        drill.folder, recovery_drill.loss(drill), recovery_drill.promotion(drill), recovery_drill.fenced_until_s(drill)
+    )
+    drill.check("recovery.split_brain", "no two primaries take writes", "at_most", 0, measured)
+
+
+@then("users were answered by the primary region before the loss, and by the other one once writes were good again")
+def _(drill: Drill) -> None:
+    home, away = recovery_drill.regions(drill)
+    happened, until_s = recovery_drill.loss(drill), recovery_drill.watched_until_s(drill)
+    for region, window in (
+        (home, Window(drill.seen.window.start_s, happened.low)),
+        (away, recovery_drill.served_again(drill, until_s)),
+    ):
+        others = recovery.answers_from_elsewhere(drill.folder, window, region)
+        drill.check(f"recovery.answers.{region}", f"{region} alone answers", "at_most", 0, others)
+
+
+@then(parsers.parse("for at most {limit_s:g} s in all nothing could be written while the place was handed back"))
+def _(drill: Drill, limit_s: float) -> None:
+    limit_s = min(limit_s, drill.objectives.switchover_s)
+    for connection in Connection:
+        measured = writes_down(drill.folder, recovery_drill.window_of_failback(drill), connection)
+        statement = f"the failback takes writes away for at most {limit_s:g} s on {connection} connections"
+        drill.check(f"recovery.failback.{connection}", statement, "at_most", limit_s, measured)

@@ -1,0 +1,398 @@
+"""A whole drill of a lost region over two regions in memory: judged as it ends, and once more from what it left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from drillbook import activities, recovery_activities, recovery_drill, topology, wiring
+from drillbook.domain.measurement import Window
+from drillbook.domain.verdict import Verdict
+from drillbook.drill import Drill
+from drillbook.platform import Platform
+from drillbook.ports import SlotStatus
+from drillbook.run.action import restore
+from drillbook.run.clock import SteadyClock
+from drillbook.run.folder import RunFolder, write_json
+from drillbook.run.journal import Journal
+from drillbook.run.timeline import Timeline, events
+from drillbook.seen import NotReady
+from features import conftest as drills
+from features import rejudge
+from loadtests import plan as loads
+from tests.unit.actions.recovery.test_runbook import play
+from tests.unit.probes.test_of_recoveries import columns, fail, ledger
+
+RATE_HZ = 10
+SENTENCES = (
+    "writes were good again within 4 h of the loss, and stayed so for 30 s",
+    "of what was acknowledged at most the last 1 h was lost",
+    "nothing is missing that was acknowledged once the lost primary was fenced, and no event is there twice",
+    "the lost primary took no write once another one was promoted",
+    "users were answered by the primary region before the loss, and by the other one once writes were good again",
+    "for at most 30 s in all nothing could be written while the place was handed back",
+)
+
+OF_A_SWITCH = (
+    "for at most 30 s in all nothing could be written while it was switched over",
+    "for at most 30 s in all nothing could be written while it was switched back",
+    "every acknowledged event is there, once and unchanged",
+)
+
+
+class Session:
+    """As much of a run as a drill needs."""
+
+    def __init__(self, folder: RunFolder, clock: Any) -> None:
+        self.folder, self.clock = folder, clock
+        self.lock = SimpleNamespace(check=lambda: None)
+        self.verdict: Verdict | None = None
+
+    def finish_drill(self, id_, document, verdict):
+        self.verdict = verdict
+        write_json(self.folder.drill(id_) / "drill.json", {**document, "id": id_, "verdict": str(verdict)})
+        environment = {"name": "twin", "tier": "staging", "file": "twin.yaml", "sha256": ""}
+        self.folder.write_run(
+            {
+                "run_id": self.folder.run_id, "environment": environment, "started_s": 1000.0, "requested": [],
+                "finished_s": self.clock.now(), "verdict": str(verdict), "exit_code": verdict.exit_code,
+            }
+        )  # fmt: skip
+
+
+@pytest.fixture
+def drill(world, recovery, tmp_path, monkeypatch):
+    """A drill that has begun: users are on the platform, and nothing has happened yet."""
+    run = tmp_path / "20261124T000000Z-twin-0001"
+    folder = RunFolder(run)
+    environment = wiring.read_environment("twin")
+    (run / "drills" / "drill" / "load").mkdir(parents=True)
+    shutil.copy(environment.file, run / "environment.yaml")
+    world.record = run / "drills" / "drill" / "load" / "live.jsonl"
+    store = SimpleNamespace(
+        put=lambda name, document: world.documents.update({name: document}), get=world.documents.get,
+        names=lambda prefix="": sorted(n for n in world.documents if n.startswith(prefix)),
+        delete=lambda name: world.documents.pop(name, None),
+    )  # fmt: skip
+    pods = {"blue": ("a", "b"), "green": ()}
+    cluster = SimpleNamespace(
+        slot=lambda slot: SlotStatus(slot, "1.0.0" if pods[slot] else "", len(pods[slot]), len(pods[slot]), pods[slot])
+    )
+    platform = SimpleNamespace(
+        recovery=recovery, environment=environment, clock=world, cluster=cluster, live_slot=lambda: "blue",
+        idle_slot=lambda: "green", smoke=lambda _prefix: world,
+    )  # fmt: skip
+    platform.undo = lambda change: restore(change, Platform.make(platform, change), world)
+    timeline = Timeline(run / "timeline.jsonl", "drill", world)
+    journal = Journal(run / "undo.jsonl", store, folder.run_id, 7)
+    made = Drill(
+        session=Session(folder, world), platform=platform, id="drill", feature="A region is lost", scenario="Cut",
+        description="", tags=["recovery", "destructive", "DR-1.5"], timeline=timeline, journal=journal,
+        started_s=world.now(),
+    )  # fmt: skip
+    made.seen.live = "1.0.0"
+    experiment = SimpleNamespace(
+        platform=platform, journal=journal, timeline=timeline, clock=world, prefix="p", folder=made.folder,
+        events=lambda: events(timeline.path),
+    )  # fmt: skip
+    monkeypatch.setattr("drillbook.wiring.experiment", lambda: experiment)
+    monkeypatch.setattr("drillbook.activities._halted", [])
+    recovery_drill.start(made)
+    world.sleep(20.0)
+    return made
+
+
+def lose_region(drill, world):
+    """Both experiments, as the drill's own process would be told to do them."""
+    for name in ("failover", "failback"):
+        play(name)
+    activities.put_back()
+    world.sleep(5.0)
+    drill.seen.window = Window(drill.started_s, world.now())
+
+
+def at(drill, activity, kind):
+    return recovery_drill._moment(drill, activity, kind)
+
+
+def users(window):
+    """Everybody is served well by the release that is live."""
+    table = columns(seconds=window.length_s, rate_hz=RATE_HZ)
+    for name in ("due_s", "sent_s", "done_s"):
+        table[name] += window.start_s
+    table["version"][:], table["slot"][:], table["region"][:] = "1.0.0", "blue", "east"
+    return table
+
+
+def leave_load(drill, *, lost_s=0.3, late_loss=False, split_brain=False):
+    """What users and the fencing ledger would have seen of it."""
+    load, window = drill.folder / "load", drill.seen.window
+    table = users(window)
+    happened = recovery_drill.loss(drill)
+    served_s = recovery_drill.served_again(drill, window.end_s).start_s
+    away = (table["due_s"] >= happened.low) & (table["due_s"] < at(drill, "put_back", "intent"))
+    table["region"] = np.where(away, "west", "east").astype(object)
+    fail(table, happened.high, served_s)
+    handed_s = at(drill, "switch-back", "intent")
+    fail(table, handed_s, handed_s + 2.0)
+    gone = (served_s + 1.0, served_s + 1.2) if late_loss else (happened.low - lost_s, happened.low)
+    leave_rows(load, table, ledger(table, lost=gone))
+    leave_attempts(drill, happened, split_brain=split_brain)
+
+
+def leave_rows(load, table, rows):
+    """A load that has finished."""
+    write_json(load / "plan.json", {"meter": {"rate_hz": RATE_HZ}})
+    write_json(load / "state.json", {"phase": "done"})
+    pq.write_table(pa.table(table), load / "requests.parquet")
+    stalls = {"start_s": np.array([], float), "end_s": np.array([], float), "seen_by": np.array([], dtype=str)}
+    pq.write_table(pa.table(stalls), load / "stalls.parquet")
+    for name, entries in (("ledger", rows["ledger"]), ("readback", rows["readback"])):
+        pq.write_table(pa.Table.from_pylist(entries), load / f"{name}.parquet")
+    (load / "live.jsonl").write_text(json.dumps(told(table)) + "\n")
+
+
+def told(table):
+    """The load's other record of the same answers, which the rows are held against."""
+    counts = Counter(table["outcome"])
+    took = [round(float(ms), 2) for ms in (table["done_s"] - table["due_s"]) * 1000]
+    seen = {"ok": counts.pop("ok"), "bad": dict(counts), "took_ms": took}
+    return {"start_s": 0.0, "end_s": 1.0, "versions": {"1.0.0|blue": seen}, "unanswered": {}, "unsent": 0}
+
+
+def leave_attempts(drill, happened, *, split_brain):
+    """Ten a second, taken until the loss."""
+    folder, window = drill.folder / "fencing", drill.seen.window
+    promotion = recovery_drill.promotion(drill)
+    folder.mkdir()
+    with (folder / "attempts.jsonl").open("w") as file:
+        for number in range(int(window.length_s * 10)):
+            sent_s = window.start_s + number / 10
+            late = split_brain and promotion.high + 5.0 < sent_s < promotion.high + 5.2
+            answer = "acknowledged" if sent_s + 0.01 < happened.low or late else "refused"
+            file.write(json.dumps({"sent_s": sent_s, "done_s": sent_s + 0.01, "answer": answer}) + "\n")
+
+
+def judge(drill, sentences=SENTENCES):
+    """Every sentence, and the end; as pytest does."""
+    for sentence in sentences:
+        drill.sentences.append(f"then {sentence}")
+        rejudge._say(drill, sentence)
+    return drill.finish(None)
+
+
+@pytest.fixture
+def run(drill, world):
+    """The folder of a run that has passed."""
+    lose_region(drill, world)
+    leave_load(drill)
+    assert judge(drill) is Verdict.PASS, drill.reasons()
+    return drill.session.folder.path
+
+
+def said(found):
+    return [text for one in found.drills for text in (*one.differences, *one.lacking)] + list(found.differences)
+
+
+def test_a_lost_region_is_judged_and_judged_again(run, drill) -> None:
+    by_id = {judgement.objective.id: judgement.measurement.interval for judgement in drill.judgements}
+    assert {"drill.restored", "drill.starting_state", "drill.topology", "recovery.split_brain"} < set(by_id)
+    assert by_id["recovery.point"].low == pytest.approx(0.25, abs=0.06)
+    assert by_id["recovery.failback.new"].low == pytest.approx(1.9, abs=0.15)
+    stages = [event for event in drill.seen.events if event.data.get("activity") == "stages"]
+    assert set(stages[0].data["stages"]) == {"detect", "decide", "fence", "promote", "repoint", "dns", "warm-up"}
+    found = rejudge.judge(run)
+    assert found.agreement is Verdict.PASS, said(found)
+    assert found.drills[0].agreed == len(drill.judgements)
+
+
+@pytest.mark.parametrize(
+    ("seen", "broken"),
+    [
+        ({"late_loss": True}, {"recovery.lost_since_fence", "recovery.time.new", "recovery.time.reused"}),
+        ({"split_brain": True}, {"recovery.split_brain"}),
+    ],
+)
+def test_what_a_recovery_must_not_do_fails_it(drill, world, seen, broken) -> None:
+    lose_region(drill, world)
+    leave_load(drill, **seen)
+    assert judge(drill) is Verdict.FAIL
+    failed = {judgement.objective.id for judgement in drill.judgements if judgement.verdict is Verdict.FAIL}
+    assert failed
+    assert failed <= broken
+    assert rejudge.judge(drill.session.folder.path).agreement is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("there_s", "back_s", "lost", "verdict", "broken"),
+    [
+        (3.0, 4.0, (), Verdict.PASS, set()),
+        (35.0, 4.0, (), Verdict.FAIL, {"recovery.switchover.new", "recovery.switchover.reused"}),
+        (3.0, 35.0, (), Verdict.FAIL, {"recovery.way_back.new", "recovery.way_back.reused"}),
+        (3.0, 4.0, (1.0, 1.5), Verdict.FAIL, {"data.lost"}),
+    ],
+)
+def test_a_planned_switch_is_judged_there_and_back_and_judged_again(  # noqa: PLR0917 - a table
+    drill, world, there_s, back_s, lost, verdict, broken
+) -> None:
+    play("switchover")
+    world.sleep(40.0)
+    activities.put_back()
+    world.sleep(40.0)
+    window = drill.seen.window = Window(drill.started_s, world.now())
+    table = users(window)
+    for activity, length_s in (("switch-over", there_s), ("put_back", back_s)):
+        fail(table, at(drill, activity, "intent"), at(drill, activity, "intent") + length_s)
+    leave_rows(drill.folder / "load", table, ledger(table, lost=[window.start_s + s for s in lost]))
+    assert judge(drill, OF_A_SWITCH) is verdict, drill.reasons()
+    assert {found.objective.id for found in drill.judgements if found.verdict is Verdict.FAIL} == broken
+    found = rejudge.judge(drill.session.folder.path)
+    assert found.agreement is Verdict.PASS, said(found)
+
+
+def rows(run, name, change):
+    path = run / "drills" / "drill" / "load" / f"{name}.parquet"
+    table = pq.read_table(path).to_pylist()
+    change(table)
+    pq.write_table(pa.Table.from_pylist(table), path)
+
+
+def attempts(run, change):
+    path = run / "drills" / "drill" / "fencing" / "attempts.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    change(lines)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def timeline(run, activity, change):
+    path = run / "timeline.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if activity in {line["data"].get("activity"), line["data"].get("action")}:
+            change(line)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def found_all(table):
+    for row in table:
+        row.update(copies=1, equal=True)
+
+
+def acknowledge_late(run):
+    def change(lines):
+        late = next(line for line in lines if line["sent_s"] > promoted_s(run) + 5.0)
+        late["answer"] = "acknowledged"
+
+    attempts(run, change)
+
+
+def withhold(run):
+    def change(lines):
+        since_s = promoted_s(run) + 5.0
+        lines[:] = [line for line in lines if not since_s < line["sent_s"] < since_s + 5.0]
+
+    attempts(run, change)
+
+
+def promoted_s(run):
+    found = [event.t_s for event in events(run / "timeline.jsonl") if event.data.get("action") == "promote-standby"]
+    return max(found)
+
+
+def earlier(line):
+    line["t_s"] -= 1.0
+
+
+CHANGES = {
+    "a lost write that is found after all": lambda run: rows(run, "readback", found_all),
+    "a write that was never acknowledged": lambda run: rows(run, "ledger", lambda t: t[40].update(state="refused")),
+    "a request that failed": lambda run: rows(run, "requests", lambda t: t[40].update(outcome="server_error")),
+    "a try that was acknowledged": acknowledge_late,
+    "tries that are gone": withhold,
+    "another moment of the fault": lambda run: timeline(run, "inject-fault", earlier),
+    "another promotion": lambda run: timeline(run, "promote-standby", lambda e: e.update(t_s=e["t_s"] - 500.0)),
+    "another end of the regions": lambda run: timeline(run, "topology", lambda e: e["data"].update(streams=False)),
+}
+
+
+def test_what_was_edited_is_seen(run, tmp_path) -> None:
+    for what, change in CHANGES.items():
+        edited = shutil.copytree(run, tmp_path / "edited" / run.name, dirs_exist_ok=True)
+        change(edited)
+        found = rejudge.judge(edited)
+        assert found.agreement is Verdict.FAIL, what
+        assert said(found), what
+
+
+def test_a_region_that_is_not_as_it_was_fails_the_drill(drill, world, run) -> None:
+    assert run
+    world.servers["west"].given = "fenced"
+    topology.tell(drill.timeline, topology.look(drill.platform.recovery, world))
+    drill.check_topology()
+    assert drill.judgements[-1].verdict is Verdict.FAIL
+
+
+def test_nothing_is_measured_from_what_never_happened(drill) -> None:
+    for moment in (recovery_drill.loss, recovery_drill.fenced, recovery_drill.promotion):
+        with pytest.raises(NotReady):
+            moment(drill)
+    for window in (recovery_drill.window_of_failback, recovery_drill.window_of_way_back):
+        with pytest.raises(NotReady):
+            window(drill)
+
+
+def test_a_drill_does_not_begin_where_the_regions_are_not_as_they_should_be(drill, world) -> None:
+    world.cut = True
+    with pytest.raises(NotReady, match="west does not stream from a primary in east: put the platform back"):
+        recovery_drill.start(drill)
+
+
+def test_a_loss_that_the_environment_cannot_bring_about_is_not_proved(drill) -> None:
+    with pytest.raises(NotReady, match="this environment has no fault 'nodes'; it has cut"):
+        recovery_drill.lose_region(drill, "loses all its nodes")
+    with pytest.raises(NotReady, match="does not say how its database is reached directly"):
+        recovery_drill.watch_primary(drill)
+    drill.platform.recovery = None
+    with pytest.raises(NotReady, match="does not say how one region is recovered in the other"):
+        recovery_drill.start(drill)
+
+
+def test_the_guard_excuses_a_loss_until_users_are_served_again_and_its_pods_to_the_end(
+    drill, world, monkeypatch
+) -> None:
+    state: Any = SimpleNamespace(drill=drill, running_record=None)
+    monkeypatch.setattr("drillbook.wiring.serving", lambda _platform: (0, 2))
+    assert drills._serving(state, drill.platform) == (0, 2)
+    assert drills._live(state)
+    recovery_activities.lose_region("cut")
+    world.sleep(1.0)
+    assert drills._serving(state, drill.platform) == (1, 1)
+    assert drills._live(state) == []
+    drill.timeline.record("observed", "", activity="await_good_service")
+    world.sleep(1.0)
+    assert drills._serving(state, drill.platform) == (1, 1)
+    assert len(drills._live(state)) == 1
+
+
+def test_the_load_understands_how_long_it_may_look_its_writes_up(drill, monkeypatch) -> None:
+    plans = []
+    started = SimpleNamespace(wait_running=lambda **_: None)
+    monkeypatch.setattr("drillbook.drill.Load.start", lambda plan, _output: plans.append(plan) or started)
+    drill.platform.seeds, drill.session.clock = (lambda: 0), SteadyClock.starting_now()
+    drill.put_load_on()
+    assert loads.parse(plans[0]).reading_back.deadline_s == drill.read_back_s > 60.0
+
+
+def test_every_way_of_losing_a_region_is_one_that_the_feature_names() -> None:
+    text = (Path(recovery_drill.__file__).parents[1] / "features" / "recovery" / "region_lost.feature").read_text()
+    rows_of_table = [line.strip("| \n") for line in text.splitlines() if line.strip().startswith("|")]
+    assert rows_of_table[1:] == list(recovery_drill.REGION_LOSSES)
