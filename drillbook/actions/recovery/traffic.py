@@ -82,8 +82,10 @@ class MoveTraffic:
             self.public.prefer(former)
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
-        """Whether the name prefers what it did. Users may be led there only later: the region's database is put back
-        after this, and until it is well the name goes on leading elsewhere.
+        """Whether the name prefers what it did.
+
+        Users may be led there only later: the region's database is put back after this, and until it is well the name
+        goes on leading elsewhere.
         """
         order = self.public.order()
         text = f"the public's name prefers {', '.join(order)}"

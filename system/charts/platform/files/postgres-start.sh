@@ -24,7 +24,7 @@ make_primary() {
     --data-checksums --encoding=UTF8 --locale=C.UTF-8 > /dev/null
   # Without TCP, so that nobody finds it half made.
   "$bin/pg_ctl" --pgdata="$new" --wait --timeout=60 --silent \
-    --options="-c config_file=$configuration -c data_directory=$new -c listen_addresses=''" start
+    --options="-c config_file=$configuration -c data_directory=$new -c listen_addresses='' -c archive_mode=off" start
   "$bin/psql" --host=/run/postgresql --username=postgres --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
     --set=replication="$(cat "$secrets/replication")" --set=app="$(cat "$secrets/app")" \
     --set=recovery="$(cat "$secrets/recovery")" postgres <<'SQL'
@@ -34,11 +34,12 @@ GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
 GRANT pg_checkpoint TO replicator;
--- Who promotes, cuts off and holds writes; reads no table.
+-- Who promotes, cuts off and holds writes; reads no table, and makes one of its own to see whether writes are taken.
 CREATE ROLE recovery LOGIN PASSWORD :'recovery' IN ROLE pg_monitor, pg_signal_backend, pg_checkpoint;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_promote(boolean, integer), pg_catalog.pg_reload_conf(),
   pg_catalog.pg_show_all_file_settings() TO recovery;
 GRANT SELECT ON pg_catalog.pg_file_settings TO recovery;
+GRANT CREATE ON DATABASE postgres TO recovery;
 GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only, primary_conninfo TO recovery;
 CREATE ROLE analytics LOGIN PASSWORD :'app';
 CREATE DATABASE analytics OWNER analytics;
