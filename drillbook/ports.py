@@ -298,7 +298,7 @@ class DatabaseStatus:
         system: Identifier of the database that it is a server of.
         position: Bytes of WAL: written by a primary, replayed by a standby.
         receiving: Whether, as a standby, it streams WAL from another server now.
-        held: Whether new transactions are read-only, because it hands over; a standby may have kept that from when it was
+        held: Whether new transactions are read-only, because it hands over; a standby may have kept that from being
             a primary.
     """
 
