@@ -85,10 +85,8 @@ def leave_out(config: pytest.Config, items: list[pytest.Item], feature: str) -> 
 def leave_out_recoveries(
     config: pytest.Config, items: list[pytest.Item], environment: Environment, only: set[str]
 ) -> None:
-    """What needs a recovery, where the environment has none and nobody asks for it by name."""
-    if environment.recovery is not None:
-        return
-    for name in sorted({stem(item) for item in items if planning.RECOVERY in _tags(item)} - only):
+    """What the environment does not offer and nobody asks for by name."""
+    for name in sorted({stem(item) for item in items if not planning.offers(environment, _tags(item))} - only):
         leave_out(config, items, name)
 
 

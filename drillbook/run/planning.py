@@ -18,7 +18,7 @@ from drillbook.domain.guard import Plan, PlannedDrill
 from drillbook.domain.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from drillbook.domain.environment import Environment
@@ -48,6 +48,10 @@ _RELEASE_S = 15.0
 
 RECOVERY = "recovery"
 """Tag of drills that need an environment which says how one region is recovered in the other."""
+
+
+LOSS = "loss"
+"""Tag of those that need somebody who can make a region or its database fail, which no environment has yet."""
 
 
 class PlanError(Exception):
@@ -90,9 +94,13 @@ class Drill:
 
 
 def offered(drill_list: Iterable[Drill], environment: Environment, only: Sequence[str] = ()) -> list[Drill]:
-    """Without what needs a recovery where there is none, unless it is asked for by its feature's name."""
-    without = environment.recovery is None
-    return [drill for drill in drill_list if not (without and RECOVERY in drill.tags and drill.feature not in only)]
+    """Without what the environment does not offer, unless it is asked for by its feature's name."""
+    return [drill for drill in drill_list if drill.feature in only or offers(environment, drill.tags)]
+
+
+def offers(environment: Environment, tags: Collection[str]) -> bool:
+    """Whether drills with these tags can be run: a recovery needs an environment that says how it is recovered."""
+    return RECOVERY not in tags or (environment.recovery is not None and LOSS not in tags)
 
 
 def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Path) -> Plan:

@@ -63,7 +63,7 @@ def test_every_scenario_names_the_promises_that_it_proves() -> None:
                  for j in range(1, 7)}  # fmt: skip
     for feature in get_features([str(FEATURES)]):
         for scenario in feature.scenarios.values():
-            reach = {"static", "recovery", "destructive", "region-primary", "region-secondary"}
+            reach = {"static", "recovery", "loss", "destructive", "region-primary", "region-secondary"}
             tags = (scenario.tags | feature.tags) - reach
             assert tags, scenario.name
             assert tags <= catalogue, scenario.name

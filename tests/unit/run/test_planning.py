@@ -103,6 +103,9 @@ def test_a_recovery_is_offered_where_the_environment_has_one_or_by_its_name(proj
     assert planning.offered(drills, without) == [drill for drill in drills if drill not in tagged]
     assert planning.offered(drills, without, ["nested"]) == drills
     assert planning.offered(drills, having) == drills
+    lossy = written(project, NESTED.replace("@DEP-1.1", "@recovery @loss"))
+    assert "loss" not in {tag for drill in planning.offered(lossy, having) for tag in drill.tags}
+    assert planning.offered(lossy, having, ["nested"]) == lossy
     assert planning.run_plan(having, drills, project / "features").namespaces == ("analytics", "data")
     assert planning.run_plan(without, drills, project / "features").namespaces == ("analytics",)
 
