@@ -39,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tags of the features become this mark."""
     config.addinivalue_line("markers", "static: a scenario about files, which needs no platform")
     config.addinivalue_line("markers", "recovery: a scenario that needs an environment which says how it is recovered")
+    config.addinivalue_line("markers", "loss: a scenario that needs somebody who can bring a loss about")
     config.addinivalue_line("markers", "destructive: a scenario that takes away what users rest on")
     config.addinivalue_line("markers", "requirement(id): the promise that a scenario proves, for example DEP-2.1")
 

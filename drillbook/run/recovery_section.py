@@ -48,6 +48,10 @@ def missing_regions(section: Mapping[str, Any], regions: frozenset[str]) -> list
         ["name", "addresses"],
     ]
     found: list[tuple[list[str], str]] = []
+    if len(regions) != 2:  # noqa: PLR2004 - one, and the other
+        found.append(
+            ([], f"recovery is from one region to the other, and the regions are {', '.join(sorted(regions))}")
+        )
     for place in tables:
         table: Any = section
         for key in place:

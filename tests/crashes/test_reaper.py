@@ -29,7 +29,8 @@ def reaper(tmp_path: Path) -> Generator[None]:
     """The chart's reaper, with the twin's environment as the cluster sees it."""
     yaml = YAML(typ="safe", pure=True)
     environment = yaml.load((PROJECT / "environments" / "twin.yaml").read_text())
-    del environment["reach"]["network_namespace"], environment["regions"]["us-west-2"]
+    # One region's cluster puts back what releases have changed in it; a recovery is put back from outside.
+    del environment["reach"]["network_namespace"], environment["regions"]["us-west-2"], environment["recovery"]
     environment["regions"]["us-east-1"] = {"kubeconfig": "/etc/drillbook/kubeconfig.yaml", "role": "primary"}
     environment["releases"]["helm"] = "/usr/local/bin/helm"
     seen = tmp_path / "twin.yaml"
@@ -39,11 +40,11 @@ def reaper(tmp_path: Path) -> Generator[None]:
     helm(
         "upgrade", "--install", "drillbook", str(chart), "--set=reaper.enabled=true",
         f"--set=reaper.image={images.reaper().reference}", "--set=reaper.environmentName=twin",
-        f"--set-file=reaper.environment={seen}",
+        f"--set-file=reaper.environment={seen}", "--set=accounts.recovery=true",
     )  # fmt: skip
     yield
     # The accounts of the same chart stay: the harness runs under them.
-    helm("upgrade", "drillbook", str(chart), "--reset-values", "--wait")
+    helm("upgrade", "drillbook", str(chart), "--reset-values", "--wait", "--set=accounts.recovery=true")
 
 
 def helm(*arguments: str) -> str:
