@@ -31,6 +31,7 @@ RESOURCES = (
     ("", "pods"), ("", "pods/exec"), ("", "pods/log"), ("", "pods/eviction"), ("", "secrets"), ("", "configmaps"),
     ("", "services"), ("", "serviceaccounts"), ("", "serviceaccounts/token"), ("", "events"), ("", "endpoints"),
     ("", "persistentvolumeclaims"), ("apps", "deployments"), ("apps", "deployments/scale"), ("apps", "statefulsets"),
+    ("apps", "statefulsets/scale"),
     ("apps", "daemonsets"), ("apps", "replicasets"), ("batch", "jobs"), ("batch", "cronjobs"),
     ("coordination.k8s.io", "leases"), ("policy", "poddisruptionbudgets"),
     ("gateway.networking.k8s.io", "httproutes"), ("gateway.networking.k8s.io", "gateways"),
@@ -81,21 +82,27 @@ def documents(text: str) -> Iterator[dict[str, Any]]:
 
 @cache
 def granted(account: str) -> dict[str, list[dict[str, Any]]]:
-    """Namespace to rules, as the chart renders them."""
+    """Namespace to the rules of every Role that is bound to the account, as the chart renders them for the twin."""
     rendered = subprocess.run(
         [
             str(state_directory() / "bin" / "helm"), "template", "drillbook", str(CHART), "--namespace=drillbook",
-            "--kube-version=1.34.0",
+            "--kube-version=1.34.0", "--set=accounts.recovery=true",
         ],
         capture_output=True, text=True, timeout=60, check=True,
     ).stdout  # fmt: skip
     objects = [found for found in YAML(typ="safe", pure=True).load_all(rendered) if found]
     assert not [found for found in objects if found["kind"].startswith("Cluster")]
-    return {
-        found["metadata"]["namespace"]: found["rules"]
+    bound = {
+        (found["metadata"]["namespace"], found["roleRef"]["name"])
         for found in objects
-        if found["kind"] == "Role" and found["metadata"]["name"] == f"drillbook-{account}"
+        if found["kind"] == "RoleBinding" and f"drillbook-{account}" in {it["name"] for it in found["subjects"]}
     }
+    rules: dict[str, list[dict[str, Any]]] = {}
+    for found in objects:
+        namespace = found["metadata"].get("namespace", "")
+        if found["kind"] == "Role" and (namespace, found["metadata"]["name"]) in bound:
+            rules.setdefault(namespace, []).extend(found["rules"])
+    return rules
 
 
 def by_chart(account: str, question: dict[str, str]) -> bool:
@@ -109,12 +116,16 @@ def by_chart(account: str, question: dict[str, str]) -> bool:
 
 
 def asked(namespaces: tuple[str, ...], resources: tuple[tuple[str, str], ...]) -> Iterator[dict[str, str]]:
-    names = ("", "analytics", "analytics-blue", "analytics-green-pods", "environment", "scoring")
+    names = (
+        "", "analytics", "analytics-blue", "analytics-database", "analytics-green-pods", "environment", "postgres",
+        "postgres-orders", "scoring",
+    )  # fmt: skip
+    elsewhere = ("", "environment", "postgres", "postgres-orders")
     for namespace in namespaces:
         for group, resource in resources:
             plain, _, sub = resource.partition("/")
             for verb in VERBS:
-                for name in names if namespace in {"analytics", "drillbook"} else ("", "environment"):
+                for name in names if namespace in {"analytics", "drillbook"} else elsewhere:
                     yield {
                         "namespace": namespace, "group": group, "resource": plain, "subresource": sub, "verb": verb,
                         "name": name,
