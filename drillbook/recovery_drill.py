@@ -103,6 +103,14 @@ def suffers(drill: Drill) -> bool:
     return story.moment(drill.seen.events, FAULT, "intent") is not None
 
 
+def moves_database(drill: Drill) -> bool:
+    """Whether a planned switch has begun: a pod is not ready while no server takes writes, and none of them is away.
+
+    How long that may last is what is drilled; users' answers are still watched.
+    """
+    return story.moment(drill.seen.events, "switch-over", "intent") is not None
+
+
 def serves_again(drill: Drill) -> bool:
     """Whether users were seen to be served well after it: from there on nothing may happen to them any more."""
     return story.moment(drill.seen.events, "await_good_service", "observed") is not None

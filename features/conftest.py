@@ -481,8 +481,8 @@ def _live(state: _Run) -> list[dict[str, Any]]:
 
 
 def _serving(state: _Run, looking_at: wiring.Platform) -> tuple[int, int]:
-    """Ready and wanted pods; of a region that is lost on purpose none is missed."""
+    """Ready and wanted pods; none is missed whose region or database is taken away on purpose."""
     drill = state.drill
-    if isinstance(drill, Drill) and recovery_drill.suffers(drill):
+    if isinstance(drill, Drill) and (recovery_drill.suffers(drill) or recovery_drill.moves_database(drill)):
         return 1, 1
     return wiring.serving(looking_at)

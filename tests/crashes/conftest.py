@@ -28,6 +28,8 @@ BOUNDARY_WITHIN_S = 400.0
 PARTS_WITHIN_S = 30.0
 RESTORED_WITHIN_S = 90.0
 _CLEAN = "everything is as it was"
+_DATABASES = ("f|0|0", "t|0|1")
+"""By region: whether it is a standby, whether writes are held, whether it streams; no orders."""
 
 
 @dataclass
@@ -117,10 +119,10 @@ def words_of(pid: int) -> list[bytes]:
 class Twin:
     """The platform, asked without any of the harness' own code for it."""
 
-    def kubectl(self, *arguments: str) -> str:
+    def kubectl(self, *arguments: str, region: int = 0) -> str:
         command = [
             "nsenter", f"--net=/run/netns/{CLIENT.namespace}", str(state_directory() / "bin" / "kubectl"),
-            f"--kubeconfig={PROFILES['staging'].regions[0].kubeconfig}", *arguments,
+            f"--kubeconfig={PROFILES['staging'].regions[region].kubeconfig}", *arguments,
         ]  # fmt: skip
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
@@ -143,7 +145,28 @@ class Twin:
             differences.append(f"blue has {blue['status'].get('readyReplicas')} of {blue['spec']['replicas']} pods")
         documents = self.kubectl("get", "configmaps", "-n", "drillbook", "-o", "name").split()
         differences += [name for name in documents if "undo-" in name]
+        differences += [
+            f"the database of region {region} is {found!r}"
+            for region, wanted in enumerate(_DATABASES)
+            if (found := self.database(region)) != wanted
+        ]
         return "; ".join(differences) or _CLEAN
+
+    def database(self, region: int) -> str:
+        """What a region's server says it is, and what it was last ordered to be."""
+        orders = self.kubectl(
+            "get", "configmap", "postgres-orders", "-n", "data", "--ignore-not-found", "-o", "jsonpath={.data.orders}",
+            region=region,
+        )  # fmt: skip
+        try:
+            said = self.kubectl(
+                "exec", "postgres-0", "-n", "data", "-c", "postgres", "--", "psql", "-h", "/run/postgresql", "-XAtc",
+                "SELECT pg_is_in_recovery(), count(*) FILTER (WHERE name = 'default_transaction_read_only'), (SELECT "
+                "count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming') FROM pg_file_settings", region=region,
+            )  # fmt: skip
+        except subprocess.CalledProcessError as error:
+            said = error.stderr
+        return f"{said.strip()} {orders}".strip()
 
     @property
     def clean(self) -> bool:

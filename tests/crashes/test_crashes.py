@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.twin
 
+SWITCH = "a_planned_switch_loses_no_write"
 SCENARIOS = (
     "a_good_release_replaces_the_live_one",
     "a_release_that_fails_its_validation_never_takes_traffic",
     "an_operator_takes_back",
     # One of the outline's three: they differ in what is wrong with the release, not in what is changed.
     "taken_back_by_itself and fails",
+    SWITCH,
 )
 PARTS: tuple[tuple[str, ...], ...] = (
     ("runner",),
@@ -49,11 +51,23 @@ class Case:
         return f"{what}  {self.wrong or f'restored after {self.restored_s:5.1f} s by {self.by}'}"
 
 
-def kill(start: Callable[..., Run], twin: Twin, scenario: str, parts: tuple[str, ...], boundary: int) -> Case:
-    """Start, kill at the boundary, wait until the platform is as it was; an end of its own is waited for."""
+def kill(
+    start: Callable[..., Run], twin: Twin, scenario: str, parts: tuple[str, ...], boundary: int, *, after_s: float = 0.0
+) -> Case:
+    """Start, kill at the boundary, wait until the platform is as it was; an end of its own is waited for.
+
+    Args:
+        start: Starts a run.
+        twin: Shows the platform.
+        scenario: Which one is drilled.
+        parts: What is killed.
+        boundary: When.
+        after_s: So much later, in the middle of a change that takes its time.
+    """
     run = start(scenario)
     run.wait_for_boundary(boundary)
     run.wait_for_parts(parts)
+    time.sleep(after_s)
     killed = run.kill(parts)
     killed_s = time.monotonic()
     by, wrong = "the run", ""
@@ -84,6 +98,15 @@ def kill(start: Callable[..., Run], twin: Twin, scenario: str, parts: tuple[str,
 def test_what_is_killed_is_put_back(start, twin, parts, boundary):
     case = kill(start, twin, SCENARIOS[0], parts, boundary)
     print(case)
+    assert not case.wrong, case
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.3, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("parts", [("runner",), ("experiment",), ("runner", "watchdog")], ids="+".join)
+def test_a_switch_of_the_database_that_dies_half_way_is_put_back(start, twin, parts, after_s):
+    case = kill(start, twin, SWITCH, parts, 1, after_s=after_s)
+    print(f"{case} ({after_s:g} s into the switch)")
     assert not case.wrong, case
 
 

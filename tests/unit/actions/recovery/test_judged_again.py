@@ -383,6 +383,15 @@ def test_the_guard_excuses_a_loss_until_users_are_served_again_and_its_pods_to_t
     assert len(drills._live(state)) == 1
 
 
+def test_the_guard_excuses_the_pods_of_a_planned_switch_and_not_what_users_are_answered(drill, monkeypatch) -> None:
+    state: Any = SimpleNamespace(drill=drill, running_record=None)
+    monkeypatch.setattr("drillbook.wiring.serving", lambda _platform: (0, 2))
+    assert drills._serving(state, drill.platform) == (0, 2)
+    recovery_activities.take_step("switch-over")
+    assert drills._serving(state, drill.platform) == (1, 1)
+    assert drills._live(state)
+
+
 def test_the_load_understands_how_long_it_may_look_its_writes_up(drill, monkeypatch) -> None:
     plans = []
     started = SimpleNamespace(wait_running=lambda **_: None)
