@@ -44,10 +44,11 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
     services.set_addresses(backups.names(profile))
     say("charts")
     in_each(profile.regions, lambda region: _install_platform(profile, region, primary, built, credentials))
-    with ThreadPoolExecutor(len(profile.regions)) as pool:
-        vaults = [pool.submit(_open_vault, region, built) for region in profile.regions]
+    with ThreadPoolExecutor(len(profile.regions) + 1) as pool:
+        meanwhile = [pool.submit(_open_vault, region, built) for region in profile.regions]
         say("database")
         _kubectl(built, primary).wait_pods("data", deadline_s=_PODS_DEADLINE_S)
+        meanwhile.append(pool.submit(_back_up, profile, primary, built))
         say(f"release {FIRST_RELEASE}")
         _install_release(profile, primary, built)
         for region in profile.regions:
@@ -58,12 +59,9 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
         services.set_failover(
             PUBLIC_NAME, "/readyz", [[worker.address for worker in region.workers] for region in regions]
         )
-        say("vaults")
-        for vault in vaults:
-            vault.result()
-    say("first backup")
-    in_each(profile.regions, backups.make_buckets)
-    backups.back_up_first(_kubectl(built, primary))
+        say("vaults and first backup")
+        for part in meanwhile:
+            part.result()
     say("pods")
     in_each(profile.regions, lambda region: _wait_region(region, built))
     say("public address")
@@ -100,6 +98,11 @@ def _install_platform(
     }
     _helm(profile, region, built, "platform", values)
     accounts.install(region, built.helm, kubectl, SYSTEM / "charts" / "drillbook")
+
+
+def _back_up(profile: Profile, primary: Region, built: Built) -> None:
+    in_each(profile.regions, backups.make_buckets)
+    backups.back_up_first(_kubectl(built, primary))
 
 
 def _storage(worker: Machine, name: str) -> dict[str, str]:
