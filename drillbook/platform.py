@@ -9,6 +9,7 @@ from drillbook.actions.deploy import Deploy
 from drillbook.actions.scraped import Scraped
 from drillbook.actions.switch import Switch
 from drillbook.actions.watch import Limits
+from drillbook.domain.fault import CATALOGUE
 from drillbook.domain.sequential import Allowance
 from drillbook.ports import Unreachable
 from drillbook.run.action import restore
@@ -16,6 +17,7 @@ from drillbook.run.action import restore
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from drillbook.actions.faults.plan import Faults
     from drillbook.domain.environment import Environment
     from drillbook.domain.undo import Change, Restoration
     from drillbook.ports import Client, Clock, Cluster, Lock, Metrics, Releaser, Router, Smoke, StateStore
@@ -41,6 +43,7 @@ class Platform:
         lock: One run at a time.
         workload: Makes the application's adapter for a prefix of keys.
         smoke: Makes the smoke checks whose writes have keys with a prefix.
+        faults: What may be made to go wrong; None where nobody has said.
     """
 
     environment: Environment
@@ -55,6 +58,7 @@ class Platform:
     lock: Lock
     workload: Callable[[str], Workload]
     smoke: Callable[[str], Smoke]
+    faults: Faults | None = None
 
     def live_slot(self) -> str:
         """The one slot that has the public's traffic.
@@ -126,6 +130,13 @@ class Platform:
                 "environment file of that one"
             )
         arguments = change.arguments["arguments"]
+        if change.action in CATALOGUE:
+            if self.faults is None:
+                raise ValueError(
+                    f"the undo journal names the fault {change.action}, and this environment does not say what faults "
+                    "may hit: use the file that the run was made with"
+                )
+            return self.faults.make(change.action, arguments)
         if arguments["slot"] not in self.router.backends():
             raise ValueError(f"the undo journal names the slot {arguments['slot']!r}, which this environment lacks")
         if change.action == "deploy-release":

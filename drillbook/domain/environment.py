@@ -37,6 +37,7 @@ class RegionAccess:
         context: Context in it; empty for its current one.
         role: Which region serves the public when all is well.
         verify_kubeconfig: File with credentials that may only read, for whatever looks on; None when there is none.
+        resilience_kubeconfig: File with credentials that may make faults; None when there is none.
     """
 
     name: str
@@ -44,6 +45,7 @@ class RegionAccess:
     context: str
     role: Literal["primary", "secondary"]
     verify_kubeconfig: Path | None = None
+    resilience_kubeconfig: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ class GuardSettings:
         approvers: Who may approve production drills: name to Ed25519 public key, raw, in base64.
         windows: When drills may run; always when empty, except in production.
         burn: How bad the clients' answers may be, or None.
+        resilience_pods_share: Likewise for pods_share while a fault is in the system; None when that changes nothing.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -240,6 +243,40 @@ class GuardSettings:
     approvers: Mapping[str, str] = field(default_factory=dict[str, str])
     windows: tuple[AllowedHours, ...] = ()
     burn: Burn | None = None
+    resilience_pods_share: float | None = None
+
+    def share_of(self, *, resilience: bool) -> float:
+        """Largest share of pods that may be away, in a drill of the class `resilience` or another."""
+        allowed = self.resilience_pods_share
+        return self.pods_share if allowed is None or not resilience else allowed
+
+
+@dataclass(frozen=True, slots=True)
+class PodsPart:
+    """Some pods of the primary region.
+
+    Attributes:
+        namespace: Theirs.
+        selector: Their labels.
+    """
+
+    namespace: str
+    selector: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSettings:
+    """What faults may hit, beside the slots; what is not named is not hit, and its drills prove nothing here.
+
+    Attributes:
+        nodes: That may be drained.
+        evict: Namespaces whose pods are evicted from a node that is drained.
+        gateway: Its pods.
+    """
+
+    nodes: tuple[str, ...] = ()
+    evict: tuple[str, ...] = ()
+    gateway: PodsPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +320,7 @@ class Environment:
         objectives: What is promised.
         guard: What may be done.
         pipeline: Its `.gitlab-ci.yml`; None when it names none.
+        faults: What faults may hit; None when there are to be none.
     """
 
     name: str
@@ -304,6 +342,7 @@ class Environment:
     public_ca_file: Path | None = None
     signing: SigningSettings | None = None
     pipeline: Path | None = None
+    faults: FaultSettings | None = None
 
     @property
     def target(self) -> str:

@@ -30,7 +30,7 @@ from drillbook.domain.environment import (
     WorkloadSettings,
 )
 from drillbook.domain.guard import AllowedHours, Burn
-from drillbook.run import redaction, secrets_in, yaml_file
+from drillbook.run import environment_faults, redaction, secrets_in, yaml_file
 from drillbook.run.yaml_file import EnvironmentFileError
 
 if TYPE_CHECKING:
@@ -261,6 +261,7 @@ def _guard(path: Path, section: Mapping[str, Any]) -> GuardSettings:
         for w in section.get("windows", ())
     )
     burn = section.get("burn")
+    settings["resilience_pods_share"] = settings.pop("resilience", {}).get("pods_share")
     settings["burn"] = Burn(float(burn["bad_share"]), seconds(burn["for"])) if burn else None
     return GuardSettings(**settings)
 
@@ -330,7 +331,10 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
                 _beside(path, region["kubeconfig"]),
                 region.get("context", ""),
                 region["role"],
-                _beside(path, region["verify_kubeconfig"]) if "verify_kubeconfig" in region else None,
+                *(
+                    _beside(path, region[name]) if name in region else None
+                    for name in ("verify_kubeconfig", "resilience_kubeconfig")
+                ),
             )
             for name, region in d["regions"].items()
         },
@@ -347,6 +351,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         public_ca_file=_beside(path, d["public_ca_file"]) if "public_ca_file" in d else None,
         signing=_signing(path, d["evidence"]["signing"]) if "signing" in d.get("evidence", {}) else None,
         pipeline=_beside(path, d["pipeline"]) if "pipeline" in d else None,
+        faults=environment_faults.settings(d["faults"]) if "faults" in d else None,
     )
 
 
