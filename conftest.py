@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drillbook.run import planning
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytest_plugins = [
+    "features.steps.fault",
     "features.steps.load",
     "features.steps.pipeline",
     "features.steps.platform",
@@ -36,13 +39,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tags of the features become this mark."""
+    config.addinivalue_line("markers", "resilience: a scenario that makes a fault; drilled where it is asked for")
     config.addinivalue_line("markers", "static: a scenario about files, which needs no platform")
     config.addinivalue_line("markers", "requirement(id): the promise that a scenario proves, for example DEP-2.1")
 
 
 def pytest_bdd_apply_tag(tag: str, function: Callable[..., Any]) -> bool | None:
     """A requirement's id is no Python name, so it becomes an argument of one mark."""
-    if tag.partition("-")[2][:1].isdigit():
+    if planning.is_requirement(tag):
         pytest.mark.requirement(tag)(function)
         return True
-    return None
+    # The guard reads these in the plan.
+    return True if planning.says_how_far(tag) else None

@@ -22,7 +22,7 @@ from drillbook.evidence import report as html
 from drillbook.evidence.text import printable
 from drillbook.inspection import STATIC, Inspection
 from drillbook.ports import LockHeld, Unreachable
-from drillbook.run import guard, planning, redaction, untouched
+from drillbook.run import fault_guard, guard, planning, redaction, untouched
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
@@ -102,8 +102,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         redaction.guard_streams()
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
-        if environment.pipeline is None and PIPELINE not in only:
-            selection.leave_out(config, items, PIPELINE)
+        selection.leave_out(config, items, _unasked(environment, only))
         allowed = functools.partial(_allowed, config, environment, sorted(only), selection.collected(items))
         plan = _plan(environment, sorted(only)).sha256
         gone_on_with = selection.resumed(config, environment, items, plan)
@@ -161,6 +160,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
             now=session.clock.now,
             stop=functools.partial(_stop, state),
             until_s=_still_allowed(state),
+            faults=functools.partial(fault_guard.there, session.folder.path / "undo.jsonl"),
         )
         looking_on.start()
         ends.callback(looking_on.end)
@@ -321,8 +321,14 @@ def _report(folder: Path) -> None:
     sys.stdout.write(f"\nreport: {page}\njunit:  {cases}\n")
 
 
+def _unasked(environment: Environment, only: set[str]) -> set[str]:
+    """Features and classes that are drilled only where the environment has what they need, or they are asked for."""
+    needless = {PIPELINE} - only if environment.pipeline is None else set[str]()
+    return needless if only else {*needless, planning.RESILIENCE}
+
+
 def _plan(environment: Environment, only: Sequence[str]) -> Plan:
-    return planning.run_plan(environment, planning.drills(FEATURES, only), FEATURES)
+    return planning.run_plan(environment, planning.chosen(planning.drills(FEATURES), only), FEATURES)
 
 
 def _allowed(
@@ -335,7 +341,7 @@ def _allowed(
         Refused: When the guard does not allow it.
     """
     approval = config.getoption("--approval")
-    drills = planning.drills(FEATURES, only)
+    drills = planning.chosen(planning.drills(FEATURES), only)
     missing = planning.unplanned(drills, collected)
     if missing:
         raise guard.Refused(f"the plan lacks {'; '.join(missing)}, so nobody can tell whether that is allowed")

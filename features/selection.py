@@ -12,6 +12,7 @@ from pytest_bdd.scenario import scenario_wrapper_template_registry
 
 from drillbook import signers
 from drillbook.inspection import STATIC
+from drillbook.run.planning import RESILIENCE
 from drillbook.run.resumption import Earlier, NotResumable, earlier
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def keep(items: list[pytest.Item], only: set[str]) -> None:
     Raises:
         UsageError: When there is no such feature.
     """
-    known = {stem(item) for item in items if scenario_of(item) is not None}
+    known = {name for item in items if scenario_of(item) is not None for name in (stem(item), *_class(item))}
     if unknown := only - known:
         told = f"there is no feature {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
         raise pytest.UsageError(f"--only: {told}")
     if only:
-        items[:] = [item for item in items if scenario_of(item) is None or stem(item) in only]
+        items[:] = [item for item in items if scenario_of(item) is None or {stem(item), *_class(item)} & only]
 
 
 def resumed(config: pytest.Config, environment: Environment, items: list[pytest.Item], plan: str) -> Earlier | None:
@@ -75,17 +76,24 @@ def resumed(config: pytest.Config, environment: Environment, items: list[pytest.
     return found
 
 
-def leave_out(config: pytest.Config, items: list[pytest.Item], feature: str) -> None:
-    """All scenarios of a feature."""
-    left_out = [item for item in items if stem(item) == feature]
+def leave_out(config: pytest.Config, items: list[pytest.Item], names: set[str]) -> None:
+    """All scenarios of some features, or of the class `resilience`."""
+    left_out = [item for item in items if names & {stem(item), *_class(item)}]
     items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
 
 
 def stem(item: pytest.Item) -> str:
     """Name of the feature's file, by which it is asked for; empty for what is no scenario."""
     scenario = scenario_of(item)
     return Path(scenario.feature.filename).stem if scenario is not None else ""
+
+
+def _class(item: pytest.Item) -> set[str]:
+    """`resilience` for what makes faults; nothing for others."""
+    scenario = scenario_of(item)
+    return {RESILIENCE} & (scenario.tags | scenario.feature.tags) if scenario is not None else set()
 
 
 def title(item: pytest.Item) -> str:

@@ -32,6 +32,9 @@ _REACH = {
 }
 """Beginnings of tags that say how far a drill reaches, and what such a tag has to be."""
 
+RESILIENCE = "resilience"
+"""The class of drills that make faults; a tag, and the folder of their features."""
+
 _UNKNOWN_DRILL_S = 60.0
 """What a drill is taken to last before one has been seen."""
 
@@ -93,7 +96,10 @@ def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Pa
     return Plan(
         environment.name,
         environment.sha256,
-        tuple(PlannedDrill(d.feature, d.scenario, "destructive" in d.tags, d.pods_share) for d in drill_list),
+        tuple(
+            PlannedDrill(d.feature, d.scenario, "destructive" in d.tags, d.pods_share, RESILIENCE in d.tags)
+            for d in drill_list
+        ),
         regions=tuple(sorted(region.name for region in environment.regions.values() if region.role in roles)),
         namespaces=tuple(sorted(namespaces.union(*(drill.namespaces for drill in drill_list)))),
         longest_s=environment.guard.max_duration_s,
@@ -102,23 +108,29 @@ def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Pa
     )
 
 
-def drills(features: Path, only: Sequence[str] = ()) -> list[Drill]:
-    """The scenarios that a run would drill.
+def drills(features: Path) -> list[Drill]:
+    """All scenarios.
 
     Raises:
         PlanError: When a file is no feature, or a tag that says how far a drill reaches cannot be understood.
     """
     found: list[Drill] = []
     for path in sorted(features.rglob("*.feature")):
-        if not only or path.stem in only:
-            try:
-                document = cast("Mapping[str, Any]", Parser().parse(path.read_text(encoding="utf-8")))
-            except (GherkinError, OSError, ValueError) as error:
-                raise PlanError(f"{path}: is no feature that can be read: {error}") from error
-            found += _scenarios(path.stem, document["feature"] or {"children": (), "tags": ()})
+        try:
+            document = cast("Mapping[str, Any]", Parser().parse(path.read_text(encoding="utf-8")))
+        except (GherkinError, OSError, ValueError) as error:
+            raise PlanError(f"{path}: is no feature that can be read: {error}") from error
+        found += _scenarios(path.stem, document["feature"] or {"children": (), "tags": ()})
     for drill in found:
         _check_reach(drill)
     return found
+
+
+def chosen(drill_list: Iterable[Drill], only: Sequence[str]) -> list[Drill]:
+    """Those that a run drills: of these features or classes; when none is named, all that make no fault."""
+    if not only:
+        return [drill for drill in drill_list if RESILIENCE not in drill.tags]
+    return [drill for drill in drill_list if {drill.feature, *({RESILIENCE} & {*drill.tags})} & {*only}]
 
 
 def unplanned(drill_list: Sequence[Drill], collected: Iterable[tuple[str, str]]) -> list[str]:
@@ -184,7 +196,7 @@ def _scenarios(stem: str, node: Mapping[str, Any], above: tuple[str, ...] = ()) 
             for more, rows in tables:
                 found = (*tags, *_tags(scenario), *more)
                 for _ in range(rows):
-                    yield Drill(stem, scenario["name"], tuple(filter(_is_requirement, found)), found)
+                    yield Drill(stem, scenario["name"], tuple(filter(is_requirement, found)), found)
 
 
 def _check_reach(drill: Drill) -> None:
@@ -215,7 +227,12 @@ def _sources_sha256(environment: Environment, features: Path) -> str:
     return digest.hexdigest()
 
 
-def _is_requirement(tag: str) -> bool:
+def says_how_far(tag: str) -> bool:
+    """Whether a tag is about how far a drill reaches."""
+    return any(re.fullmatch(right, tag) for right in _REACH.values())
+
+
+def is_requirement(tag: str) -> bool:
     """Ids of promises have capital letters and a number: `DEP-2.1`."""
     return re.fullmatch(r"[A-Z]+-\d+\.\d+", tag) is not None
 
