@@ -1,0 +1,160 @@
+"""The account that makes faults may do what the faults do, every rule of it is used, and it may do nothing more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from drillbook.actions.faults.plan import Faults
+from drillbook.domain.fault import CATALOGUE
+from drillbook.drivers.kubernetes_faults import MARK, KubernetesNodes, KubernetesPods
+from drillbook.run.clock import SteadyClock
+from drillbook.twin import accounts, golang
+from drillbook.twin.layout import PROFILES
+from drillbook.wiring import read_environment
+from tests.unit.drivers.recorded_api import RecordedApi, Right
+
+CHART = Path(__file__).resolve().parents[3] / "system" / "charts" / "drillbook"
+REGION = PROFILES["staging"].regions[0]
+ANY = "*"
+
+
+@cache
+def rendered(**reaper) -> list[dict]:
+    values = json.dumps(
+        {**accounts.values(REGION), **({"reaper": {"enabled": True, "environment": "-"}} if reaper else {})}
+    )
+    done = subprocess.run(
+        [
+            str(golang.build_all().helm), "template", "drillbook", str(CHART), "--namespace=drillbook",
+            "--kube-version=1.34.0", "--values=-",
+        ],
+        input=values, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return [found for found in YAML(typ="safe").load_all(done.stdout) if found]
+
+
+def granted() -> set[Right]:
+    """Each right by itself; a rule without names is about any."""
+    return {
+        Right(found["metadata"].get("namespace", ""), group, resource, verb, name)
+        for found in rendered()
+        if found["kind"] in {"Role", "ClusterRole"} and found["metadata"]["name"] == "drillbook-resilience"
+        for rule in found["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        for name in rule.get("resourceNames", [ANY])
+    }
+
+
+def pod(namespace: str, name: str, node: str) -> dict:
+    return {
+        "metadata": {"namespace": namespace, "name": name, "uid": f"uid-{name}"},
+        "spec": {"nodeName": node, "containers": [{"name": "a"}]},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+
+
+def node(name: str, *, cordoned: bool) -> dict:
+    return {
+        "metadata": {"name": name, "annotations": {MARK: "yes"} if cordoned else {}},
+        "spec": {"unschedulable": cordoned},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
+
+
+def taken(name: str, live: str, first: str) -> set[Right]:
+    """What one fault takes, from being chosen to being seen undone.
+
+    Args:
+        name: The fault.
+        live: The slot that serves.
+        first: The node that the pods are on.
+    """
+    nodes = [worker.name for worker in REGION.workers]
+    deployment = f"/apis/apps/v1/namespaces/analytics/deployments/analytics-{live}"
+    answers = {
+        "GET /api/v1/namespaces/analytics/pods": {
+            "items": [pod("analytics", "a", first), pod("analytics", "b", first)]
+        },
+        "GET /api/v1/namespaces/gateway/pods": {"items": [pod("gateway", "g", first)]},
+        f"GET {deployment}": {"spec": {"selector": {"matchLabels": {"slot": live}}, "template": {}}},
+        **{f"GET /api/v1/nodes/{each}": node(each, cordoned=False) for each in nodes},
+    }
+    api = RecordedApi(answers)
+    settings = read_environment("twin").faults
+    faults = Faults(
+        settings=settings, region=REGION.name, namespace="analytics", deployment="analytics-{slot}",
+        live_slot=lambda: live, clock=SteadyClock.starting_now(), pods=KubernetesPods(lambda: api),
+        nodes=KubernetesNodes(lambda: api, settings.nodes),
+    )  # fmt: skip
+    action = faults.choose(name).action
+    before = action.capture()
+    action.do()
+    action.observe()
+    api.answers.update({f"GET /api/v1/nodes/{each}": node(each, cordoned=True) for each in nodes})
+    action.undo(before)
+    action.observe_undone(before)
+    return set(api.rights)
+
+
+def everything() -> set[Right]:
+    return {
+        right
+        for name in CATALOGUE
+        for live in ("blue", "green")
+        for worker in REGION.workers
+        for right in taken(name, live, worker.name)
+    }
+
+
+def covers(rule: Right, right: Right) -> bool:
+    wide = Right(right.namespace, right.group, right.resource, right.verb, ANY)
+    return rule in {right, wide}
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_what_a_fault_does_is_granted(name):
+    lacking = {
+        right for right in taken(name, "blue", REGION.workers[0].name) if not any(covers(r, right) for r in granted())
+    }
+    assert lacking == set()
+
+
+def test_every_right_is_used():
+    used = everything()
+    assert {rule for rule in granted() if not any(covers(rule, right) for right in used)} == set()
+
+
+def test_a_right_that_is_bound_to_no_name_cannot_be():
+    """Pods have names that nobody knows beforehand; whatever else is hit has a name that does not change."""
+    unbound = {(rule.resource, rule.verb) for rule in granted() if rule.name == ANY}
+    assert unbound <= {("pods", "list"), ("pods", "delete"), ("pods/eviction", "create")}
+
+
+def test_nothing_has_a_wildcard_of_the_api_and_nobody_gets_it_unasked():
+    for right in granted():
+        assert ANY not in {right.group, right.resource, right.verb}
+    without = subprocess.run(
+        [str(golang.build_all().helm), "template", "drillbook", str(CHART), "--kube-version=1.34.0"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "resilience" not in without.stdout
+
+
+def test_the_reaper_undoes_with_the_same_rights_where_it_is_installed():
+    for reaper, wanted in ((False, {"drillbook-resilience"}), (True, {"drillbook-resilience", "drillbook-reaper"})):
+        bindings = [
+            found
+            for found in rendered(**({"reaper": True} if reaper else {}))
+            if found["kind"].endswith("Binding") and found["metadata"]["name"] == "drillbook-resilience"
+        ]
+        assert len(bindings) == 3
+        for found in bindings:
+            assert {subject["name"] for subject in found["subjects"]} == wanted
