@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +90,46 @@ class Nodes(Protocol):
 
     def uncordon(self, name: str) -> None:
         """Undo of `cordon`. Idempotent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What an independent look at something that can be taken away has found.
+
+    Attributes:
+        gone: Whether it is away.
+        well: Whether it is as it was; while it comes back it is neither.
+        text: What was seen, in a sentence.
+        data: The raw facts, JSON-compatible.
+    """
+
+    gone: bool
+    well: bool
+    text: str
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Pair(Protocol):
+    """Something of a platform that can be taken away and given back."""
+
+    @property
+    def named(self) -> str:
+        """Which one, so that what was taken from one is not given to another."""
+        ...
+
+    def note(self) -> Mapping[str, Any]:
+        """What giving it back needs to know; changes nothing, and raises Unreachable when it is not well now."""
+        ...
+
+    def take(self) -> None:
+        """Take it away; returns once that was accepted. Idempotent."""
+        ...
+
+    def give_back(self, noted: Mapping[str, Any]) -> None:
+        """Undo of `take`, whether it was done, half done or not at all; raises Conflict for somebody else's change."""
+        ...
+
+    def look(self, noted: Mapping[str, Any]) -> Look:
+        """How it is, by another path than the one that takes it away; raises Unreachable."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -13,14 +12,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillbook.actions.faults.plan import Faults
+from drillbook import wiring_faults
 from drillbook.domain.promql import narrowed
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
 from drillbook.drivers.helm import HelmReleaser
 from drillbook.drivers.http_client import HttpClient
 from drillbook.drivers.kubernetes import KubernetesCluster, connect
-from drillbook.drivers.kubernetes_faults import KubernetesNodes, KubernetesPods
 from drillbook.drivers.kubernetes_lease import KubernetesLease
 from drillbook.drivers.kubernetes_state import ConfigMapStore
 from drillbook.drivers.prometheus import Prometheus
@@ -155,25 +153,7 @@ def platform(
             client, workload, prefix, route.slot_header, tuple(environment.workload.health_paths)
         ),
     )
-    return made if looking_on else replace(made, faults=_faults(environment, made))
-
-
-def _faults(environment: Environment, ports: Platform) -> Faults | None:
-    """What may be made to go wrong; None when the environment names nothing, or no account for it."""
-    settings, region = environment.faults, environment.primary
-    if settings is None or region.resilience_kubeconfig is None:
-        return None
-    api = cache(functools.partial(connect, region.resilience_kubeconfig, learn=redaction.learn))
-    return Faults(
-        settings=settings,
-        region=region.name,
-        namespace=environment.releases.namespace,
-        deployment=environment.releases.deployment,
-        live_slot=ports.live_slot,
-        clock=ports.clock,
-        pods=KubernetesPods(api),
-        nodes=KubernetesNodes(api, settings.nodes),
-    )
+    return made if looking_on else replace(made, faults=wiring_faults.faults(environment, clock, made.live_slot))
 
 
 @cache

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from drillbook.domain.fault_settings import FaultSettings
     from drillbook.domain.guard import AllowedHours, Burn
 
 Tier = Literal["development", "staging", "production"]
@@ -249,34 +250,6 @@ class GuardSettings:
         """Largest share of pods that may be away, in a drill of the class `resilience` or another."""
         allowed = self.resilience_pods_share
         return self.pods_share if allowed is None or not resilience else allowed
-
-
-@dataclass(frozen=True, slots=True)
-class PodsPart:
-    """Some pods of the primary region.
-
-    Attributes:
-        namespace: Theirs.
-        selector: Their labels.
-    """
-
-    namespace: str
-    selector: str
-
-
-@dataclass(frozen=True, slots=True)
-class FaultSettings:
-    """What faults may hit, beside the slots; what is not named is not hit, and its drills prove nothing here.
-
-    Attributes:
-        nodes: That may be drained.
-        evict: Namespaces whose pods are evicted from a node that is drained.
-        gateway: Its pods.
-    """
-
-    nodes: tuple[str, ...] = ()
-    evict: tuple[str, ...] = ()
-    gateway: PodsPart | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Part = Literal["slots", "gateway"]
-"""What of a platform a fault hits; all but the slots have to be named in the environment file under `faults`."""
-
 Role = Literal["primary", "secondary"]
 
 
@@ -21,7 +18,7 @@ class Fault:
     Attributes:
         name: The registered name of its action, for example `kill-pod`.
         sentence: What a feature says: `a serving pod is killed`.
-        part: What it hits.
+        needs: Keys under `faults` in the environment file that say what it may hit.
         held_s: How long a drill keeps it in the system, in seconds from when it was meant.
         longest_s: After which a run that still has it in the system is stopped, so that it is undone; the time that
             making and undoing it take is in it.
@@ -33,7 +30,7 @@ class Fault:
 
     name: str
     sentence: str
-    part: Part
+    needs: tuple[str, ...]
     held_s: float
     longest_s: float
     pods_share: float = 0.0
@@ -42,12 +39,38 @@ class Fault:
     regions: tuple[Role, ...] = ("primary",)
 
 
+_BOTH: tuple[Role, ...] = ("primary", "secondary")
+
 CATALOGUE: dict[str, Fault] = {
     fault.name: fault
     for fault in (
-        Fault("kill-pod", "a serving pod is killed", "slots", 15.0, 120.0, pods_share=0.5, lasts=False),
-        Fault("drain-node", "a node is drained", "slots", 25.0, 240.0, pods_share=0.5, destructive=True),
-        Fault("kill-gateway-pod", "a gateway pod is killed", "gateway", 15.0, 120.0, pods_share=1.0, lasts=False),
+        Fault("kill-pod", "a serving pod is killed", (), 15.0, 120.0, pods_share=0.5, lasts=False),
+        Fault("drain-node", "a node is drained", ("nodes", "evict"), 25.0, 240.0, pods_share=0.5, destructive=True),
+        Fault("kill-gateway-pod", "a gateway pod is killed", ("gateway",), 15.0, 120.0, pods_share=1.0, lasts=False),
+        Fault("restart-database", "the database is restarted", ("database",), 20.0, 180.0, pods_share=1.0, lasts=False),
+        Fault("stop-dns", "the cluster's DNS is stopped", ("dns",), 20.0, 180.0),
+        Fault(
+            "exhaust-connections",
+            "the database's connections are used up",
+            ("connections",),
+            20.0,
+            120.0,
+            pods_share=1.0,
+        ),
+        Fault("seal-vault", "the vault is sealed", ("vault",), 20.0, 120.0),
+        Fault("press-cpu", "a neighbour wants all the processor", ("pressure",), 25.0, 180.0),
+        Fault("press-memory", "a neighbour wants all the memory", ("pressure",), 25.0, 180.0),
+        Fault("fill-disk", "the database's disk is filled", ("disk",), 20.0, 180.0, pods_share=1.0),
+        Fault("kill-node", "a node is killed", ("machines",), 60.0, 240.0, pods_share=0.5, destructive=True),
+        Fault("cut-link", "the link between the regions is cut", ("link",), 20.0, 120.0, regions=_BOTH),
+        Fault(
+            "slow-link",
+            "the link between the regions is slowed",
+            ("link",),
+            20.0,
+            120.0,
+            regions=_BOTH,
+        ),
     )
 }
 """By name."""
@@ -60,13 +83,13 @@ class Reach:
     """How far one fault reaches, as counted in the platform just before it is made.
 
     Attributes:
-        region: Name of the region.
+        regions: Names of the regions.
         namespaces: Kubernetes namespaces whose objects it changes.
         taken: Pods of what it hits that it takes away.
         of: Ready pods of what it hits.
     """
 
-    region: str
+    regions: tuple[str, ...]
     namespaces: tuple[str, ...]
     taken: int = 0
     of: int = 0
@@ -109,8 +132,9 @@ def too_far(fault: Fault, reach: Reach, *, regions: Iterable[str], namespaces: I
     outside = sorted(set(reach.namespaces) - set(namespaces))
     if outside:
         return f"it would change namespace {', '.join(outside)}, which guard.namespaces does not list"
-    if reach.region not in set(regions):
-        return f"it would change {reach.region}, which guard.regions leaves out"
+    elsewhere = sorted(set(reach.regions) - set(regions))
+    if elsewhere:
+        return f"it would change {', '.join(elsewhere)}, which guard.regions leaves out"
     allowed = min(pods_share, fault.pods_share)
     # Half a millionth is rounding, as in `guard.too_many_away`.
     if reach.share > allowed + 5e-7:

@@ -4,13 +4,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drillbook.domain.environment import FaultSettings, PodsPart
+from drillbook.domain.fault_settings import (
+    ConnectionsPart,
+    DeploymentPart,
+    DiskPart,
+    FaultSettings,
+    LinkPart,
+    PodsPart,
+    PressurePart,
+    VaultPart,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+_PARTS: dict[str, Callable[..., object]] = {
+    "gateway": PodsPart,
+    "database": PodsPart,
+    "dns": DeploymentPart,
+    "connections": ConnectionsPart,
+    "vault": VaultPart,
+    "pressure": PressurePart,
+    "disk": DiskPart,
+    "link": LinkPart,
+}
+_REFERENCES = ("url", "token", "unseal_key")
+"""Keys that may hold `file:PATH`, relative to the environment file."""
 
 
-def settings(section: Mapping[str, Any]) -> FaultSettings:
+def settings(file: Path, section: Mapping[str, Any]) -> FaultSettings:
     """The section `faults`, as the schema lets it through."""
-    parts = {name: PodsPart(**section[name]) for name in ("gateway",) if name in section}
-    return FaultSettings(tuple(section.get("nodes", ())), tuple(section.get("evict", ())), **parts)
+    lists = {name: tuple(section.get(name, ())) for name in ("nodes", "evict", "machines")}
+    parts: dict[str, Any] = {name: _PARTS[name](**_filled(file, section[name])) for name in _PARTS if name in section}
+    return FaultSettings(**lists, **parts)
+
+
+def _filled(file: Path, part: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {**part, **({"regions": tuple(part["regions"])} if "regions" in part else {})}
+    for key in _REFERENCES:
+        kind, _, place = str(found.get(key, "")).partition(":")
+        if kind == "file":
+            found[key] = f"file:{(file.parent / place).resolve()}"
+    return found

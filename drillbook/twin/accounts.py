@@ -49,7 +49,9 @@ def values(region: Region) -> dict[str, Any]:
     return {
         "accounts": {"resilience": True},
         "resilience": {
-            "pods": {"analytics": ["kill", "evict"], "gateway": ["kill", "evict"]},
+            "pods": {"analytics": ["kill", "evict"], "gateway": ["kill", "evict"], "data": ["kill"]},
+            "deployments": {"kube-system": ["coredns"]},
+            "helpers": {"analytics": ["press"]},
             "nodes": [worker.name for worker in region.workers],
         },
     }

@@ -159,4 +159,4 @@ def drain_one(  # noqa: PLR0917 - what a choice is made from
         raise Unreachable(f"node {well[0]} is the only one that takes new pods: what it has could go nowhere")
     count, name = candidates[0]
     action = DrainNode(nodes, pods, clock, name, tuple(namespaces))
-    return Chosen(action, Reach(region, tuple(namespaces), taken=count, of=len(group)))
+    return Chosen(action, Reach((region,), tuple(namespaces), taken=count, of=len(group)))

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from drillbook.actions.faults.chosen import Chosen
 from drillbook.actions.faults.nodes import DrainNode, drain_one
 from drillbook.actions.faults.pods import KillPod, kill_one
+from drillbook.actions.faults.take import Take
 from drillbook.domain.fault import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from drillbook.actions.faults.chosen import Chosen
-    from drillbook.domain.environment import FaultSettings
-    from drillbook.fault_ports import Nodes, Pods
+    from drillbook.domain.fault import Reach
+    from drillbook.domain.fault_settings import FaultSettings
+    from drillbook.fault_ports import Nodes, Pair, Pods
     from drillbook.ports import Clock
     from drillbook.run.action import Action
 
 
 class NotOffered(Exception):
     """The environment does not name what a fault hits; the text says what to add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Something that an environment lets be taken away.
+
+    Attributes:
+        pair: How it is taken and given back.
+        reach: How far that reaches.
+        deadline_s: For it to be away, and again for it to be well.
+    """
+
+    pair: Pair
+    reach: Reach
+    deadline_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +53,7 @@ class Faults:
         clock: The run's.
         pods: The region's, by the account that may make faults.
         nodes: Likewise.
+        pairs: By name of the fault, what may be taken away and given back.
     """
 
     settings: FaultSettings
@@ -46,16 +64,11 @@ class Faults:
     clock: Clock
     pods: Pods
     nodes: Nodes
+    pairs: Mapping[str, Offered] = field(default_factory=dict[str, Offered])
 
     def lacks(self, name: str) -> str:
         """Which key of the environment file a fault needs and does not find; empty when it has all."""
-        settings = self.settings
-        needed: dict[str, Mapping[str, object]] = {
-            "kill-pod": {},
-            "drain-node": {"nodes": settings.nodes, "evict": settings.evict},
-            "kill-gateway-pod": {"gateway": settings.gateway},
-        }
-        return next((f"faults.{key}" for key, value in needed[name].items() if not value), "")
+        return next((f"faults.{key}" for key in CATALOGUE[name].needs if not getattr(self.settings, key)), "")
 
     def choose(self, name: str) -> Chosen:
         """A fault, with what it would hit now; nothing is done yet.
@@ -65,34 +78,39 @@ class Faults:
             Unreachable: When there is nothing of the kind now, or nobody answers.
         """
         if missing := self.lacks(name):
-            raise NotOffered(f"the environment file does not say {missing}, which {CATALOGUE[name].sentence} needs")
-        return {
-            "kill-pod": self._kill_pod,
-            "drain-node": self._drain_node,
-            "kill-gateway-pod": self._kill_gateway_pod,
-        }[name]()
+            raise NotOffered(f"{CATALOGUE[name].sentence} needs {missing}, which the environment file does not say")
+        if name in self.pairs:
+            return Chosen(self._take(name), self.pairs[name].reach)
+        if name == "drain-node":
+            return drain_one(self.nodes, self.pods, self.clock, self.region, self.settings.evict, self._serving())
+        parts = {"kill-gateway-pod": self.settings.gateway, "restart-database": self.settings.database}
+        part = parts.get(name)
+        namespace, selector = (part.namespace, part.selector) if part is not None else self._serving()
+        return kill_one(
+            name, self.pods, self.clock, region=self.region, namespace=namespace, selector=selector,
+            keeps_data=name == "restart-database",
+        )  # fmt: skip
 
     def make(self, name: str, arguments: Mapping[str, Any]) -> Action:
-        """A fault made again from what the journal has of it."""
+        """A fault made again from what the journal has of it.
+
+        Raises:
+            ValueError: When the environment names another thing now than what was taken away.
+        """
         given = dict(arguments)
         if name == "drain-node":
             return DrainNode(self.nodes, self.pods, self.clock, given["node"], tuple(given["namespaces"]))
-        return KillPod(name, self.pods, self.clock, **given)
+        if "what" not in given:
+            return KillPod(name, self.pods, self.clock, **given)
+        if name not in self.pairs or self.pairs[name].pair.named != given["what"]:
+            raise ValueError(
+                f"{name} was made of {given['what']}, which this environment file does not name: recover with the one "
+                "that the run was made with"
+            )
+        return self._take(name)
 
-    def _kill_pod(self) -> Chosen:
-        return self._kill_one("kill-pod", *self._serving())
-
-    def _kill_gateway_pod(self) -> Chosen:
-        part = self.settings.gateway
-        if part is None:
-            raise NotOffered("the environment file does not say faults.gateway")
-        return self._kill_one("kill-gateway-pod", part.namespace, part.selector)
-
-    def _kill_one(self, name: str, namespace: str, selector: str) -> Chosen:
-        return kill_one(name, self.pods, self.clock, region=self.region, namespace=namespace, selector=selector)
-
-    def _drain_node(self) -> Chosen:
-        return drain_one(self.nodes, self.pods, self.clock, self.region, self.settings.evict, self._serving())
+    def _take(self, name: str) -> Take:
+        return Take(name, self.pairs[name].pair, self.clock, self.pairs[name].deadline_s)
 
     def _serving(self) -> tuple[str, str]:
         deployment = self.deployment.format(slot=self.live_slot())

@@ -100,7 +100,9 @@ class KillPod:
         return f"{ready} of {len(group)} pods {self.selector} in {self.namespace} are ready"
 
 
-def kill_one(name: str, pods: Pods, clock: Clock, *, region: str, namespace: str, selector: str) -> Chosen:
+def kill_one(
+    name: str, pods: Pods, clock: Clock, *, region: str, namespace: str, selector: str, keeps_data: bool = False
+) -> Chosen:
     """The action that kills the first ready pod of a group.
 
     Args:
@@ -110,13 +112,19 @@ def kill_one(name: str, pods: Pods, clock: Clock, *, region: str, namespace: str
         region: Which region that is.
         namespace: Of the group.
         selector: Its labels.
+        keeps_data: Whether it holds what must not be lost with it.
 
     Raises:
-        Unreachable: When none is ready.
+        Unreachable: When none is ready, or its data would end with it.
     """
     ready = [pod for pod in pods.listed(namespace, selector) if pod.ready]
     if not ready:
         raise Unreachable(f"no pod {selector} in {namespace} is ready, so there is none to kill")
     victim = ready[0]
+    if keeps_data and not victim.claims:
+        raise Unreachable(
+            f"pod {victim.name} in {namespace} has no persistent volume: what it keeps would be lost with it, so it is "
+            "not killed"
+        )
     action = KillPod(name, pods, clock, namespace, selector, victim.name, victim.uid)
-    return Chosen(action, Reach(region, (namespace,), taken=1, of=len(ready)))
+    return Chosen(action, Reach((region,), (namespace,), taken=1, of=len(ready)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,7 @@ from drillbook.run import fault_guard
 from drillbook.run.guard import Refused
 
 KILL = CATALOGUE["kill-pod"]
-ALLOWED = Reach("us-east-1", ("analytics",), taken=1, of=2)
+ALLOWED = Reach(("us-east-1",), ("analytics",), taken=1, of=2)
 
 
 def environment(**guard):
@@ -25,14 +26,18 @@ def environment(**guard):
 @pytest.mark.parametrize(
     ("reach", "guard", "said"),
     [
-        (Reach("us-east-1", ("analytics", "data"), 1, 2), {}, "namespace data, which guard.namespaces does not list"),
+        (
+            replace(ALLOWED, namespaces=("analytics", "data")),
+            {},
+            "namespace data, which guard.namespaces does not list",
+        ),
         (ALLOWED, {"regions": ("us-west-2",)}, "us-east-1, which guard.regions leaves out"),
-        (Reach("eu-west-1", ("analytics",), 1, 2), {}, "eu-west-1, which guard.regions leaves out"),
+        (Reach(("eu-west-1",), ("analytics",), 1, 2), {}, "eu-west-1, which guard.regions leaves out"),
         (ALLOWED, {"pods_share": 0.49}, "1 of 2 pods, and 49% may be"),
         (ALLOWED, {"pods_share": 1.0, "resilience_pods_share": 0.3}, "1 of 2 pods, and 30% may be"),
         # The fault itself says that it takes half at most, whatever the environment allows.
-        (Reach("us-east-1", ("analytics",), 1, 1), {"pods_share": 1.0}, "1 of 1 pods, and 50% may be"),
-        (Reach("us-east-1", ("analytics",), 1, 0), {"pods_share": 1.0}, "1 of 0 pods, and 50% may be"),
+        (Reach(("us-east-1",), ("analytics",), 1, 1), {"pods_share": 1.0}, "1 of 1 pods, and 50% may be"),
+        (Reach(("us-east-1",), ("analytics",), 1, 0), {"pods_share": 1.0}, "1 of 0 pods, and 50% may be"),
     ],
 )
 def test_a_fault_that_would_reach_too_far_is_refused(reach, guard, said):

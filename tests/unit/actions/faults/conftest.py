@@ -58,7 +58,7 @@ def harness(region, faults, tmp_path):
 @pytest.fixture
 def drill(region, faults, harness, tmp_path, monkeypatch):
     """What `wiring.experiment` gives to the activities."""
-    guard = GuardSettings(namespaces=("analytics", "gateway"), pods_share=0.5, resilience_pods_share=1.0)
+    guard = GuardSettings(namespaces=("analytics", "gateway", "data"), pods_share=0.5, resilience_pods_share=1.0)
     environment = SimpleNamespace(name="twin", guard=guard, regions={"us-east-1": None})
     timeline = Timeline(tmp_path / "timeline.jsonl", "drill", region)
     platform = SimpleNamespace(

@@ -6,14 +6,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from drillbook.actions.faults.plan import Faults
-from drillbook.domain.environment import FaultSettings, PodsPart
-from drillbook.fault_ports import Node, Pod
+from drillbook.actions.faults.plan import Faults, Offered
+from drillbook.domain.fault import Reach
+from drillbook.domain.fault_settings import (
+    ConnectionsPart,
+    DeploymentPart,
+    DiskPart,
+    FaultSettings,
+    LinkPart,
+    PodsPart,
+    PressurePart,
+    VaultPart,
+)
+from drillbook.fault_ports import Look, Node, Pod
 from drillbook.ports import Unreachable
 
 SERVING = ("analytics", "slot=blue")
 GATEWAY = ("gateway", "app=gateway")
+DATABASE = ("data", "app=database")
 ENDS_AFTER_S, READY_AFTER_S = 1.0, 4.0
+PAIRS = (
+    "stop-dns", "exhaust-connections", "seal-vault", "press-cpu", "press-memory", "fill-disk", "kill-node", "cut-link",
+    "slow-link",
+)  # fmt: skip
 
 
 class Died(BaseException):
@@ -28,6 +43,42 @@ class There:
     group: tuple[str, str]
     ready_from_s: float
     gone_s: float | None = None
+
+
+@dataclass
+class MemoryPair:
+    """Something that takes a moment to be away, and another to be well."""
+
+    region: Region
+    kind: str
+    away: bool = False
+    changed_s: float = 0.0
+
+    @property
+    def named(self):
+        return f"the thing of {self.kind}"
+
+    def note(self):
+        return {"kept": 7}
+
+    def take(self):
+        self._change("take", away=True)
+
+    def give_back(self, noted):
+        assert noted["kept"] == 7
+        self._change("give back", away=False)
+
+    def look(self, noted):
+        settled = self.region.now() - self.changed_s >= ENDS_AFTER_S
+        return Look(
+            self.away and settled, not self.away and settled, f"{self.named} is {'away' if self.away else 'here'}"
+        )
+
+    def _change(self, verb, *, away):
+        self.region.step(f"{verb} {self.kind}")
+        if not self.region.silent and self.away != away:
+            self.away, self.changed_s = away, self.region.now()
+        self.region.step(f"{verb} {self.kind} done")
 
 
 @dataclass
@@ -50,13 +101,15 @@ class Region:
     there: list[There] = field(default_factory=list)
     known: dict[str, Node] = field(default_factory=dict)
     made: int = 0
+    pairs: dict[str, MemoryPair] = field(default_factory=dict)
 
     @classmethod
     def started(cls) -> Region:
         region = cls()
         region.known = {name: Node(name, ready=True, schedulable=True) for name in ("n1", "n2")}
-        for group, node in ((SERVING, "n1"), (SERVING, "n2"), (GATEWAY, "n1")):
+        for group, node in ((SERVING, "n1"), (SERVING, "n2"), (GATEWAY, "n1"), (DATABASE, "n2")):
             region._start(group, node, ready_from_s=0.0)
+        region.pairs = {name: MemoryPair(region, name) for name in PAIRS}
         return region
 
     # Clock.
@@ -117,8 +170,8 @@ class Region:
 
     def picture(self) -> dict:
         """What has to be as it was: how many are ready of each group, and the nodes."""
-        ready = {group: sum(pod.ready for pod in self.listed(*group)) for group in (SERVING, GATEWAY)}
-        return {"ready": ready, "nodes": dict(self.known)}
+        ready = {group: sum(pod.ready for pod in self.listed(*group)) for group in (SERVING, GATEWAY, DATABASE)}
+        return {"ready": ready, "nodes": dict(self.known), "away": [n for n, pair in self.pairs.items() if pair.away]}
 
     def _end(self, pod, verb):
         self.step(f"{verb} {pod.name}")
@@ -136,7 +189,9 @@ class Region:
     def _start(self, group, node, *, ready_from_s):
         self.made += 1
         name = f"{group[1].partition('=')[2]}-{self.made}"
-        self.there.append(There(Pod(group[0], name, f"uid-{self.made}", node, ready=False), group, ready_from_s))
+        claims = ("data",) if group == DATABASE else ()
+        pod = Pod(group[0], name, f"uid-{self.made}", node, ready=False, claims=claims)
+        self.there.append(There(pod, group, ready_from_s))
 
     def _ask(self):
         if not self.reachable:
@@ -144,11 +199,18 @@ class Region:
         self.there = [t for t in self.there if t.gone_s is None or self.now_s < t.gone_s]
 
 
-SETTINGS = FaultSettings(nodes=("n1", "n2"), evict=("analytics", "gateway"), gateway=PodsPart(*GATEWAY))
+SETTINGS = FaultSettings(
+    nodes=("n1", "n2"), evict=("analytics", "gateway"), machines=("n2",), gateway=PodsPart(*GATEWAY),
+    database=PodsPart(*DATABASE), dns=DeploymentPart("kube-system", "dns", "a=b"), connections=ConnectionsPart("env:X"),
+    vault=VaultPart("http://vault", "env:X", "env:Y"), pressure=PressurePart("analytics", "image", "a=b"),
+    disk=DiskPart("data", "data", "image", 1), link=LinkPart(("us-east-1", "us-west-2")),
+)  # fmt: skip
 
 
 def offered(region: Region, settings: FaultSettings = SETTINGS) -> Faults:
+    reach = Reach(("us-east-1",), ("analytics",))
     return Faults(
         settings=settings, region="us-east-1", namespace="analytics", deployment="analytics-{slot}",
         live_slot=lambda: "blue", clock=region, pods=region, nodes=region,
+        pairs={name: Offered(pair, reach, 20.0) for name, pair in region.pairs.items()},
     )  # fmt: skip

@@ -5,43 +5,36 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from region_in_memory import Died
+from region_in_memory import Died, Region, offered
 
 from drillbook.domain.fault import CATALOGUE
 
-STEPS = 14
-"""More than any fault takes; the test of the longest says so."""
+
+def moments():
+    """Each step of making and of undoing each fault, and the moment after the last one."""
+    found = []
+    for name in CATALOGUE:
+        region = Region.started()
+        action = offered(region).choose(name).action
+        before = action.capture()
+        action.do()
+        making = len(region.steps)
+        action.undo(before)
+        assert making >= 2, name
+        found += [(name, "making", step) for step in range(1, making + 2)]
+        found += [(name, "undoing", step) for step in range(1, len(region.steps) - making + 2)]
+    return found
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
-@pytest.mark.parametrize("step", range(1, STEPS + 1))
-def test_dying_while_a_fault_is_made(region, harness, name, step):
+@pytest.mark.parametrize(("name", "phase", "step"), moments())
+def test_a_region_is_put_back_whenever_the_harness_dies(region, harness, name, phase, step):
     before = region.picture()
-    region.dies_at = step
-    with contextlib.suppress(Died):
+    if phase == "undoing":
         harness.make(name)
-    region.dies_at = 0
-    assert all(found.restored for found in harness.recover()), region.steps
-    assert region.picture() == before, region.steps
-    assert not harness.store
-
-
-@pytest.mark.parametrize("name", CATALOGUE)
-@pytest.mark.parametrize("step", range(1, STEPS + 1))
-def test_dying_while_a_fault_is_undone(region, harness, name, step):
-    before = region.picture()
-    harness.make(name)
     region.dies_at = len(region.steps) + step
     with contextlib.suppress(Died):
-        harness.recover()
+        harness.make(name) if phase == "making" else harness.recover()
     region.dies_at = 0
     assert all(found.restored for found in harness.recover()), region.steps
     assert region.picture() == before, region.steps
     assert not harness.store
-
-
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_no_fault_takes_more_steps_than_are_tried(region, harness, name):
-    harness.make(name)
-    harness.recover()
-    assert 0 < len(region.steps) <= STEPS

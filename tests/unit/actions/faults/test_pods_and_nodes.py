@@ -6,8 +6,8 @@ import pytest
 from region_in_memory import GATEWAY, SERVING, offered
 
 from drillbook.actions.faults.plan import NotOffered
-from drillbook.domain.environment import FaultSettings
 from drillbook.domain.fault import CATALOGUE
+from drillbook.domain.fault_settings import FaultSettings
 from drillbook.fault_ports import Node
 from drillbook.ports import Conflict, Unreachable
 from drillbook.run.action import NotObserved
@@ -114,7 +114,7 @@ def test_how_far_a_fault_reaches_is_counted(faults):
 def test_what_the_environment_does_not_name_is_not_hit(region, name):
     bare = offered(region, FaultSettings())
     assert bare.lacks(name).startswith("faults.")
-    with pytest.raises(NotOffered, match="does not say faults"):
+    with pytest.raises(NotOffered, match="which the environment file does not say"):
         bare.choose(name)
     assert bare.lacks("kill-pod") == ""
 
@@ -125,3 +125,28 @@ def test_a_fault_is_made_again_from_the_journal_just_as_it_was(faults, name):
     again = faults.make(name, dict(action.arguments))
     assert again == action
     assert again.name == name
+
+
+def test_a_database_whose_data_would_end_with_its_pod_is_not_restarted(region, faults):
+    assert faults.choose("restart-database").action.victim == "database-4"
+    region.there[3].pod = replace(region.there[3].pod, claims=())
+    with pytest.raises(Unreachable, match="database-4 in data has no persistent volume: what it keeps would be lost"):
+        faults.choose("restart-database")
+
+
+def test_what_is_not_well_already_is_not_taken_away(region, harness):
+    region.pairs["seal-vault"].away = True
+    with pytest.raises(Unreachable, match="the thing of seal-vault is not well before the fault"):
+        harness.make("seal-vault")
+    assert region.steps == []
+
+
+def test_what_does_not_go_away_when_it_is_taken_did_not_bite(region, harness):
+    region.silent = True
+    with pytest.raises(NotObserved, match="not in effect after 20 s: the thing of stop-dns is here"):
+        harness.make("stop-dns")
+
+
+def test_what_was_taken_from_one_thing_is_not_given_to_another(faults):
+    with pytest.raises(ValueError, match="seal-vault was made of the vault at elsewhere, which this environment file"):
+        faults.make("seal-vault", {"what": "the vault at elsewhere"})
