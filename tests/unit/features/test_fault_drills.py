@@ -160,3 +160,11 @@ def test_the_plan_says_of_a_drill_what_its_fault_takes_away(drill):
         assert drill.pods_share == fault.pods_share
         assert ("destructive" in drill.tags) == fault.destructive
         assert set(fault.regions) == drill.roles
+
+
+@pytest.mark.parametrize("drill", {drill.feature: drill for drill in DRILLS}.values(), ids=lambda drill: drill.feature)
+def test_the_page_for_people_has_every_fault_with_its_longest_life(drill):
+    page = (FEATURES.parent / "docs" / "faults.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith("|") and f"`{drill.feature}`" in line]
+    for fault in faults_of(drill.feature):
+        assert row.endswith(f"| {fault.longest_s:g} s |"), fault.name
