@@ -117,7 +117,7 @@ def plan(
         note = "  (destructive)" if "destructive" in drill.tags else ""
         typer.echo(f"  {drill.feature}: {drill.scenario}  [{' '.join(drill.requirements)}]{note}")
     typer.echo("what would be touched:")
-    for sentence in planning.touched(where):
+    for sentence in planning.touched(where, chosen):
         typer.echo(f"  {sentence}")
     typer.echo("what the load can decide:")
     undecidable = _show_feasibility(where)

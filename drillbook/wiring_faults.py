@@ -93,7 +93,7 @@ def _beside_it(settings: FaultSettings, region: str, nodes: Nodes) -> Iterator[t
     if settings.machines:
         machine = lost_machine.worker(settings.machines[0])
         lost = lost_machine.LostMachine(machine, nodes)
-        yield "kill-node", Offered(lost, Reach((region,), (), taken=1, of=2), _LOSS_SEEN_WITHIN_S)
+        yield "kill-node", Offered(lost, Reach((region,), ()), _LOSS_SEEN_WITHIN_S)
     if settings.link is not None:
         for name, kib_s in (("cut-link", 0), ("slow-link", settings.link.slow_kib_s)):
             here, there = map(link.end, settings.link.regions)

@@ -14,6 +14,8 @@ from gherkin.parser import Parser
 
 from drillbook import __version__
 from drillbook.domain import plan
+from drillbook.domain.fault import CATALOGUE
+from drillbook.domain.fault_settings import FaultSettings
 from drillbook.domain.guard import Plan, PlannedDrill
 from drillbook.domain.verdict import Verdict
 
@@ -167,8 +169,8 @@ def feasibility(environment: Environment) -> list[Feasibility]:
     ]
 
 
-def touched(environment: Environment) -> list[str]:
-    """What a run would change, in sentences."""
+def touched(environment: Environment, drill_list: Iterable[Drill] = ()) -> list[str]:
+    """What a run of these drills would change, in sentences."""
     releases, route = environment.releases, environment.router
     region = environment.primary.name
     names = ", ".join(releases.release.format(slot=slot) for slot in route.backends)
@@ -181,7 +183,17 @@ def touched(environment: Environment) -> list[str]:
             f"{environment.public_url}: {requests:g} metered requests a second, {environment.load.analysts} analysts "
             f"and {environment.load.collectors} collectors; the events that they store stay"
         ),
+        *(_hit(environment, region) if any(RESILIENCE in drill.tags for drill in drill_list) else ()),
     ]
+
+
+def _hit(environment: Environment, region: str) -> Iterator[str]:
+    """What faults may hit, and where they have nothing to hit."""
+    settings = environment.faults or FaultSettings()
+    for fault in CATALOGUE.values():
+        missing = [f"faults.{key}" for key in fault.needs if not getattr(settings, key)]
+        told = "not made, for want of " + " and ".join(missing) if missing else f"for at most {fault.longest_s:g} s"
+        yield f"{region}: {fault.sentence}: {told}"
 
 
 def _scenarios(stem: str, node: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[Drill]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.faults.chosen import Chosen
@@ -79,6 +79,8 @@ class Faults:
         """
         if missing := self.lacks(name):
             raise NotOffered(f"{CATALOGUE[name].sentence} needs {missing}, which the environment file does not say")
+        if name == "kill-node":
+            return Chosen(self._take(name), self._reach_of_node(self.pairs[name].reach, self.settings.machines[0]))
         if name in self.pairs:
             return Chosen(self._take(name), self.pairs[name].reach)
         if name == "drain-node":
@@ -111,6 +113,10 @@ class Faults:
 
     def _take(self, name: str) -> Take:
         return Take(name, self.pairs[name].pair, self.clock, self.pairs[name].deadline_s)
+
+    def _reach_of_node(self, reach: Reach, node: str) -> Reach:
+        ready = [pod for pod in self.pods.listed(*self._serving()) if pod.ready]
+        return replace(reach, taken=sum(pod.node == node for pod in ready), of=len(ready))
 
     def _serving(self) -> tuple[str, str]:
         deployment = self.deployment.format(slot=self.live_slot())

@@ -105,6 +105,8 @@ def taken(name: str, live: str, first: str, monkeypatch) -> set[Right]:
     if name in BESIDE:
         return set()
     if name == "kill-node":
+        # The machine itself is not the cluster's to kill.
+        faults.choose(name)
         faults.pairs[name].pair.nodes.node(faults.settings.machines[0])
         return set(api.rights)
     action = faults.choose(name).action

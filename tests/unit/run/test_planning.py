@@ -138,3 +138,25 @@ def test_what_was_stopped_early_says_nothing_about_how_long_a_drill_takes(projec
             json.dumps({"scenario": "Plain", "verdict": verdict, "started_s": 100, "finished_s": 100 + seconds})
         )
     assert planning.expected_s(drills, tmp_path / "runs") == 41.0
+
+
+def test_a_plan_with_faults_says_which_are_made_for_how_long_and_which_are_not():
+    faults = planning.chosen(planning.drills(DIRECTORY.parent / "features"), ["resilience"])
+    assert len(faults) == 26
+    told = planning.touched(TWIN, faults)
+    assert "us-east-1: a node is drained: for at most 240 s" in told
+    assert "us-east-1: the database's disk is filled: not made, for want of faults.disk" in told
+    bare = planning.touched(replace(TWIN, faults=None), faults)
+    assert "us-east-1: a node is drained: not made, for want of faults.nodes and faults.evict" in bare
+    assert not any("drained" in sentence for sentence in planning.touched(TWIN))
+
+
+def test_faults_are_drilled_only_where_they_are_asked_for():
+    everything = planning.drills(DIRECTORY.parent / "features")
+    unasked = planning.chosen(everything, [])
+    assert unasked
+    assert not any("resilience" in drill.tags for drill in unasked)
+    assert {drill.feature for drill in planning.chosen(everything, ["pod_killed", "cutover"])} == {
+        "pod_killed",
+        "cutover",
+    }

@@ -1,4 +1,4 @@
-"""The experiments themselves, by Chaos Toolkit, on a region in memory: what they pass on, and what their journal says."""
+"""The experiments, by Chaos Toolkit itself, on a region in memory: what they pass on, and what their journal says."""
 
 from __future__ import annotations
 

@@ -107,6 +107,7 @@ def test_how_far_a_fault_reaches_is_counted(faults):
     assert faults.choose("kill-pod").reach.share == 0.5
     assert faults.choose("drain-node").reach.share == 0.5
     assert faults.choose("kill-gateway-pod").reach.share == 1.0
+    assert faults.choose("kill-node").reach.share == 0.5
     assert faults.choose("drain-node").reach.namespaces == ("analytics", "gateway")
 
 
