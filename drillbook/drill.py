@@ -365,6 +365,9 @@ class Drill:
         elif watched:
             found = story.rollbacks_decided(self.seen.events, window)
             self.check("release.watch", "the watched release is not sent back", "at_most", 0, found)
+        if watched and not faults.meant(self.seen.events) and story.of(self.seen.events, "readiness"):
+            flapped = story.pods_that_flapped(self.seen.events, window)
+            self.check("release.readiness", "no pod stops being ready while it is watched", "at_most", 0, flapped)
             self.doubts += story.undecided(self.seen.events)
 
     def _starting_state(self) -> Observation:

@@ -24,6 +24,12 @@ SCENARIOS = (
     # One of the outline's three: they differ in what is wrong with the release, not in what is changed.
     "taken_back_by_itself and fails",
 )
+FAULTS = (
+    "pod_killed", "node_drained", "gateway_pod_killed", "dns_stopped", "connections_used_up", "vault_sealed",
+    "processor_wanted", "link_cut",
+)  # fmt: skip
+"""Features whose faults are made in steady state, and the run is killed."""
+
 PARTS: tuple[tuple[str, ...], ...] = (
     ("runner",),
     ("experiment",),
@@ -49,9 +55,11 @@ class Case:
         return f"{what}  {self.wrong or f'restored after {self.restored_s:5.1f} s by {self.by}'}"
 
 
-def kill(start: Callable[..., Run], twin: Twin, scenario: str, parts: tuple[str, ...], boundary: int) -> Case:
+def kill(
+    start: Callable[..., Run], twin: Twin, scenario: str, parts: tuple[str, ...], boundary: int, *more: str
+) -> Case:
     """Start, kill at the boundary, wait until the platform is as it was; an end of its own is waited for."""
-    run = start(scenario)
+    run = start(scenario, *more)
     run.wait_for_boundary(boundary)
     run.wait_for_parts(parts)
     killed = run.kill(parts)
@@ -83,6 +91,16 @@ def kill(start: Callable[..., Run], twin: Twin, scenario: str, parts: tuple[str,
 )
 def test_what_is_killed_is_put_back(start, twin, parts, boundary):
     case = kill(start, twin, SCENARIOS[0], parts, boundary)
+    print(case)
+    assert not case.wrong, case
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [("runner",), ("experiment",), ("runner", "watchdog")], ids="+".join)
+@pytest.mark.parametrize("boundary", [1, 2], ids=["meant", "made"])
+@pytest.mark.parametrize("feature", FAULTS)
+def test_a_fault_of_a_run_that_is_killed_is_undone(start, twin, feature, parts, boundary):
+    case = kill(start, twin, "steady", parts, boundary, f"--only={feature}")
     print(case)
     assert not case.wrong, case
 
