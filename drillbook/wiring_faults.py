@@ -18,7 +18,7 @@ from drillbook.drivers.kubernetes_helper import Helper
 from drillbook.drivers.kubernetes_pressure import Pressure
 from drillbook.drivers.kubernetes_stopped import StoppedDeployment
 from drillbook.drivers.vault_seal import SealedVault
-from drillbook.run import redaction
+from drillbook.run import redaction, secrets_in
 from drillbook.twin import link, lost_machine
 
 if TYPE_CHECKING:
@@ -102,5 +102,5 @@ def _beside_it(settings: FaultSettings, region: str, nodes: Nodes) -> Iterator[t
 
 def _secret(reference: str) -> str:
     found = credentials.read(reference, os.environ)
-    redaction.learn([found])
+    redaction.learn([found, *secrets_in.of_url(found)])
     return found
