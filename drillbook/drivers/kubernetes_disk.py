@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 BALLAST = "/volume/drillbook-ballast"
 
-_FILL = """
+FILL = """
 import os, sys, time
 path, reserve, most = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-free = os.statvfs("/volume")
+free = os.statvfs(os.path.dirname(sys.argv[1]))
 size = min(free.f_bavail * free.f_frsize - reserve, most)
 if size <= 0:
     sys.exit("the volume is within its reserve already")
@@ -33,13 +33,13 @@ while True:
 """
 """Allocated and not written, so that it takes the disk's room and not its time."""
 
-_FULL = """
+FULL = """
 import os, sys
-free = os.statvfs("/volume")
+free = os.statvfs(os.path.dirname(sys.argv[1]))
 sys.exit(not (os.path.exists(sys.argv[1]) and free.f_bavail * free.f_frsize <= int(sys.argv[2]) * 1.1))
 """
 
-_EMPTY = """
+EMPTY = """
 import contextlib, os, sys
 with contextlib.suppress(FileNotFoundError):
     os.unlink(sys.argv[1])
@@ -82,8 +82,8 @@ class FilledVolume:
     def take(self) -> None:
         """Fill it."""
         reserve, most = str(self.reserve_mib * _MIB), str(self.most_mib * _MIB)
-        ready = ("python3", "-c", _FULL, BALLAST, reserve)
-        self.helper.start(self._work(_FILL, (BALLAST, reserve, most), ready))
+        ready = ("python3", "-c", FULL, BALLAST, reserve)
+        self.helper.start(self._work(FILL, (BALLAST, reserve, most), ready))
 
     def give_back(self, noted: Mapping[str, Any]) -> None:
         """End who fills it, and have the file removed by a pod that says when it is gone.
@@ -93,7 +93,7 @@ class FilledVolume:
         """
         self.helper.remove()
         cleaner = self._cleaner
-        cleaner.start(self._work(_EMPTY, (BALLAST,)))
+        cleaner.start(self._work(EMPTY, (BALLAST,)))
         phase = cleaner.status().phase
         for _ in range(_CLEANED_WITHIN_LOOKS):
             if phase in {"Succeeded", "Failed"}:

@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 
 _KILLED = "OOMKilled"
 
-_BURN = """
-import multiprocessing, os, time
-def burn():
-    while True:
-        pass
-if __name__ == "__main__":
-    for _ in range(2 * (os.cpu_count() or 1) - 1):
-        multiprocessing.Process(target=burn, daemon=True).start()
-    while time.process_time() < 0.5:
-        pass
-    open("/tmp/burnt", "w").close()
-    burn()
+BURNT = "/tmp/burnt"  # noqa: S108 - of the pod's own
+
+BURN = """
+import os, sys, time
+for _ in range(2 * (os.cpu_count() or 1) - 1):
+    if os.fork() == 0:
+        while True:
+            pass
+while time.process_time() < 0.5:
+    pass
+open(sys.argv[1], "w").close()
+while True:
+    pass
 """
 """Twice as many processes as processors, so that half of them would take all; it says so once it has burnt some."""
 
-_GROW = """
+GROW = """
 kept = []
 while True:
     kept.append(b"x" * 1048576)
@@ -74,9 +75,9 @@ class Pressure:
         # What is asked for decides who gets how much while all want more: without a limit it is to be felt.
         requests = {"cpu": "10m" if self.cpu else "1", "memory": "16Mi"}
         if self.on == "cpu":
-            work = Work(_BURN, ready=("test", "-f", "/tmp/burnt"), limits=limits, requests=requests, beside=self.beside)  # noqa: S108
+            work = Work(BURN, (BURNT,), ("test", "-f", BURNT), limits=limits, requests=requests, beside=self.beside)
         else:
-            work = Work(_GROW, limits=limits, requests=requests, beside=self.beside, again=True)
+            work = Work(GROW, limits=limits, requests=requests, beside=self.beside, again=True)
         self.helper.start(work)
 
     def give_back(self, noted: Mapping[str, Any]) -> None:
