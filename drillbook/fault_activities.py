@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from drillbook import wiring
 from drillbook.activities import Halted, activity
 from drillbook.domain.fault import CATALOGUE
-from drillbook.ports import Unreachable
+from drillbook.ports import Observation, Unreachable
 from drillbook.run import fault_guard
 from drillbook.run.action import perform, wait_for
 from probes import story
 
 if TYPE_CHECKING:
     from drillbook.actions.faults.plan import Faults
-    from drillbook.domain.undo import Change
+    from drillbook.domain.undo import Change, Restoration
 
 AFTERMATH_S = 6.0
 """How long the load goes on after a fault is over: longer than the good service that counts as sustained (5 s)."""
+
+_WHOLE_WITHIN_S = 60.0
+"""From the undo to every serving pod's being ready."""
 
 
 @activity
@@ -55,7 +60,7 @@ def lift_fault(fault: str) -> dict[str, Any]:
     drill = wiring.experiment()
     change = _open(drill, fault)
     drill.timeline.record("intent", f"lift {fault}", activity="lift_fault")
-    found = drill.journal.settle(change, drill.platform.undo, drill.clock)
+    found = drill.journal.settle(change, functools.partial(_undo_and_see_service, drill), drill.clock)
     kind = "recovered" if found.restored else "note"
     drill.timeline.record(kind, found.text, at_s=found.at_s, activity="lift_fault", failed=not found.restored)
     if not found.restored:
@@ -69,6 +74,20 @@ def await_aftermath() -> None:
     drill = wiring.experiment()
     over_s = story.moment(drill.events(), "lift_fault", "recovered") or drill.clock.now()
     drill.clock.sleep(max(0.0, over_s + AFTERMATH_S - drill.clock.now()))
+
+
+def _undo_and_see_service(drill: wiring.Experiment, change: Change) -> Restoration:
+    """A fault is over when those who serve are whole again, too: until then the guard has to allow for it."""
+
+    def look() -> Observation:
+        ready, wanted = wiring.serving(drill.platform)
+        return Observation(0 < wanted == ready, f"{ready} of {wanted} serving pods are ready", drill.clock.now())
+
+    found = drill.platform.undo(change)
+    if not found.restored:
+        return found
+    seen = wait_for(look, drill.clock, deadline_s=_WHOLE_WITHIN_S)
+    return replace(found, restored=seen.holds, text=f"{found.text}; {seen.text}", at_s=seen.at_s)
 
 
 def _open(drill: wiring.Experiment, fault: str) -> Change:

@@ -70,5 +70,6 @@ def drill(region, faults, harness, tmp_path, monkeypatch):
         events=lambda: events(timeline.path),
     )  # fmt: skip
     monkeypatch.setattr("drillbook.wiring.experiment", lambda: made)
+    monkeypatch.setattr("drillbook.wiring.serving", lambda _ports: region.serving())
     monkeypatch.setattr("drillbook.activities._halted", [])
     return made

@@ -101,6 +101,7 @@ class Region:
     there: list[There] = field(default_factory=list)
     known: dict[str, Node] = field(default_factory=dict)
     made: int = 0
+    whole_from_s: float = 0.0
     pairs: dict[str, MemoryPair] = field(default_factory=dict)
 
     @classmethod
@@ -167,6 +168,10 @@ class Region:
         self.step(f"uncordon {name}")
         self.known[name] = replace(self.known[name], schedulable=True, cordoned_by_us=False)
         self.step(f"uncordoned {name}")
+
+    def serving(self) -> tuple[int, int]:
+        """Ready and wanted pods, by whoever looks at the slots."""
+        return sum(pod.ready for pod in self.listed(*SERVING)) if self.now_s >= self.whole_from_s else 0, 2
 
     def picture(self) -> dict:
         """What has to be as it was: how many are ready of each group, and the nodes."""

@@ -111,3 +111,21 @@ def test_a_cutover_under_a_fault_is_decided_or_it_is_not(drill):
     for ruling, count in (("undecided", 0), ("roll back", 1), ("keep", 2)):
         drill.timeline.record("decided", ruling, activity="watch_release", ruling=ruling)
         assert probes.cutovers_decided(drill.events(), WINDOW).interval.low == count
+
+
+def test_a_fault_is_over_only_when_those_who_serve_are_whole_again(region, drill):
+    activities.inject_fault("seal-vault")
+    region.whole_from_s = region.now() + 40.0
+    assert (
+        activities.lift_fault("seal-vault")["seen"] == "the thing of seal-vault is here; 2 of 2 serving pods are ready"
+    )
+    assert probes.while_there(drill.events()).end_s >= region.whole_from_s
+
+
+def test_a_fault_that_leaves_the_service_broken_is_not_undone(region, drill, monkeypatch):
+    monkeypatch.setattr("drillbook.run.journal.UNDO_WITHIN_S", 5.0)
+    activities.inject_fault("seal-vault")
+    region.whole_from_s = 1e9
+    with pytest.raises(Exception, match=r"seal-vault is not undone: .*; 0 of 2 serving pods are ready"):
+        activities.lift_fault("seal-vault")
+    assert [change.action for change in drill.journal.open_changes()] == ["seal-vault"]
