@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import os
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from drillbook.actions.faults.plan import Faults, Offered
 from drillbook.domain.fault import CATALOGUE, Reach
+from drillbook.domain.traffic import Origin
 from drillbook.drivers import credentials
 from drillbook.drivers.held_connections import HeldConnections
+from drillbook.drivers.http_client import HttpClient
 from drillbook.drivers.kubernetes import connect
 from drillbook.drivers.kubernetes_disk import FilledVolume
 from drillbook.drivers.kubernetes_faults import KubernetesNodes, KubernetesPods
@@ -19,7 +23,7 @@ from drillbook.drivers.kubernetes_pressure import Pressure
 from drillbook.drivers.kubernetes_stopped import StoppedDeployment
 from drillbook.drivers.vault_seal import SealedVault
 from drillbook.run import redaction, secrets_in
-from drillbook.twin import link, lost_machine
+from drillbook.twin import link, lost_machine, slow_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
     from drillbook.domain.environment import Environment
-    from drillbook.domain.fault_settings import FaultSettings
+    from drillbook.domain.fault_settings import FaultSettings, ObjectStorePart
     from drillbook.fault_ports import Nodes
     from drillbook.ports import Clock
 
@@ -94,10 +98,22 @@ def _beside_it(settings: FaultSettings, region: str, nodes: Nodes) -> Iterator[t
         machine = lost_machine.worker(settings.machines[0])
         lost = lost_machine.LostMachine(machine, nodes)
         yield "kill-node", Offered(lost, Reach((region,), ()), _LOSS_SEEN_WITHIN_S)
+    if settings.objectstore is not None:
+        reach = Reach((region,), ())
+        yield "slow-object-store", Offered(_slow_store(settings.objectstore), reach, 30.0)
     if settings.link is not None:
         for name, kib_s in (("cut-link", 0), ("slow-link", settings.link.slow_kib_s)):
             here, there = map(link.end, settings.link.regions)
             yield name, Offered(link.Link(here, there, kib_s), Reach(settings.link.regions, ()), 30.0)
+
+
+def _slow_store(part: ObjectStorePart) -> slow_store.SlowStore:
+    place = urlsplit(part.url)
+    client = HttpClient(
+        f"{place.scheme}://{place.netloc}", lambda _: Origin(), ca_file=Path(part.ca_file) if part.ca_file else None
+    )
+    machines = tuple(lost_machine.worker(name).namespace for name in part.machines)
+    return slow_store.SlowStore(machines, part.port, part.slow_kib_s, functools.partial(client.get, place.path or "/"))
 
 
 def _secret(reference: str) -> str:

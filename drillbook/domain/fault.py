@@ -62,6 +62,7 @@ CATALOGUE: dict[str, Fault] = {
         Fault("press-memory", "a neighbour wants all the memory", ("pressure",), 25.0, 180.0),
         Fault("fill-disk", "the database's disk is filled", ("disk",), 20.0, 180.0, pods_share=1.0),
         Fault("kill-node", "a node is killed", ("machines",), 60.0, 240.0, pods_share=0.5, destructive=True),
+        Fault("slow-object-store", "the object store answers slowly", ("objectstore",), 20.0, 120.0),
         Fault("cut-link", "the link between the regions is cut", ("link",), 20.0, 120.0, regions=_BOTH),
         Fault(
             "slow-link",

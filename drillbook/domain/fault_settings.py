@@ -115,6 +115,25 @@ class LinkPart:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectStorePart:
+    """An object store of a twin on this machine.
+
+    Attributes:
+        url: What it answers to anybody; the whole URL.
+        machines: Workers that it may run on.
+        port: TCP port of its pod.
+        ca_file: Authorities that its certificate is verified against; the usual ones when empty.
+        slow_kib_s: What is let through while it is slow, in KiB a second.
+    """
+
+    url: str
+    machines: tuple[str, ...]
+    port: int
+    ca_file: str = ""
+    slow_kib_s: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class FaultSettings:
     """The parts that may be hit.
 
@@ -130,6 +149,7 @@ class FaultSettings:
         pressure: Where something may press on its neighbours.
         disk: A volume.
         link: Between the regions.
+        objectstore: The primary region's.
     """
 
     nodes: tuple[str, ...] = ()
@@ -143,3 +163,4 @@ class FaultSettings:
     pressure: PressurePart | None = None
     disk: DiskPart | None = None
     link: LinkPart | None = None
+    objectstore: ObjectStorePart | None = None

@@ -10,6 +10,7 @@ from drillbook.domain.fault_settings import (
     DiskPart,
     FaultSettings,
     LinkPart,
+    ObjectStorePart,
     PodsPart,
     PressurePart,
     VaultPart,
@@ -28,6 +29,7 @@ _PARTS: dict[str, Callable[..., object]] = {
     "pressure": PressurePart,
     "disk": DiskPart,
     "link": LinkPart,
+    "objectstore": ObjectStorePart,
 }
 _REFERENCES = ("url", "token", "unseal_key")
 """Keys that may hold `file:PATH`, relative to the environment file."""
@@ -41,7 +43,9 @@ def settings(file: Path, section: Mapping[str, Any]) -> FaultSettings:
 
 
 def _filled(file: Path, part: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {**part, **({"regions": tuple(part["regions"])} if "regions" in part else {})}
+    found: dict[str, Any] = {**part, **{key: tuple(part[key]) for key in ("regions", "machines") if key in part}}
+    if "ca_file" in found:
+        found["ca_file"] = str((file.parent / found["ca_file"]).resolve())
     for key in _REFERENCES:
         kind, _, place = str(found.get(key, "")).partition(":")
         if kind == "file":

@@ -1,15 +1,10 @@
-"""The link between two regions of the twin: cut, or slowed, by packet filters in the first region's machines.
-
-The kernel that the twin is made for has no netem, so that no packet can be delayed; one that is too much for a slow
-link is dropped instead, which is what a full router does. The filters have a chain of their own, beside kube-proxy's.
-"""
+"""The link between two regions of the twin: cut, or slowed, by packet filters in the first region's machines."""
 
 # ruff: noqa: ARG002 - a pair is given what was noted, also one that needs none of it
 
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 import time
 from dataclasses import dataclass
@@ -19,13 +14,12 @@ from drillbook.fault_ports import Look
 from drillbook.ports import Unreachable
 from drillbook.twin.layout import PROFILES
 from drillbook.twin.network import inside
+from drillbook.twin.packet_filter import PacketFilter, above
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 CHAIN = "DRILLBOOK-LINK"
-_HOOKS = ("INPUT", "OUTPUT", "FORWARD")
-_WITHIN_S = 30
 _SENT = 512 * 1024
 _TRIES_S = 3.0
 _WELL_BYTES_S = 4 * 1024 * 1024
@@ -72,14 +66,11 @@ class Link:
 
     def take(self) -> None:
         """Put the filters into each machine."""
-        for namespace in self.here.namespaces:
-            self._clear(namespace)
-            _run(namespace, ["iptables-restore", "--noflush", "-w", "5"], self.filters())
+        self._filter.put()
 
     def give_back(self, noted: Mapping[str, Any]) -> None:
         """Take them out."""
-        for namespace in self.here.namespaces:
-            self._clear(namespace)
+        self._filter.clear()
 
     def look(self, noted: Mapping[str, Any]) -> Look:
         """What a transfer from the other end gets through."""
@@ -89,28 +80,10 @@ class Link:
         gone = rate <= 3 * 1024 * self.kib_s
         return Look(gone, rate >= _WELL_BYTES_S, text, {"bytes_s": rate})
 
-    def filters(self) -> str:
-        """For iptables-restore: the chain, what it drops, and where it is entered."""
-        limit = ""
-        if self.kib_s:
-            limit = (
-                " -m hashlimit --hashlimit-name drillbook --hashlimit-mode srcip,dstip"
-                f" --hashlimit-above {self.kib_s}kb/s --hashlimit-burst {2 * self.kib_s}kb"
-            )
-        lines = ["*filter", f":{CHAIN} - [0:0]"]
-        for network in self.there.networks:
-            lines += [f"-A {CHAIN} {way} {network}{limit} -j DROP" for way in ("-s", "-d")]
-        lines += [f"-I {hook} 1 -j {CHAIN}" for hook in _HOOKS]
-        return "\n".join([*lines, "COMMIT", ""])
-
-    def _clear(self, namespace: str) -> None:
-        there = _run(namespace, ["iptables", "-w", "5", "-S"]).splitlines()
-        if not any(CHAIN in line for line in there):
-            return
-        jumps = [line for line in there if line.startswith("-A") and line.endswith(f"-j {CHAIN}")]
-        entered = [line.replace("-A", "-D", 1) for line in jumps]
-        text = "\n".join(["*filter", *entered, f"-F {CHAIN}", f"-X {CHAIN}", "COMMIT", ""])
-        _run(namespace, ["iptables-restore", "--noflush", "-w", "5"], text)
+    @property
+    def _filter(self) -> PacketFilter:
+        ways = (f"{way} {network}{above(self.kib_s)}" for network in self.there.networks for way in ("-s", "-d"))
+        return PacketFilter(CHAIN, self.here.namespaces, tuple(ways))
 
     def _transferred(self) -> float:
         """Bytes a second from there to here, over a connection of its own; 0 when there is none in time."""
@@ -168,13 +141,3 @@ def _send(listener: socket.socket) -> None:
             connection.sendall(bytes(_SENT))
     except OSError:
         return  # nobody came, or he left: the other side knows how much it got
-
-
-def _run(namespace: str, command: Sequence[str], text: str | None = None) -> str:
-    done = subprocess.run(
-        ["nsenter", f"--net=/run/netns/{namespace}", *command],
-        input=text, text=True, capture_output=True, timeout=_WITHIN_S, check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise Unreachable(f"`{' '.join(command)}` in {namespace} ended with {done.returncode}: {done.stderr.strip()}")
-    return done.stdout

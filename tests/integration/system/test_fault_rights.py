@@ -22,8 +22,8 @@ from tests.unit.drivers.recorded_api import RecordedApi, Right
 CHART = Path(__file__).resolve().parents[3] / "system" / "charts" / "drillbook"
 REGION = PROFILES["staging"].regions[0]
 ANY = "*"
-OFFERED = [name for name in CATALOGUE if name != "fill-disk"]
-"""The twin's volumes are its machine's own disk, which is not to be filled."""
+OFFERED = [name for name in CATALOGUE if name not in {"fill-disk", "slow-object-store"}]
+"""The twin's volumes are its machine's own disk, which is not to be filled, and it has no object store."""
 BESIDE = ("exhaust-connections", "seal-vault", "cut-link", "slow-link")
 """Made without the cluster's API."""
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
+from drillbook.domain.traffic import Origin
+from drillbook.drivers.http_client import HttpClient
 from drillbook.twin.link import CHAIN, End, Link
+from drillbook.twin.network import inside
+from drillbook.twin.slow_store import SlowStore
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -81,3 +88,46 @@ def test_what_was_half_taken_is_given_back(ends):
 
 def test_a_link_that_was_not_taken_is_not_gone(ends):
     assert not Link(*ends).look({}).gone
+
+
+@pytest.fixture
+def store(ends) -> Generator[SlowStore]:
+    """Something at a port of the other end that answers with 64 KiB, asked from this one."""
+    here, there = ends
+    with inside(there.namespaces[0]):
+        server = ThreadingHTTPServer((there.address, 0), Big)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+
+    def ask() -> None:
+        with inside(here.namespaces[0]):
+            HttpClient(f"http://{there.address}:{server.server_port}", lambda _: Origin()).get("/", timeout_s=5.0)
+
+    yield SlowStore(there.namespaces, server.server_port, 8, ask)
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
+class Big(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "65536")
+        self.end_headers()
+        with contextlib.suppress(OSError):  # who has waited for too long is gone
+            self.wfile.write(bytes(65536))
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_a_store_answers_slowly_and_then_again_at_once(store, ends):
+    before = filters(ends[1])
+    assert store.look({}).well, store.look({}).text
+    store.take()
+    slow = store.look({})
+    assert slow.gone, slow.text
+    store.give_back({})
+    store.give_back({})
+    assert store.look({}).well, store.look({}).text
+    assert filters(ends[1]) == before

@@ -142,7 +142,7 @@ def test_what_was_stopped_early_says_nothing_about_how_long_a_drill_takes(projec
 
 def test_a_plan_with_faults_says_which_are_made_for_how_long_and_which_are_not():
     faults = planning.chosen(planning.drills(DIRECTORY.parent / "features"), ["resilience"])
-    assert len(faults) == 26
+    assert len(faults) == 28
     told = planning.touched(TWIN, faults)
     assert "us-east-1: a node is drained: for at most 240 s" in told
     assert "us-east-1: the database's disk is filled: not made, for want of faults.disk" in told

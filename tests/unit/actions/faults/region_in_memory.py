@@ -14,6 +14,7 @@ from drillbook.domain.fault_settings import (
     DiskPart,
     FaultSettings,
     LinkPart,
+    ObjectStorePart,
     PodsPart,
     PressurePart,
     VaultPart,
@@ -27,7 +28,7 @@ DATABASE = ("data", "app=database")
 ENDS_AFTER_S, READY_AFTER_S = 1.0, 4.0
 PAIRS = (
     "stop-dns", "exhaust-connections", "seal-vault", "press-cpu", "press-memory", "fill-disk", "kill-node", "cut-link",
-    "slow-link",
+    "slow-link", "slow-object-store",
 )  # fmt: skip
 
 
@@ -209,6 +210,7 @@ SETTINGS = FaultSettings(
     database=PodsPart(*DATABASE), dns=DeploymentPart("kube-system", "dns", "a=b"), connections=ConnectionsPart("env:X"),
     vault=VaultPart("http://vault", "env:X", "env:Y"), pressure=PressurePart("analytics", "image", "a=b"),
     disk=DiskPart("data", "data", "image", 1), link=LinkPart(("us-east-1", "us-west-2")),
+    objectstore=ObjectStorePart("https://store", ("n2",), 8334),
 )  # fmt: skip
 
 
