@@ -23,6 +23,7 @@ class Pod:
         restarts: How often its containers were started again.
         claims: Names of the persistent volumes that it mounts: what it keeps there outlives it.
         daemon: Whether it belongs to its node, so that an eviction would only bring it back there.
+        owner: Name of what makes another in its place, of which it is one of several; empty for none.
     """
 
     namespace: str
@@ -34,6 +35,7 @@ class Pod:
     restarts: int = 0
     claims: tuple[str, ...] = ()
     daemon: bool = False
+    owner: str = ""
 
 
 class Pods(Protocol):

@@ -143,4 +143,5 @@ def _pod(found: Any) -> Pod:
         restarts=sum(int(status.restart_count) for status in found.status.container_statuses or ()),
         claims=tuple(str(claim.claim_name) for claim in claims if claim is not None),
         daemon=any(owner.kind == "DaemonSet" for owner in found.metadata.owner_references or ()),
+        owner=next((str(owner.name) for owner in found.metadata.owner_references or () if owner.controller), ""),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,8 @@ class DrainNode:
                 f"node {self.node} is cordoned already; uncordon it, or wait until its maintenance is over"
             )
         ready = {name: sum(pod.ready for pod in self.pods.listed(name)) for name in self.namespaces}
-        return {"ready": ready, "since_s": self.clock.now()}
+        there = Counter(pod.owner for pod in self._there() if pod.owner)
+        return {"ready": ready, "there": dict(there), "since_s": self.clock.now()}
 
     def do(self) -> None:
         """Cordon, and evict until each pod has been told to end.
@@ -98,8 +100,8 @@ class DrainNode:
         data = {"left": [pod.name for pod in there], "schedulable": node.schedulable}
         return Observation(not node.schedulable and not there, text, self.clock.now(), data)
 
-    def undo(self, before: Mapping[str, Any]) -> None:  # noqa: ARG002 - the mark on the node says enough
-        """Uncordon.
+    def undo(self, before: Mapping[str, Any]) -> None:
+        """Uncordon, and let those spread again of which there are several: else all would be on one node from now on.
 
         Raises:
             Conflict: When somebody has cordoned it since, who did not leave our mark.
@@ -109,6 +111,20 @@ class DrainNode:
             raise Conflict(f"node {self.node} is cordoned by somebody else, so it is left; uncordon it by hand")
         if node.cordoned_by_us:
             self.nodes.uncordon(self.node)
+        for owner, wanted in before["there"].items():
+            self._spread(owner, int(wanted))
+
+    def _spread(self, owner: str, wanted: int) -> None:
+        """Evict as many of an owner's pods elsewhere as the node lacks; where they go is for the scheduler to say."""
+        pods = [pod for name in self.namespaces for pod in self.pods.listed(name) if pod.owner == owner]
+        lacking = wanted - sum(pod.node == self.node for pod in pods)
+        elsewhere = [pod for pod in pods if pod.node not in {"", self.node} and not pod.ending]
+        # One stays, and one that is ready: to move what is alone would be one more interruption.
+        movable = sorted(elsewhere, key=lambda pod: not pod.ready)[1:]
+        give_up_s = self.clock.now() + self.deadline_s
+        for pod in movable[::-1][: max(0, lacking)]:
+            while not self.pods.evict(pod) and self.clock.now() < give_up_s:
+                self.clock.sleep(_ASK_AGAIN_S)
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
         """Whether pods may be placed there, and as many are ready as before, wherever they are."""

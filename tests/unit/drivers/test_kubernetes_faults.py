@@ -14,7 +14,13 @@ DEPLOYMENT = "/apis/apps/v1/namespaces/analytics/deployments/analytics-blue"
 
 
 def found(name, *, phase="Running", ready="True", ending=None, **spec):
-    owner = {"apiVersion": "apps/v1", "kind": spec.pop("kind", "ReplicaSet"), "name": "o", "uid": "u"}
+    owner = {
+        "apiVersion": "apps/v1",
+        "kind": spec.pop("kind", "ReplicaSet"),
+        "name": "set-7",
+        "uid": "u",
+        "controller": True,
+    }
     meta = {"name": name, "namespace": "analytics", "uid": f"uid-{name}", "ownerReferences": [owner]}
     status = {
         "phase": phase, "conditions": [{"type": "Ready", "status": ready}],
@@ -42,6 +48,7 @@ def test_pods_are_told_with_what_matters_of_them():
     assert (first.name, first.ready, first.daemon, first.restarts) == ("a", False, True, 3)
     assert (second.name, second.ready, second.ending, second.daemon) == ("b", False, True, False)
     assert (third.name, third.ready, third.claims, third.node, third.uid) == ("c", True, ("data-0",), "n1", "uid-c")
+    assert third.owner == "set-7"
     assert api.rights == [Right("analytics", "", "pods", "list", "")]
 
 

@@ -186,7 +186,8 @@ class Region:
             found.gone_s = self.now_s + ENDS_AFTER_S
             if self.replaces:
                 nodes = [name for name, node in self.known.items() if node.schedulable]
-                self._start(found.group, nodes[-1], ready_from_s=self.now_s + READY_AFTER_S)
+                there = [t.pod.node for t in self.there if t.group == found.group and t.gone_s is None]
+                self._start(found.group, min(nodes, key=there.count), ready_from_s=self.now_s + READY_AFTER_S)
         self.step(f"{verb} {pod.name} done")
 
     def _of(self, pod):
@@ -196,7 +197,7 @@ class Region:
         self.made += 1
         name = f"{group[1].partition('=')[2]}-{self.made}"
         claims = ("data",) if group == DATABASE else ()
-        pod = Pod(group[0], name, f"uid-{self.made}", node, ready=False, claims=claims)
+        pod = Pod(group[0], name, f"uid-{self.made}", node, ready=False, claims=claims, owner=group[1])
         self.there.append(There(pod, group, ready_from_s))
 
     def _ask(self):

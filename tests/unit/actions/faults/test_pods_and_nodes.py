@@ -59,6 +59,14 @@ def test_a_node_is_drained_of_the_named_namespaces_one_pod_at_a_time(region, har
     assert harness.recover()[0].text == "node n1 is well, takes new pods, pods ready: 2 in analytics, 1 in gateway"
 
 
+def test_what_is_several_is_spread_again_and_what_is_alone_is_not_moved_once_more(region, harness):
+    harness.make("drain-node")
+    assert harness.recover()[0].restored
+    assert sorted(pod.node for pod in region.listed(*SERVING)) == ["n1", "n2"]
+    assert [pod.node for pod in region.listed(*GATEWAY)] == ["n2"]
+    assert harness.make("drain-node").observation.holds, "it can be drained again"
+
+
 def test_a_budget_that_never_allows_it_ends_the_draining(region, harness):
     region.budget = 2
     with pytest.raises(Unreachable, match="a disruption budget kept blue-1 on node n1 for 90 s"):
@@ -79,7 +87,7 @@ def test_a_node_that_somebody_else_has_cordoned_is_left(region, faults):
     with pytest.raises(Unreachable, match="is cordoned already"):
         action.capture()
     with pytest.raises(Conflict, match="cordoned by somebody else"):
-        action.undo({"ready": {}})
+        action.undo({"ready": {}, "there": {}})
     assert region.steps == []
 
 
