@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillbook import wiring_faults
+from drillbook import fault_wiring
 from drillbook.domain.promql import narrowed
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
@@ -153,7 +153,7 @@ def platform(
             client, workload, prefix, route.slot_header, tuple(environment.workload.health_paths)
         ),
     )
-    return made if looking_on else replace(made, faults=wiring_faults.faults(environment, clock, made.live_slot))
+    return made if looking_on else replace(made, faults=fault_wiring.faults(environment, clock, made.live_slot))
 
 
 @cache

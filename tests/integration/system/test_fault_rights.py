@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from drillbook import wiring_faults
+from drillbook import fault_wiring
 from drillbook.domain.fault import CATALOGUE
 from drillbook.drivers.kubernetes_faults import MARK
 from drillbook.run.clock import SteadyClock
@@ -100,8 +100,8 @@ def taken(name: str, live: str, first: str, monkeypatch) -> set[Right]:
         **{f"GET /api/v1/nodes/{each}": node(each, cordoned=False) for each in nodes},
     }
     api = RecordedApi(answers)
-    monkeypatch.setattr(wiring_faults, "connect", lambda *_, **__: api)
-    faults = wiring_faults.faults(read_environment("twin"), SteadyClock.starting_now(), lambda: live)
+    monkeypatch.setattr(fault_wiring, "connect", lambda *_, **__: api)
+    faults = fault_wiring.faults(read_environment("twin"), SteadyClock.starting_now(), lambda: live)
     if name in BESIDE:
         return set()
     if name == "kill-node":
