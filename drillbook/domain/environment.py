@@ -232,7 +232,8 @@ class GuardSettings:
         approvers: Who may approve production drills: name to Ed25519 public key, raw, in base64.
         windows: When drills may run; always when empty, except in production.
         burn: How bad the clients' answers may be, or None.
-        resilience_pods_share: Likewise for pods_share while a fault is in the system; None when that changes nothing.
+        resilience_pods_share: In the place of pods_share while a fault is in the system; None when it counts as ever.
+        resilience_burn: Likewise in the place of burn.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -245,11 +246,16 @@ class GuardSettings:
     windows: tuple[AllowedHours, ...] = ()
     burn: Burn | None = None
     resilience_pods_share: float | None = None
+    resilience_burn: Burn | None = None
 
     def share_of(self, *, resilience: bool) -> float:
         """Largest share of pods that may be away, in a drill of the class `resilience` or another."""
         allowed = self.resilience_pods_share
         return self.pods_share if allowed is None or not resilience else allowed
+
+    def burn_of(self, *, resilience: bool) -> Burn | None:
+        """How bad the clients' answers may be, likewise."""
+        return self.resilience_burn if resilience and self.resilience_burn is not None else self.burn
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class Monitor:
     faults: Callable[[], Sequence[OpenFault]] = tuple[OpenFault, ...]
     _began_s: float = field(init=False)
     _answers: deque[tuple[float, int, int]] = field(default_factory=lambda: deque[tuple[float, int, int]](maxlen=_KEPT))
+    _fault: bool = False
     _looks: list[_Look] = field(default_factory=list[_Look])
     _ended: threading.Event = field(default_factory=threading.Event)
     _news: threading.Event = field(default_factory=threading.Event)
@@ -103,7 +104,7 @@ class Monitor:
         self._looks = [
             _Look("the stop file", self.stop_file), _Look("the clock", self.hours), _Look("the faults", self.lives),
         ]  # fmt: skip
-        if self.environment.guard.burn is not None:
+        if self.environment.guard.burn is not None or self.environment.guard.resilience_burn is not None:
             self._looks.append(_Look("users' answers", self.burn))
         if self.environment.guard.pods_share < 1.0:
             self._looks.append(_Look("the serving pods", self.pods))
@@ -139,8 +140,13 @@ class Monitor:
 
     def burn(self) -> str:
         """Whether users were answered worse than allowed, for longer than allowed."""
-        allowed = self.environment.guard.burn
+        fault = bool(self.faults())
+        allowed = self.environment.guard.burn_of(resilience=fault)
         self._answers.extend(_counted(line) for line in self.live())
+        if self._fault and not fault:
+            # What users had of the fault was allowed for that, and counts no more.
+            self._answers.clear()
+        self._fault = fault
         if allowed is None or not allowed.exceeded(self._answers, self.now()):
             return ""
         return (

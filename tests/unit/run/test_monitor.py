@@ -128,6 +128,23 @@ def test_while_a_fault_is_there_as_many_pods_may_be_away_as_the_guard_says_for_t
     assert "(50%) are away" in watch(faults=lambda: there, **{**limits, "resilience_pods_share": None}).stop.first()
 
 
+def test_while_a_fault_is_there_users_may_be_answered_as_the_guard_says_for_that_and_it_counts_no_more_after(watch):
+    there = [[OpenFault(CATALOGUE["kill-gateway-pod"], NOW_S)]]
+    limits = {"burn": BURN, "resilience_burn": Burn(0.9, 4.0), "faults": lambda: there[0]}
+    looking = watch(live=answers(1, 2), **limits)
+    assert looking.burn() == ""
+    there[0] = []
+    assert looking.burn() == "", "what users had of the fault was allowed"
+    looking.live = answers(1, 2)
+    assert "(50%" in looking.burn() or "50% bad answers" in looking.burn()
+
+
+def test_a_fault_that_is_worse_for_users_than_allowed(watch):
+    there = [OpenFault(CATALOGUE["kill-gateway-pod"], NOW_S)]
+    looking = watch(live=answers(0, 2), burn=BURN, resilience_burn=Burn(0.9, 4.0), faults=lambda: there)
+    assert "more than 90% bad answers for 4 s" in looking.stop.first()
+
+
 def test_too_many_pods_that_are_away(watch):
     said = watch(serving=lambda: (1, 2), pods_share=0.4).stop.first()
     assert said == "1 of 2 serving pods are ready: more than guard.pods_share (40%) are away"
