@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drillbook.run import planning
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytest_plugins = [
+    "features.steps.fault",
     "features.steps.load",
     "features.steps.pipeline",
     "features.steps.platform",
@@ -37,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tags of the features become this mark."""
+    config.addinivalue_line("markers", "resilience: a scenario that makes a fault; drilled where it is asked for")
     config.addinivalue_line("markers", "static: a scenario about files, which needs no platform")
     config.addinivalue_line("markers", "recovery: a scenario that needs an environment which says how it is recovered")
     config.addinivalue_line("markers", "loss: a scenario that needs somebody who can bring a loss about")
@@ -46,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_bdd_apply_tag(tag: str, function: Callable[..., Any]) -> bool | None:
     """A requirement's id is no Python name, so it becomes an argument of one mark."""
-    if tag.partition("-")[2][:1].isdigit():
+    if planning.is_requirement(tag):
         pytest.mark.requirement(tag)(function)
         return True
     # How far a scenario reaches is no mark either: the plan of the run says it to the guard.
-    return True if tag.startswith(("region-", "namespace-")) else None
+    return True if planning.says_how_far(tag) else None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from drillbook.actions.watch import Decision
     from drillbook.domain.undo import Change, Restoration
+    from drillbook.ports import SlotStatus
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -165,6 +166,7 @@ def watch_release(release: str) -> dict[str, Any]:
     )  # fmt: skip
     decision = watch.run(since_s=story.moment(drill.events(), "switch-traffic", "injected") or 0.0, for_s=for_s)
     _tell(drill, decision)
+    _tell_readiness(drill, status)
     if decision.ruling == "roll back":
         _roll_back(drill, "by itself")
     return {"ruling": decision.ruling, "reason": decision.reason}
@@ -234,6 +236,20 @@ def _tell(drill: wiring.Experiment, decision: Decision) -> None:
     if decision.ruling == "roll back":
         drill.timeline.record("detected", decision.reason, at_s=decision.at_s, **data)
     drill.timeline.record("decided", f"{decision.ruling}: {decision.reason}", at_s=decision.at_s, **data)
+
+
+def _tell_readiness(drill: wiring.Experiment, before: SlotStatus) -> None:
+    """Which of a slot's pods stopped being ready while it was watched, though they may be ready again."""
+    try:
+        since = drill.platform.cluster.slot(before.slot).ready_since
+    except Unreachable as error:
+        text = f"nobody can tell whether the pods of slot {before.slot} were ready all along: {error}"
+        drill.timeline.record("note", text, activity="readiness")
+        return
+    lost = sorted(name for name, then in before.ready_since.items() if since.get(name) != then)
+    stayed = len(before.ready_since) - len(lost)
+    text = f"{stayed} of {len(before.ready_since)} pods of slot {before.slot} were ready all along"
+    drill.timeline.record("observed", text, activity="readiness", lost=lost, pods=sorted(before.ready_since))
 
 
 def _roll_back(drill: wiring.Experiment, how: str) -> str:

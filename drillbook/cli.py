@@ -73,7 +73,9 @@ def tell_runbook(
 @app.command()
 def verify(
     environment: EnvironmentName = "twin",
-    only: Annotated[str, typer.Option(help="Drills to run, separated by commas: cutover, rollback.")] = "",
+    only: Annotated[
+        str, typer.Option(help="Drills to run, separated by commas: cutover, rollback; resilience for all faults.")
+    ] = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for somebody else's run.")] = 0.0,
     production_allowed: Annotated[bool, typer.Option(help="Allow drills in a production environment.")] = False,
     approval: Annotated[Path | None, typer.Option(help="File with the approval of a production run.")] = None,
@@ -86,7 +88,7 @@ def verify(
     """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
     where = _environment(environment)
     chosen = _known(only)
-    looks_only = planning.touches_nothing(drill for drill in _drills() if not chosen or drill.feature in chosen)
+    looks_only = planning.touches_nothing(planning.chosen(_drills(), where, chosen))
     if not looks_only and any(not line.decidable for line in planning.feasibility(where)):
         typer.echo("this load cannot reach a verdict on every objective; nothing was touched:", err=True)
         _show_feasibility(where)
@@ -142,7 +144,7 @@ def plan(
         note = "  (destructive)" if "destructive" in drill.tags else ""
         typer.echo(f"  {drill.feature}: {drill.scenario}  [{' '.join(drill.requirements)}]{note}")
     typer.echo("what would be touched:")
-    for sentence in planning.touched(where):
+    for sentence in planning.touched(where, chosen):
         typer.echo(f"  {sentence}")
     typer.echo("what the load can decide:")
     undecidable = _show_feasibility(where)
@@ -322,7 +324,7 @@ def _show_feasibility(where: Environment) -> int:
 def _plan(where: Environment, only: str) -> tuple[list[Drill], Plan]:
     """The drills of `--only`, and what a run of them means to do."""
     names = _known(only)
-    chosen = planning.offered((drill for drill in _drills() if not names or drill.feature in names), where, names)
+    chosen = planning.chosen(_drills(), where, names)
     try:
         return chosen, planning.run_plan(where, chosen, FEATURES)
     except planning.PlanError as error:
@@ -333,7 +335,7 @@ def _plan(where: Environment, only: str) -> tuple[list[Drill], Plan]:
 def _known(only: str) -> list[str]:
     """The features of `--only`; refused when there is one that does not exist."""
     names = [name for name in only.split(",") if name]
-    known = sorted({drill.feature for drill in _drills()})
+    known = sorted({planning.RESILIENCE, *(drill.feature for drill in _drills())})
     unknown = sorted(set(names) - set(known))
     if unknown:
         typer.echo(f"--only: there is no feature {', '.join(unknown)}; there are {', '.join(known)}", err=True)

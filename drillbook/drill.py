@@ -16,14 +16,16 @@ from drillbook.run import experiment
 from drillbook.run.action import wait_for
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
 from drillbook.run.load import READ_BACK_S, Load, LoadError
+from drillbook.run.planning import is_requirement
 from drillbook.run.stopping import told
 from drillbook.seen import NotReady, Seen
-from probes import story
+from probes import faults, story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drillbook.domain.environment import Objectives
+    from drillbook.domain.fault import Fault
     from drillbook.run.journal import Journal
     from drillbook.run.session import Session
     from drillbook.run.timeline import Timeline
@@ -100,7 +102,7 @@ class Drill:
     @property
     def requirements(self) -> tuple[str, ...]:
         """Ids of the promises that it proves."""
-        return tuple(tag for tag in self.tags if tag.partition("-")[2][:1].isdigit())
+        return tuple(filter(is_requirement, self.tags))
 
     # What a scenario starts from.
 
@@ -161,6 +163,22 @@ class Drill:
         """The experiment `rollback`."""
         self.release = self.platform.version_of(release)
         self.run_experiment("rollback", release=release, after_s=f"{after_s:g}")
+
+    def undergo(self, fault: Fault, release: str = "") -> None:
+        """A fault, in steady state or while a release is cut over.
+
+        Raises:
+            NotReady: When the environment does not say what it may hit.
+        """
+        name, offered = self.platform.environment.name, self.platform.faults
+        missing = "faults" if offered is None else offered.lacks(fault.name)
+        if missing:
+            raise NotReady(f"not proved here: {fault.sentence} needs {missing}, which the environment {name} lacks")
+        if not release:
+            self.run_experiment("resilience/steady", fault=fault.name)
+            return
+        self.release = self.platform.version_of(release)
+        self.run_experiment("resilience/cutover", fault=fault.name, release=release)
 
     def run_experiment(
         self, name: str, *followed_by: str, deadline_s: float = _EXPERIMENT_DEADLINE_S, **configuration: str
@@ -364,9 +382,17 @@ class Drill:
         if not self.expects("validate_release") and story.of(self.seen.events, "validate_release"):
             found = story.failed_validation_checks(self.seen.events, window)
             self.check("release.validation", "the release passes its validation", "at_most", 0, found)
-        if not self.expects("watch_release") and story.of(self.seen.events, "watch_release"):
+        watched = not self.expects("watch_release") and story.of(self.seen.events, "watch_release")
+        if watched and faults.meant(self.seen.events):
+            # What a fault does to a release is not the release's: it may stay or go, but not be left in between.
+            found = faults.cutovers_decided(self.seen.events, window)
+            self.check("fault.cutover", "the cutover under the fault comes to a decision", "at_least", 1, found)
+        elif watched:
             found = story.rollbacks_decided(self.seen.events, window)
             self.check("release.watch", "the watched release is not sent back", "at_most", 0, found)
+        if watched and not faults.meant(self.seen.events) and story.of(self.seen.events, "readiness"):
+            flapped = story.pods_that_flapped(self.seen.events, window)
+            self.check("release.readiness", "no pod stops being ready while it is watched", "at_most", 0, flapped)
             self.doubts += story.undecided(self.seen.events)
 
     def _starting_state(self) -> Observation:

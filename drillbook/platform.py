@@ -9,6 +9,7 @@ from drillbook.actions.deploy import Deploy
 from drillbook.actions.scraped import Scraped
 from drillbook.actions.switch import Switch
 from drillbook.actions.watch import Limits
+from drillbook.domain.fault import CATALOGUE
 from drillbook.domain.runbook import STEPS
 from drillbook.domain.sequential import Allowance
 from drillbook.domain.undo import FAULT
@@ -18,6 +19,7 @@ from drillbook.run.action import restore
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from drillbook.actions.faults.plan import Faults
     from drillbook.actions.recovery.plan import Recovery
     from drillbook.domain.environment import Environment
     from drillbook.domain.undo import Change, Restoration
@@ -45,6 +47,7 @@ class Platform:
         workload: Makes the application's adapter for a prefix of keys.
         smoke: Makes the smoke checks whose writes have keys with a prefix.
         recovery: How one region is recovered in the other; None where nobody has said.
+        faults: What may be made to go wrong; None where nobody has said.
     """
 
     environment: Environment
@@ -60,6 +63,7 @@ class Platform:
     workload: Callable[[str], Workload]
     smoke: Callable[[str], Smoke]
     recovery: Recovery | None = None
+    faults: Faults | None = None
 
     def live_slot(self) -> str:
         """The one slot that has the public's traffic.
@@ -131,13 +135,20 @@ class Platform:
                 "environment file of that one"
             )
         arguments = change.arguments["arguments"]
-        if self.recovery is not None and change.action in {*STEPS, FAULT}:
-            return self.recovery.make(change.action, arguments)
         if change.action in {*STEPS, FAULT}:
-            raise ValueError(
-                f"the undo journal names the step {change.action}, and this environment does not say how it is "
-                "recovered: use the file that the run was made with"
-            )
+            if self.recovery is None:
+                raise ValueError(
+                    f"the undo journal names the step {change.action}, and this environment does not say how it is "
+                    "recovered: use the file that the run was made with"
+                )
+            return self.recovery.make(change.action, arguments)
+        if change.action in CATALOGUE:
+            if self.faults is None:
+                raise ValueError(
+                    f"the undo journal names the fault {change.action}, and this environment does not say what faults "
+                    "may hit: use the file that the run was made with"
+                )
+            return self.faults.make(change.action, arguments)
         if arguments["slot"] not in self.router.backends():
             raise ValueError(f"the undo journal names the slot {arguments['slot']!r}, which this environment lacks")
         if change.action == "deploy-release":

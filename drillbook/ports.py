@@ -57,6 +57,7 @@ class SlotStatus:
         pods: Names of its pods, those about to end included.
         addresses: IP addresses of its pods that are ready.
         images: What their containers run from, each once, as the node resolved it: `NAME@sha256:DIGEST`.
+        ready_since: Of each pod that is ready, by name, since when, as the cluster writes it.
     """
 
     slot: str
@@ -66,6 +67,7 @@ class SlotStatus:
     pods: tuple[str, ...]
     addresses: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    ready_since: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.measurement import Window
 from drillbook.run.timeline import Event, events
-from probes import slo, story
+from probes import faults, slo, story
 from probes.recording import recording
 
 if TYPE_CHECKING:
@@ -91,6 +91,23 @@ class Seen:
             raise NotReady(f"the experiment never came to {activity} ({kind}), so nothing can be measured from there")
         end_s = story.moment(self.events, "put_back", "intent") or self.window.end_s
         return Window(start_s, max(start_s, min(end_s, self.window.end_s)))
+
+    @property
+    def while_fault(self) -> Window:
+        """While the fault was there.
+
+        Raises:
+            NotReady: When none was, or it was not seen to be undone.
+        """
+        found = faults.while_there(self.events)
+        if found is None:
+            raise NotReady("no fault was made and undone, so there is nothing to measure while it was there")
+        return found
+
+    @property
+    def since_fault(self) -> Window:
+        """From when the fault was meant to where the experiment began to put things back."""
+        return Window(self.while_fault.start_s, self.since(faults.meant(self.events), "intent").end_s)
 
     def window_of_release(self, version: str) -> Window:
         """While a release had the public's traffic.

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillbook import recovery_wiring
+from drillbook import fault_wiring, recovery_wiring
 from drillbook.domain.promql import narrowed
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
@@ -125,10 +125,11 @@ def platform(
         Names(tuple(environment.reach.nameservers)),
         environment.public_ca_file,
     )
-    return Platform(
+    router = GatewayApiRouter(api, route.namespace, route.route, route.backends)
+    made = Platform(
         environment=environment,
         clock=clock,
-        router=GatewayApiRouter(api, route.namespace, route.route, route.backends),
+        router=router,
         releaser=HelmReleaser(
             chart=releases.chart,
             namespace=releases.namespace,
@@ -160,6 +161,7 @@ def platform(
             clock,
         ),
     )
+    return made if looking_on else replace(made, faults=fault_wiring.faults(environment, clock, made.live_slot))
 
 
 def _connected(region: RegionAccess, *, looking_on: bool = False) -> ApiClient:

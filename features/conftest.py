@@ -22,7 +22,7 @@ from drillbook.evidence import report as html
 from drillbook.evidence.text import printable
 from drillbook.inspection import STATIC, Inspection
 from drillbook.ports import LockHeld, Unreachable
-from drillbook.run import guard, planning, redaction, untouched
+from drillbook.run import fault_guard, guard, planning, redaction, untouched
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
@@ -50,8 +50,6 @@ EXPECTED_S = 60.0
 """Of one scenario, for the guard."""
 INSPECTED_WITHIN_S = 1.0
 """Of one that only looks at files."""
-PIPELINE = "pipeline"
-"""The feature that is drilled only where the environment names a pipeline, or where it is asked for."""
 
 _Made = TypeVar("_Made", Drill, Inspection)
 _RUN = pytest.StashKey["_Run"]()
@@ -102,9 +100,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         redaction.guard_streams()
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
-        if environment.pipeline is None and PIPELINE not in only:
-            selection.leave_out(config, items, PIPELINE)
-        selection.leave_out_recoveries(config, items, environment, only)
+        selection.leave_out_unasked(config, items, environment, only)
         allowed = functools.partial(_allowed, config, environment, sorted(only), selection.collected(items))
         plan = _plan(environment, sorted(only)).sha256
         gone_on_with = selection.resumed(config, environment, items, plan)
@@ -162,6 +158,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
             now=session.clock.now,
             stop=functools.partial(_stop, state),
             until_s=_still_allowed(state),
+            faults=functools.partial(fault_guard.there, session.folder.path / "undo.jsonl"),
         )
         looking_on.start()
         ends.callback(looking_on.end)
@@ -323,8 +320,7 @@ def _report(folder: Path) -> None:
 
 
 def _plan(environment: Environment, only: Sequence[str]) -> Plan:
-    drills = planning.offered(planning.drills(FEATURES, only), environment, only)
-    return planning.run_plan(environment, drills, FEATURES)
+    return planning.run_plan(environment, planning.chosen(planning.drills(FEATURES), environment, only), FEATURES)
 
 
 def _allowed(
@@ -337,7 +333,7 @@ def _allowed(
         Refused: When the guard does not allow it.
     """
     approval = config.getoption("--approval")
-    drills = planning.offered(planning.drills(FEATURES, only), environment, only)
+    drills = planning.chosen(planning.drills(FEATURES), environment, only)
     missing = planning.unplanned(drills, collected)
     if missing:
         raise guard.Refused(f"the plan lacks {'; '.join(missing)}, so nobody can tell whether that is allowed")

@@ -40,12 +40,12 @@ def keep(items: list[pytest.Item], only: set[str]) -> None:
     Raises:
         UsageError: When there is no such feature.
     """
-    known = {stem(item) for item in items if scenario_of(item) is not None}
+    known = {name for item in items if scenario_of(item) is not None for name in (stem(item), *_class(item))}
     if unknown := only - known:
         told = f"there is no feature {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
         raise pytest.UsageError(f"--only: {told}")
     if only:
-        items[:] = [item for item in items if scenario_of(item) is None or stem(item) in only]
+        items[:] = [item for item in items if scenario_of(item) is None or {stem(item), *_class(item)} & only]
 
 
 def resumed(config: pytest.Config, environment: Environment, items: list[pytest.Item], plan: str) -> Earlier | None:
@@ -75,30 +75,34 @@ def resumed(config: pytest.Config, environment: Environment, items: list[pytest.
     return found
 
 
-def leave_out(config: pytest.Config, items: list[pytest.Item], feature: str) -> None:
-    """All scenarios of a feature."""
-    left_out = [item for item in items if stem(item) == feature]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
-
-
-def leave_out_recoveries(
+def leave_out_unasked(
     config: pytest.Config, items: list[pytest.Item], environment: Environment, only: set[str]
 ) -> None:
-    """What the environment does not offer and nobody asks for by name."""
-    for name in sorted({stem(item) for item in items if not planning.offers(environment, _tags(item))} - only):
-        leave_out(config, items, name)
-
-
-def _tags(item: pytest.Item) -> set[str]:
-    scenario = scenario_of(item)
-    return set(scenario.tags | scenario.feature.tags) if scenario is not None else set()
+    """What is drilled only where the environment has what it needs, or where it is asked for."""
+    left_out = [
+        item
+        for item in items
+        if scenario_of(item) is not None and not planning.is_drilled(stem(item), _tags(item), environment, only)
+    ]
+    items[:] = [item for item in items if item not in left_out]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
 
 
 def stem(item: pytest.Item) -> str:
     """Name of the feature's file, by which it is asked for; empty for what is no scenario."""
     scenario = scenario_of(item)
     return Path(scenario.feature.filename).stem if scenario is not None else ""
+
+
+def _class(item: pytest.Item) -> set[str]:
+    """`resilience` for what makes faults; nothing for others."""
+    return {planning.RESILIENCE} & _tags(item)
+
+
+def _tags(item: pytest.Item) -> set[str]:
+    scenario = scenario_of(item)
+    return set(scenario.tags | scenario.feature.tags) if scenario is not None else set()
 
 
 def title(item: pytest.Item) -> str:

@@ -75,6 +75,15 @@ def rollbacks_decided(events: Sequence[Event], window: Window) -> Measurement:
     return Measurement("decisions to roll back", count, "decisions", len(rulings), window, "watch")
 
 
+def pods_that_flapped(events: Sequence[Event], window: Window) -> Measurement:
+    """How many of the watched release's pods stopped being ready meanwhile; nothing when nobody could look."""
+    looks = [event for event in of(events, "readiness") if "lost" in event.data]
+    lost = sum(len(event.data["lost"]) for event in looks)
+    seen = sum(len(event.data["pods"]) for event in looks)
+    count = Interval.exactly(lost) if seen else None
+    return Measurement("pods that stopped being ready", count, "pods", seen, window, "kubernetes")
+
+
 def drained_after(events: Sequence[Event], window: Window) -> Measurement:
     """Seconds from the last switch until the other slot was seen without work; endless when it never was."""
     looks = [event for event in of(events, "drain_old_slot") if event.kind == "observed"]

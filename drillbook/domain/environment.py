@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from drillbook.domain.fault_settings import FaultSettings
     from drillbook.domain.guard import AllowedHours, Burn
 
 Tier = Literal["development", "staging", "production"]
@@ -37,6 +38,7 @@ class RegionAccess:
         context: Context in it; empty for its current one.
         role: Which region serves the public when all is well.
         verify_kubeconfig: File with credentials that may only read, for whatever looks on; None when there is none.
+        resilience_kubeconfig: File with credentials that may make faults; None when there is none.
     """
 
     name: str
@@ -44,6 +46,7 @@ class RegionAccess:
     context: str
     role: Literal["primary", "secondary"]
     verify_kubeconfig: Path | None = None
+    resilience_kubeconfig: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,8 @@ class GuardSettings:
         approvers: Who may approve production drills: name to Ed25519 public key, raw, in base64.
         windows: When drills may run; always when empty, except in production.
         burn: How bad the clients' answers may be, or None.
+        resilience_pods_share: In the place of pods_share while a fault is in the system; None when it counts as ever.
+        resilience_burn: Likewise in the place of burn.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -246,6 +251,17 @@ class GuardSettings:
     approvers: Mapping[str, str] = field(default_factory=dict[str, str])
     windows: tuple[AllowedHours, ...] = ()
     burn: Burn | None = None
+    resilience_pods_share: float | None = None
+    resilience_burn: Burn | None = None
+
+    def share_of(self, *, resilience: bool) -> float:
+        """Largest share of pods that may be away, in a drill of the class `resilience` or another."""
+        allowed = self.resilience_pods_share
+        return self.pods_share if allowed is None or not resilience else allowed
+
+    def burn_of(self, *, resilience: bool) -> Burn | None:
+        """How bad the clients' answers may be, likewise."""
+        return self.resilience_burn if resilience and self.resilience_burn is not None else self.burn
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +343,7 @@ class Environment:
         guard: What may be done.
         pipeline: Its `.gitlab-ci.yml`; None when it names none.
         recovery: How one region is recovered in the other; None when it is not.
+        faults: What faults may hit; None when there are to be none.
     """
 
     name: str
@@ -349,6 +366,7 @@ class Environment:
     signing: SigningSettings | None = None
     pipeline: Path | None = None
     recovery: RecoverySettings | None = None
+    faults: FaultSettings | None = None
 
     @property
     def target(self) -> str:

@@ -24,12 +24,14 @@ class PlannedDrill:
         scenario: Its name.
         destructive: Whether it takes something away that users rest on: a node, a region, data. Tag `@destructive`.
         pods_share: Largest share of the serving pods that it takes away, 0 to 1. Tag `@pods-50` is 0.5.
+        resilience: Whether it makes a fault. Tag `@resilience`.
     """
 
     feature: str
     scenario: str
     destructive: bool
     pods_share: float
+    resilience: bool = False
 
 
 @dataclass(frozen=True, slots=True)

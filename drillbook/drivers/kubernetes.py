@@ -205,7 +205,8 @@ class KubernetesCluster:
         names = tuple(sorted(str(pod.metadata.name) for pod in live))
         addresses = tuple(sorted(str(pod.status.pod_ip) for pod in ready))
         images = {str(run.image_id) for pod in ready for run in pod.status.container_statuses or () if run.image_id}
-        return SlotStatus(slot, version, desired, len(ready), names, addresses, tuple(sorted(images)))
+        since = {str(pod.metadata.name): _ready_since(pod) for pod in ready}
+        return SlotStatus(slot, version, desired, len(ready), names, addresses, tuple(sorted(images)), since)
 
     def scale(self, slot: str, replicas: int) -> None:
         """Ask for a number of replicas."""
@@ -214,6 +215,11 @@ class KubernetesCluster:
             client.AppsV1Api(self.api).patch_namespaced_deployment_scale(
                 name, self.namespace, {"spec": {"replicas": replicas}}, _request_timeout=TIMEOUT_S
             )
+
+
+def _ready_since(pod: Any) -> str:
+    times = [c.last_transition_time for c in pod.status.conditions or () if c.type == "Ready"]
+    return times[0].isoformat() if times and times[0] is not None else ""
 
 
 def _is_ready(pod: Any) -> bool:

@@ -31,7 +31,7 @@ from drillbook.domain.environment import (
     WorkloadSettings,
 )
 from drillbook.domain.guard import AllowedHours, Burn
-from drillbook.run import recovery_section, redaction, secrets_in, yaml_file
+from drillbook.run import environment_faults, recovery_section, redaction, secrets_in, yaml_file
 from drillbook.run.yaml_file import EnvironmentFileError
 
 if TYPE_CHECKING:
@@ -217,13 +217,14 @@ def _guard_contradictions(path: Path, document: Mapping[str, Any]) -> list[str]:
                 f"{_where(path, document, ['guard', 'regions', number])}: there is no region {region!r}"
                 f"{_meant(region, list(document['regions']))}"
             )
-    burn = section.get("burn")
-    if burn and not Burn.SHORTEST_S <= seconds(burn["for"]) <= Burn.LONGEST_S:
-        faults.append(
-            f"{_where(path, document, ['guard', 'burn', 'for'])}: guard.burn.for is {burn['for']}, and should be "
-            f"{Burn.SHORTEST_S:g} s to {Burn.LONGEST_S:g} s: what is shorter cannot be told from chance, what is "
-            "longer is never seen whole"
-        )
+    for place in (["guard", "burn"], ["guard", "resilience", "burn"]):
+        burn = section.get("resilience", {}).get("burn") if "resilience" in place else section.get("burn")
+        if burn and not Burn.SHORTEST_S <= seconds(burn["for"]) <= Burn.LONGEST_S:
+            faults.append(
+                f"{_where(path, document, [*place, 'for'])}: {'.'.join(place)}.for is {burn['for']}, and should be "
+                f"{Burn.SHORTEST_S:g} s to {Burn.LONGEST_S:g} s: what is shorter cannot be told from chance, what is "
+                "longer is never seen whole"
+            )
     return faults
 
 
@@ -266,9 +267,14 @@ def _guard(path: Path, section: Mapping[str, Any]) -> GuardSettings:
         AllowedHours(tuple(w["days"]), time.fromisoformat(w["from"]), time.fromisoformat(w["to"]), w["zone"])
         for w in section.get("windows", ())
     )
-    burn = section.get("burn")
-    settings["burn"] = Burn(float(burn["bad_share"]), seconds(burn["for"])) if burn else None
+    resilience = settings.pop("resilience", {})
+    settings["resilience_pods_share"] = resilience.get("pods_share")
+    settings["resilience_burn"], settings["burn"] = _burn(resilience.get("burn")), _burn(section.get("burn"))
     return GuardSettings(**settings)
+
+
+def _burn(section: Mapping[str, Any] | None) -> Burn | None:
+    return Burn(float(section["bad_share"]), seconds(section["for"])) if section else None
 
 
 def _where(path: Path, document: object, place: Sequence[str | int]) -> str:
@@ -342,7 +348,10 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
                 _beside(path, region["kubeconfig"]),
                 region.get("context", ""),
                 region["role"],
-                _beside(path, region["verify_kubeconfig"]) if "verify_kubeconfig" in region else None,
+                *(
+                    _beside(path, region[name]) if name in region else None
+                    for name in ("verify_kubeconfig", "resilience_kubeconfig")
+                ),
             )
             for name, region in d["regions"].items()
         },
@@ -362,6 +371,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         recovery=recovery_section.settings(d["recovery"], seconds, functools.partial(_credential, path))
         if "recovery" in d
         else None,
+        faults=environment_faults.settings(path, d["faults"]) if "faults" in d else None,
     )
 
 

@@ -108,12 +108,13 @@ def _check_reach(environment: Environment, plan: Plan) -> None:
         raise Refused(
             f"the drills would change {', '.join(sorted(elsewhere))}, which guard.regions in {file} leaves out"
         )
-    too_far = [drill for drill in plan.drills if drill.pods_share > settings.pods_share]
-    if too_far:
-        raise Refused(
-            f"{too_far[0].scenario!r} takes away {too_far[0].pods_share:.0%} of the pods, and guard.pods_share in "
-            f"{file} allows {settings.pods_share:.0%}"
-        )
+    for drill in plan.drills:
+        allowed = settings.share_of(resilience=drill.resilience)
+        if drill.pods_share > allowed:
+            raise Refused(
+                f"{drill.scenario!r} takes away {drill.pods_share:.0%} of the pods, and guard.pods_share in {file} "
+                f"allows {allowed:.0%}"
+            )
 
 
 def _check_production(environment: Environment, plan: Plan, *, production_allowed: bool) -> None:

@@ -10,12 +10,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from drillbook.domain.fault import OpenFault, overdue
 from drillbook.domain.guard import too_many_away
 from drillbook.ports import Unreachable
 from drillbook.run import guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from drillbook.domain.environment import Environment
@@ -77,6 +78,7 @@ class Monitor:
         now: The run's clock, in seconds since the epoch.
         stop: Told the reason, and again every 5 s until `end`; has to stop the run.
         until_s: When the run's approval ends, in seconds since the epoch.
+        faults: Those that are in the system now.
     """
 
     environment: Environment
@@ -85,8 +87,10 @@ class Monitor:
     now: Callable[[], float]
     stop: Callable[[str], None]
     until_s: float = math.inf
+    faults: Callable[[], Sequence[OpenFault]] = tuple[OpenFault, ...]
     _began_s: float = field(init=False)
     _answers: deque[tuple[float, int, int]] = field(default_factory=lambda: deque[tuple[float, int, int]](maxlen=_KEPT))
+    _fault: bool = False
     _looks: list[_Look] = field(default_factory=list[_Look])
     _ended: threading.Event = field(default_factory=threading.Event)
     _news: threading.Event = field(default_factory=threading.Event)
@@ -97,8 +101,10 @@ class Monitor:
 
     def start(self) -> None:
         """From now on."""
-        self._looks = [_Look("the stop file", self.stop_file), _Look("the clock", self.hours)]
-        if self.environment.guard.burn is not None:
+        self._looks = [
+            _Look("the stop file", self.stop_file), _Look("the clock", self.hours), _Look("the faults", self.lives),
+        ]  # fmt: skip
+        if self.environment.guard.burn is not None or self.environment.guard.resilience_burn is not None:
             self._looks.append(_Look("users' answers", self.burn))
         if self.environment.guard.pods_share < 1.0:
             self._looks.append(_Look("the serving pods", self.pods))
@@ -128,10 +134,19 @@ class Monitor:
             return f"guard.windows ({'; '.join(str(hours) for hours in settings.windows)}) have ended"
         return "the run's approval has ended" if now_s > self.until_s else ""
 
+    def lives(self) -> str:
+        """Whether a fault has been in the system for longer than it may."""
+        return overdue(self.faults(), self.now())
+
     def burn(self) -> str:
         """Whether users were answered worse than allowed, for longer than allowed."""
-        allowed = self.environment.guard.burn
+        fault = bool(self.faults())
+        allowed = self.environment.guard.burn_of(resilience=fault)
         self._answers.extend(_counted(line) for line in self.live())
+        if self._fault and not fault:
+            # What users had of the fault was allowed for that, and counts no more.
+            self._answers.clear()
+        self._fault = fault
         if allowed is None or not allowed.exceeded(self._answers, self.now()):
             return ""
         return (
@@ -141,7 +156,7 @@ class Monitor:
 
     def pods(self) -> str:
         """Whether too many pods are away."""
-        share = self.environment.guard.pods_share
+        share = self.environment.guard.share_of(resilience=bool(self.faults()))
         ready, wanted = self.serving()
         if not too_many_away(ready, wanted, share):
             return ""

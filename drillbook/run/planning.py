@@ -14,6 +14,8 @@ from gherkin.parser import Parser
 
 from drillbook import __version__
 from drillbook.domain import plan
+from drillbook.domain.fault import CATALOGUE
+from drillbook.domain.fault_settings import FaultSettings
 from drillbook.domain.guard import Plan, PlannedDrill
 from drillbook.domain.verdict import Verdict
 
@@ -32,9 +34,14 @@ _REACH = {
 }
 """Beginnings of tags that say how far a drill reaches, and what such a tag has to be."""
 
+PIPELINE = "pipeline"
+"""The feature whose scenarios are about an environment's own pipeline."""
+
+RESILIENCE = "resilience"
+"""The class of drills that make faults; a tag, and the folder of their features."""
+
 _UNKNOWN_DRILL_S = 60.0
 """What a drill is taken to last before one has been seen."""
-
 
 _INSPECTION_S = 1.0
 """Likewise what looks at files only."""
@@ -45,10 +52,8 @@ _RECOVERY_S = 300.0
 _RELEASE_S = 15.0
 """What deploying, validating and draining a release takes at the least; the verdict counts what was really sent."""
 
-
 RECOVERY = "recovery"
 """Tag of drills that need an environment which says how one region is recovered in the other."""
-
 
 LOSS = "loss"
 """Tag of those that need somebody who can make a region or its database fail, which no environment has yet."""
@@ -93,16 +98,6 @@ class Drill:
         return [tag.removeprefix(beginning) for tag in self.tags if tag.startswith(beginning)]
 
 
-def offered(drill_list: Iterable[Drill], environment: Environment, only: Sequence[str] = ()) -> list[Drill]:
-    """Without what the environment does not offer, unless it is asked for by its feature's name."""
-    return [drill for drill in drill_list if drill.feature in only or offers(environment, drill.tags)]
-
-
-def offers(environment: Environment, tags: Collection[str]) -> bool:
-    """Whether drills with these tags can be run: a recovery needs an environment that says how it is recovered."""
-    return RECOVERY not in tags or (environment.recovery is not None and LOSS not in tags)
-
-
 def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Path) -> Plan:
     """What a run of these drills means to do, for the guard and for whoever approves it.
 
@@ -116,7 +111,10 @@ def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Pa
     return Plan(
         environment.name,
         environment.sha256,
-        tuple(PlannedDrill(d.feature, d.scenario, "destructive" in d.tags, d.pods_share) for d in drill_list),
+        tuple(
+            PlannedDrill(d.feature, d.scenario, "destructive" in d.tags, d.pods_share, RESILIENCE in d.tags)
+            for d in drill_list
+        ),
         regions=tuple(sorted(region.name for region in environment.regions.values() if region.role in roles)),
         namespaces=tuple(sorted(namespaces.union(*(drill.namespaces for drill in drill_list)))),
         longest_s=environment.guard.max_duration_s,
@@ -125,23 +123,40 @@ def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Pa
     )
 
 
-def drills(features: Path, only: Sequence[str] = ()) -> list[Drill]:
-    """The scenarios that a run would drill.
+def drills(features: Path) -> list[Drill]:
+    """All scenarios.
 
     Raises:
         PlanError: When a file is no feature, or a tag that says how far a drill reaches cannot be understood.
     """
     found: list[Drill] = []
     for path in sorted(features.rglob("*.feature")):
-        if not only or path.stem in only:
-            try:
-                document = cast("Mapping[str, Any]", Parser().parse(path.read_text(encoding="utf-8")))
-            except (GherkinError, OSError, ValueError) as error:
-                raise PlanError(f"{path}: is no feature that can be read: {error}") from error
-            found += _scenarios(path.stem, document["feature"] or {"children": (), "tags": ()})
+        try:
+            document = cast("Mapping[str, Any]", Parser().parse(path.read_text(encoding="utf-8")))
+        except (GherkinError, OSError, ValueError) as error:
+            raise PlanError(f"{path}: is no feature that can be read: {error}") from error
+        found += _scenarios(path.stem, document["feature"] or {"children": (), "tags": ()})
     for drill in found:
         _check_reach(drill)
     return found
+
+
+def chosen(drill_list: Iterable[Drill], environment: Environment, only: Collection[str]) -> list[Drill]:
+    """Those that a run drills: see `is_drilled`."""
+    return [drill for drill in drill_list if is_drilled(drill.feature, drill.tags, environment, only)]
+
+
+def is_drilled(feature: str, tags: Collection[str], environment: Environment, only: Collection[str]) -> bool:
+    """Whether a scenario is of these features or classes; when none is named, what an environment offers is drilled.
+
+    Faults are made only where they are asked for. A recovery needs an environment that says how it is recovered, and
+    checks of a pipeline need one that names its own.
+    """
+    if only:
+        return feature in only or (RESILIENCE in tags and RESILIENCE in only)
+    if RESILIENCE in tags or (feature == PIPELINE and environment.pipeline is None):
+        return False
+    return RECOVERY not in tags or (environment.recovery is not None and LOSS not in tags)
 
 
 def unplanned(drill_list: Sequence[Drill], collected: Iterable[tuple[str, str]]) -> list[str]:
@@ -184,20 +199,13 @@ def feasibility(environment: Environment) -> list[Feasibility]:
     ]
 
 
-def touched(environment: Environment) -> list[str]:
-    """What a run would change, in sentences."""
+def touched(environment: Environment, drill_list: Iterable[Drill] = ()) -> list[str]:
+    """What a run of these drills would change, in sentences."""
     releases, route = environment.releases, environment.router
     region = environment.primary.name
     names = ", ".join(releases.release.format(slot=slot) for slot in route.backends)
     requests = 2 * environment.load.rate_hz
-    recovery = environment.recovery
-    recovered: list[str] = []
-    if recovery is not None:
-        recovered = [
-            f"{name}: namespace {recovery.namespace}: the database is ordered, stopped, started and promoted, what the "
-            "drills lose is lost, and the public's name and the application's database are led there and back"
-            for name in environment.regions
-        ]
+    tags = {tag for drill in drill_list for tag in drill.tags}
     return [
         f"{region}: Helm releases {names} in namespace {releases.namespace}: one into the idle slot and out again",
         f"{region}: HTTPRoute {route.namespace}/{route.route}: the weights of its last rule are switched and put back",
@@ -206,8 +214,28 @@ def touched(environment: Environment) -> list[str]:
             f"{environment.public_url}: {requests:g} metered requests a second, {environment.load.analysts} analysts "
             f"and {environment.load.collectors} collectors; the events that they store stay"
         ),
-        *recovered,
+        *(_recovered(environment) if RECOVERY in tags else ()),
+        *(_hit(environment, region) if RESILIENCE in tags else ()),
     ]
+
+
+def _recovered(environment: Environment) -> Iterator[str]:
+    """What a recovery changes, which an environment that does not say how it is recovered cannot have."""
+    if environment.recovery is not None:
+        for name in environment.regions:
+            yield (
+                f"{name}: namespace {environment.recovery.namespace}: the database is ordered, stopped, started and "
+                "promoted, and the public's name and the application's database are led there and back"
+            )
+
+
+def _hit(environment: Environment, region: str) -> Iterator[str]:
+    """What faults may hit, and where they have nothing to hit."""
+    settings = environment.faults or FaultSettings()
+    for fault in CATALOGUE.values():
+        missing = [f"faults.{key}" for key in fault.needs if not getattr(settings, key)]
+        told = "not made, for want of " + " and ".join(missing) if missing else f"for at most {fault.longest_s:g} s"
+        yield f"{region}: {fault.sentence}: {told}"
 
 
 def _scenarios(stem: str, node: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[Drill]:
@@ -222,7 +250,7 @@ def _scenarios(stem: str, node: Mapping[str, Any], above: tuple[str, ...] = ()) 
             for more, rows in tables:
                 found = (*tags, *_tags(scenario), *more)
                 for _ in range(rows):
-                    yield Drill(stem, scenario["name"], tuple(filter(_is_requirement, found)), found)
+                    yield Drill(stem, scenario["name"], tuple(filter(is_requirement, found)), found)
 
 
 def _check_reach(drill: Drill) -> None:
@@ -253,7 +281,12 @@ def _sources_sha256(environment: Environment, features: Path) -> str:
     return digest.hexdigest()
 
 
-def _is_requirement(tag: str) -> bool:
+def says_how_far(tag: str) -> bool:
+    """Whether a tag is about how far a drill reaches."""
+    return any(re.fullmatch(right, tag) for right in _REACH.values())
+
+
+def is_requirement(tag: str) -> bool:
     """Ids of promises have capital letters and a number: `DEP-2.1`."""
     return re.fullmatch(r"[A-Z]+-\d+\.\d+", tag) is not None
 

@@ -111,7 +111,7 @@ def learn_environment_file(path: Path, content: object) -> None:
     secrets: set[str] = {secret for value in secrets_in.texts(document) for secret in secrets_in.of_url(value)}
     for region in secrets_in.mapping(document.get("regions")).values():
         access = secrets_in.mapping(region)
-        for name in ("kubeconfig", "verify_kubeconfig"):
+        for name in ("kubeconfig", "verify_kubeconfig", "resilience_kubeconfig"):
             _known.follow(path.parent / str(access.get(name, "")))
     for name in secrets_in.items(secrets_in.mapping(document.get("releases")).get("values")):
         secrets |= set(secrets_in.of_values(secrets_in.yaml(path.parent / str(name))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from drillbook.twin import pki
 from drillbook.twin.kubectl import ClusterError, Kubectl
@@ -19,8 +19,8 @@ NAMESPACE = "drillbook"
 TOKEN_LASTS_H = 24
 """A night's runs, and not a week's. Each `twin up` makes a new one."""
 
-Account = Literal["verify", "release"]
-ACCOUNTS: tuple[Account, ...] = ("verify", "release")
+Account = Literal["verify", "release", "resilience"]
+ACCOUNTS: tuple[Account, ...] = ("verify", "release", "resilience")
 
 _WITHIN_S = 60
 
@@ -33,13 +33,28 @@ def install(region: Region, helm: Path, kubectl: Kubectl, chart: Path) -> None:
     """
     command = [
         str(helm), "upgrade", "--install", "drillbook", str(chart), f"--namespace={NAMESPACE}", "--history-max=3",
-        f"--kubeconfig={region.kubeconfig}", f"--timeout={_WITHIN_S}s", "--set=accounts.recovery=true",
+        f"--kubeconfig={region.kubeconfig}", f"--timeout={_WITHIN_S}s", "--values=-",
     ]  # fmt: skip
-    done = subprocess.run(command, text=True, capture_output=True, timeout=_WITHIN_S + 30, check=False)
+    done = subprocess.run(
+        command, input=json.dumps(values(region)), text=True, capture_output=True, timeout=_WITHIN_S + 30, check=False
+    )
     if done.returncode != 0:
         raise ClusterError(f"installing the harness' accounts in {region.name} failed: {done.stderr.strip()}")
     for account in ACCOUNTS:
         write_kubeconfig(region, account, token(kubectl, account))
+
+
+def values(region: Region) -> dict[str, Any]:
+    """Of the harness' chart: faults may hit what environments/twin.yaml names."""
+    return {
+        "accounts": {"recovery": True, "resilience": True},
+        "resilience": {
+            "pods": {"analytics": ["kill", "evict"], "gateway": ["kill", "evict"], "data": ["kill"]},
+            "deployments": {"kube-system": ["coredns"]},
+            "helpers": {"analytics": ["press"]},
+            "nodes": [worker.name for worker in region.workers],
+        },
+    }
 
 
 def token(kubectl: Kubectl, account: Account, hours: float = TOKEN_LASTS_H) -> str:

@@ -126,7 +126,7 @@ class Region:
         return state_directory() / "kubeconfig" / f"{self.name}.yaml"
 
     def account_kubeconfig(self, account: str) -> Path:
-        """The kubeconfig of one of the harness' accounts, `verify` or `release`."""
+        """The kubeconfig of one of the harness' accounts, for example `release`."""
         return state_directory() / "kubeconfig" / f"{self.name}-{account}.yaml"
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _STOP_DEADLINE_S = 20.0
 _START_DEADLINE_S = 20.0
+_BOOT = "boot.sh"
 
 
 class MachineError(Exception):
@@ -77,10 +78,26 @@ def start(machine: Machine, programs: Sequence[Program], binds: Sequence[Bind] =
     machine.directory.mkdir(parents=True, exist_ok=True)
     (machine.directory / "log").mkdir(exist_ok=True)
     path.write_text(configuration)
-    script = machine.directory / "boot.sh"
-    script.write_text(_boot_script(machine, binds))
+    (machine.directory / _BOOT).write_text(_boot_script(machine, binds))
     for bind in binds:
         bind.source.mkdir(parents=True, exist_ok=True)
+    boot(machine)
+
+
+def boot(machine: Machine) -> None:
+    """Start a machine again as it was started last; one that runs is left alone.
+
+    Raises:
+        MachineError: When it was never started, or does not come up in 20 s.
+    """
+    if is_running(machine):
+        return
+    script = machine.directory / _BOOT
+    if not script.is_file():
+        msg = f"machine {machine.name} was never started; bring the twin up first"
+        raise MachineError(msg)
+    # What the last start left: by it nobody could tell that this one is done.
+    (machine.directory / "supervisor.sock").unlink(missing_ok=True)
     # `setsid --fork` leaves at once: the machine is no child of whoever brings the twin up, and outlives it.
     command = [
         "setsid", "--fork", "nsenter", f"--net=/run/netns/{machine.namespace}", "--",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from drillbook.twin import accounts, backups, services
+from drillbook.twin import accounts, backups, fault_credentials, services
 from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
 from drillbook.twin.layout import PUBLIC_NAME, state_directory
@@ -98,6 +98,9 @@ def _install_platform(
     }
     _helm(profile, region, built, "platform", values)
     accounts.install(region, built.helm, kubectl, SYSTEM / "charts" / "drillbook")
+    if region is primary:
+        address = f"{primary.workers[0].address}:{_NODE_PORTS['database']}"
+        fault_credentials.write_database(address, credentials["app"])
 
 
 def _back_up(profile: Profile, primary: Region, built: Built) -> None:
@@ -182,6 +185,10 @@ def _open_vault(region: Region, built: Built) -> None:
     if health["sealed"]:
         key = json.loads(path.read_text())["keys"][0]
         requests.put(f"{url}/unseal", json={"key": key}, timeout=30).raise_for_status()
+    if region.role == "primary":
+        wait_until(lambda: _silence(f"{url}/health"), deadline_s=60)
+        made = json.loads(path.read_text())
+        fault_credentials.write_vault(url, made["root_token"], made["keys"][0])
 
 
 def _silence(url: str) -> str:

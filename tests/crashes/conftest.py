@@ -143,6 +143,7 @@ class Twin:
         )
         if not blue["status"].get("readyReplicas") == blue["spec"]["replicas"] == 2:
             differences.append(f"blue has {blue['status'].get('readyReplicas')} of {blue['spec']['replicas']} pods")
+        differences += self.left_by_faults()
         documents = self.kubectl("get", "configmaps", "-n", "drillbook", "-o", "name").split()
         differences += [name for name in documents if "undo-" in name]
         differences += [
@@ -167,6 +168,18 @@ class Twin:
         except subprocess.CalledProcessError as error:
             said = error.stderr
         return f"{said.strip()} {orders}".strip()
+
+    def left_by_faults(self) -> list[str]:
+        """Nodes that take no pods, a DNS that is not asked for, and pods that only drills make."""
+        nodes = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
+        found = [f"node {node['metadata']['name']} is cordoned" for node in nodes if node["spec"].get("unschedulable")]
+        dns = json.loads(self.kubectl("get", "deployment", "coredns", "-n", "kube-system", "-o", "json"))
+        if not dns["status"].get("readyReplicas") == dns["spec"]["replicas"] == 1:
+            found.append(f"DNS has {dns['status'].get('readyReplicas')} of {dns['spec']['replicas']} pods")
+        helpers = self.kubectl(
+            "get", "pods", "-A", "-l", "app.kubernetes.io/name=drillbook-fault", "-o", "name"
+        ).split()
+        return [*found, *helpers]
 
     @property
     def clean(self) -> bool:

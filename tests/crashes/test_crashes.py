@@ -26,6 +26,12 @@ SCENARIOS = (
     "taken_back_by_itself and fails",
     SWITCH,
 )
+FAULTS = (
+    "pod_killed", "node_drained", "gateway_pod_killed", "dns_stopped", "connections_used_up", "vault_sealed",
+    "processor_wanted", "link_cut",
+)  # fmt: skip
+"""Features whose faults are made in steady state, and the run is killed."""
+
 PARTS: tuple[tuple[str, ...], ...] = (
     ("runner",),
     ("experiment",),
@@ -52,7 +58,13 @@ class Case:
 
 
 def kill(
-    start: Callable[..., Run], twin: Twin, scenario: str, parts: tuple[str, ...], boundary: int, *, after_s: float = 0.0
+    start: Callable[..., Run],
+    twin: Twin,
+    scenario: str,
+    parts: tuple[str, ...],
+    boundary: int,
+    *more: str,
+    after_s: float = 0.0,
 ) -> Case:
     """Start, kill at the boundary, wait until the platform is as it was; an end of its own is waited for.
 
@@ -62,9 +74,10 @@ def kill(
         scenario: Which one is drilled.
         parts: What is killed.
         boundary: When.
+        more: Arguments of the run.
         after_s: So much later, in the middle of a change that takes its time.
     """
-    run = start(scenario)
+    run = start(scenario, *more)
     run.wait_for_boundary(boundary)
     run.wait_for_parts(parts)
     time.sleep(after_s)
@@ -107,6 +120,16 @@ def test_what_is_killed_is_put_back(start, twin, parts, boundary):
 def test_a_switch_of_the_database_that_dies_half_way_is_put_back(start, twin, parts, after_s):
     case = kill(start, twin, SWITCH, parts, 1, after_s=after_s)
     print(f"{case} ({after_s:g} s into the switch)")
+    assert not case.wrong, case
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [("runner",), ("experiment",), ("runner", "watchdog")], ids="+".join)
+@pytest.mark.parametrize("boundary", [1, 2], ids=["meant", "made"])
+@pytest.mark.parametrize("feature", FAULTS)
+def test_a_fault_of_a_run_that_is_killed_is_undone(start, twin, feature, parts, boundary):
+    case = kill(start, twin, "steady", parts, boundary, f"--only={feature}")
+    print(case)
     assert not case.wrong, case
 
 

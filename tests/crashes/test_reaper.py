@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ruamel.yaml import YAML
 
-from drillbook.twin import images
+from drillbook.twin import accounts, images
 from drillbook.twin.layout import CLIENT, PROFILES, state_directory
 from tests.crashes.conftest import PROJECT
 
@@ -36,15 +37,17 @@ def reaper(tmp_path: Path) -> Generator[None]:
     seen = tmp_path / "twin.yaml"
     with seen.open("w") as file:
         yaml.dump(environment, file)
+    others = tmp_path / "values.json"
+    others.write_text(json.dumps(accounts.values(PROFILES["staging"].regions[0])))
     chart = PROJECT / "system" / "charts" / "drillbook"
     helm(
         "upgrade", "--install", "drillbook", str(chart), "--set=reaper.enabled=true",
         f"--set=reaper.image={images.reaper().reference}", "--set=reaper.environmentName=twin",
-        f"--set-file=reaper.environment={seen}", "--set=accounts.recovery=true",
+        f"--set-file=reaper.environment={seen}", f"--values={others}",
     )  # fmt: skip
     yield
     # The accounts of the same chart stay: the harness runs under them.
-    helm("upgrade", "drillbook", str(chart), "--reset-values", "--wait", "--set=accounts.recovery=true")
+    helm("upgrade", "drillbook", str(chart), "--reset-values", f"--values={others}", "--wait")
 
 
 def helm(*arguments: str) -> str:

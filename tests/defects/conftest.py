@@ -124,6 +124,7 @@ def drilled(tmp_path: Path) -> Callable[..., Outcome]:
         release: Mapping[str, object] | None = None,
         change: Callable[[dict[str, Any]], None] | None = None,
         sabotage: Callable[[Saboteur], None] | None = None,
+        only: str = "",
     ) -> Outcome:
         environment = _environment(tmp_path, release or {}, change)
         runs = tmp_path / "runs"
@@ -133,7 +134,7 @@ def drilled(tmp_path: Path) -> Callable[..., Outcome]:
             threading.Thread(target=_guarded, args=(sabotage, Saboteur(runs), errors), daemon=True).start()
         command = [
             sys.executable, "-m", "pytest", "features", "-q", f"--environment={environment}", f"--runs={runs}",
-            "-k", scenario, "--lock-wait=120",
+            "-k", scenario, "--lock-wait=120", f"--only={only}",
         ]  # fmt: skip
         done = subprocess.run(
             command, cwd=PROJECT, capture_output=True, text=True, timeout=_DRILL_DEADLINE_S, check=False

@@ -86,12 +86,15 @@ def granted(account: str) -> dict[str, list[dict[str, Any]]]:
     rendered = subprocess.run(
         [
             str(state_directory() / "bin" / "helm"), "template", "drillbook", str(CHART), "--namespace=drillbook",
-            "--kube-version=1.34.0", "--set=accounts.recovery=true",
+            "--kube-version=1.34.0", "--values=-",
         ],
-        capture_output=True, text=True, timeout=60, check=True,
+        input=json.dumps(accounts.values(REGION)), capture_output=True, text=True, timeout=60, check=True,
     ).stdout  # fmt: skip
     objects = [found for found in YAML(typ="safe", pure=True).load_all(rendered) if found]
-    assert not [found for found in objects if found["kind"].startswith("Cluster")]
+    # Nodes belong to no namespace; who may drain them is bound to their names.
+    wide = [found for found in objects if found["kind"].startswith("Cluster")]
+    assert {found["metadata"]["name"] for found in wide} == {"drillbook-resilience"}
+    assert all(rule["resourceNames"] for found in wide for rule in found.get("rules", ()))
     bound = {
         (found["metadata"]["namespace"], found["roleRef"]["name"])
         for found in objects
@@ -206,6 +209,18 @@ REFUSED = {
         ("create", "rolebinding", OURS, "-n", "analytics", "--role=drillbook-release", "--user=me"),
         ("create", "clusterrolebinding", OURS, "--clusterrole=cluster-admin", "--user=me"),
         ("get", "pods", "-n", "analytics", "--as=system:admin"),
+    ],
+    "resilience": [
+        ("get", "secrets", "-n", "analytics"),
+        ("get", "secrets", "-n", "data"),
+        ("get", "nodes"),
+        ("delete", "node", "use1-n1", "--dry-run=server"),
+        ("delete", "pod", "--all", "-n", "monitoring", "--dry-run=server"),
+        ("delete", "pod", "--all", "-n", "kube-system", "--dry-run=server"),
+        ("scale", "deployment/scoring", "--replicas=0", "-n", "analytics"),
+        ("delete", "deployment", "coredns", "-n", "kube-system", "--dry-run=server"),
+        ("create", "configmap", OURS, "-n", "drillbook"),
+        ("create", "token", "drillbook-release", "-n", "drillbook"),
     ],
 }
 

@@ -66,7 +66,7 @@ def application(settings: Settings, state: State) -> ASGIApp:
     api = FastAPI(
         title="analytics", version=settings.release.version, lifespan=_lifespan(settings, state, store, scoring)
     )
-    _add_health(api, settings, state, store, scoring)
+    _add_health(api, settings, mischief, state, store, scoring)
     _add_events(api, metrics, mischief, store)
     _add_aggregates(api, settings, metrics, mischief, store)
     _add_scores(api, scoring)
@@ -96,7 +96,9 @@ def _lifespan(
     return lifespan
 
 
-def _add_health(api: FastAPI, settings: Settings, state: State, store: EventStore, scoring: ScoringService) -> None:
+def _add_health(  # noqa: PLR0917 - what readiness depends on
+    api: FastAPI, settings: Settings, mischief: Mischief, state: State, store: EventStore, scoring: ScoringService
+) -> None:
     @api.get("/healthz")
     async def healthz() -> JSONResponse:
         """The process is alive; says nothing of its dependencies, so that their outage restarts nobody."""
@@ -123,6 +125,8 @@ def _add_health(api: FastAPI, settings: Settings, state: State, store: EventStor
             reasons.append("The start is not finished.")
         if state.draining:
             reasons.append("The process is about to end.")
+        if mischief.flaps():
+            reasons.append("This release has the defect that it denies its readiness now and then.")
         ready = not reasons or bool(settings.defects.ready_lies)
         return JSONResponse(
             {

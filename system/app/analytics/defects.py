@@ -1,7 +1,7 @@
 """What a bad release does wrong, on purpose, so that every check of the harness can be seen failing.
 
 Health and readiness checks stay clean whatever is switched on (`DEFECT_READY_LIES` makes them cleaner than they should
-be): only a look at real traffic finds these.
+be), but for `DEFECT_READY_FLAPS_MS`: only a look at real traffic finds the others.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class Defects:
         wrong_aggregates: Share of aggregates that are wrong (`DEFECT_WRONG_AGGREGATES`, 0 to 1).
         lose_writes: Share of new events acknowledged but not stored (`DEFECT_LOSE_WRITES`, 0 to 1).
         ready_lies: `/readyz` answers 200 whatever is true (`DEFECT_READY_LIES`, 1 for yes).
+        ready_flaps_ms: Milliseconds for which `/readyz` answers 503, out of every three times as many, from as many
+            after the start on (`DEFECT_READY_FLAPS_MS`).
         startup_ms: Milliseconds after the start in which the API answers 503 (`DEFECT_STARTUP_MS`).
         min_rps: The defects of answers show only while this process gets at least so many API requests a second
             (`DEFECT_MIN_RPS`): a fault of load, which a smoke check does not find.
@@ -35,6 +37,7 @@ class Defects:
     wrong_aggregates: float = 0.0
     lose_writes: float = 0.0
     ready_lies: float = 0.0
+    ready_flaps_ms: float = 0.0
     startup_ms: float = 0.0
     min_rps: float = 0.0
 
@@ -80,6 +83,11 @@ class Mischief:
     _count: int = 0
     _previous: int = 0
     _random: random.Random = field(default_factory=random.Random)
+    _began_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Not all of a release flap at the same time: users may be served all along, and only readiness tells.
+        self._began_s = time.monotonic() - self._random.random() * self.defects.ready_flaps_ms / 1000
 
     def count_request(self) -> None:
         """Take note of one API request."""
@@ -88,6 +96,11 @@ class Mischief:
             self._previous = self._count if second == self._second + 1 else 0
             self._second, self._count = second, 0
         self._count += 1
+
+    def flaps(self) -> bool:
+        """Whether readiness is denied now."""
+        length_s = self.defects.ready_flaps_ms / 1000
+        return length_s > 0 and (time.monotonic() - self._began_s) % (3 * length_s) >= 2 * length_s
 
     def _under_load(self) -> bool:
         return max(self._count, self._previous) >= self.defects.min_rps

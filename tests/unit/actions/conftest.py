@@ -43,6 +43,7 @@ class World:
     prometheus_up: bool = True
     targets: tuple[str, ...] = ("green-1", "green-2")
     calls: list[str] = field(default_factory=list)
+    ready_since: dict[str, str] = field(default_factory=dict)
 
     # Clock.
     def now(self) -> float:
@@ -82,7 +83,8 @@ class World:
     def slot(self, slot):
         version = self.slots[slot]
         pods = (f"{slot}-1", f"{slot}-2") if version else ()
-        return SlotStatus(slot, version, len(pods), len(pods), pods, pods)
+        since = self.ready_since if slot == "green" else {}
+        return SlotStatus(slot, version, len(pods), len(pods), pods, pods, ready_since=since)
 
     def get(self, path, *, headers=None, timeout_s=5.0):
         slot = (headers or {}).get("X-Slot", self.live)

@@ -7,6 +7,7 @@ import pytest
 from drillbook import activities
 from drillbook.activities import Halted
 from drillbook.domain.measurement import Window
+from drillbook.ports import Unreachable
 from probes import story
 
 GREEN = {"blue": 0, "green": 100}
@@ -128,3 +129,46 @@ def test_a_slot_that_prometheus_does_not_see_gets_no_traffic_and_is_not_waited_f
     assert world.weights == BLUE
     told = [event.text for event in story.of(drill.events(), "await_telemetry") if event.kind == "note"]
     assert told[0] == "Prometheus scrapes 1 of 2 pods of slot green"
+
+
+def readiness(drill):
+    return story.pods_that_flapped(drill.events(), Window(0.0, 1.0)).interval
+
+
+def test_pods_that_stay_ready_while_they_are_watched_are_told_as_such(world, drill) -> None:
+    world.ready_since = {"green-1": "10:00", "green-2": "10:01"}
+    cut_over()
+    assert (readiness(drill).low, readiness(drill).high) == (0, 0)
+
+
+@pytest.mark.parametrize("later", [{"green-1": "10:00", "green-2": "10:05"}, {"green-1": "10:00"}])
+def test_a_pod_that_stopped_being_ready_is_told_whether_or_not_it_is_ready_again(world, drill, later) -> None:
+    world.ready_since = {"green-1": "10:00", "green-2": "10:01"}
+    switch()
+    sleep = world.sleep
+
+    def sleep_and_flap(seconds: float) -> None:
+        sleep(seconds)
+        world.ready_since = later
+
+    world.sleep = sleep_and_flap
+    assert activities.watch_release("1.1.0")["ruling"] == "keep"
+    assert readiness(drill).low == 1
+
+
+def test_readiness_that_nobody_could_look_at_is_measured_by_nothing(world, drill, monkeypatch) -> None:
+    world.ready_since = {"green-1": "10:00"}
+    switch()
+    looks = iter([None])
+
+    def away(slot):
+        if next(looks, "away") == "away":
+            raise Unreachable("the cluster does not answer")
+        return type(world).slot(world, slot)
+
+    monkeypatch.setattr(world, "slot", away)
+    activities.watch_release("1.1.0")
+    assert readiness(drill) is None
+    assert [event.text for event in story.of(drill.events(), "readiness")] == [
+        "nobody can tell whether the pods of slot green were ready all along: the cluster does not answer"
+    ]

@@ -71,7 +71,7 @@ def test_the_twins_own_file_is_read(tmp_path):
         (("for: 20 s", "for: 300 ms"), "guard.burn.for is 300 ms, and should be 1 s to 600 s"),
         (("for: 20 s", "for: 1 h"), "guard.burn.for is 1 h, and should be 1 s to 600 s"),
         (("pods_share: 0.5", "regions: [us-est-1]"), "there is no region 'us-est-1'; did you mean 'us-east-1'?"),
-        (("namespaces: [analytics, data]", "namespaces: analytics"), 'guard.namespaces is "analytics"'),
+        (("namespaces: [analytics, data,", "namespaces: analytics #"), 'guard.namespaces is "analytics"'),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_its_place_and_what_is_right(tmp_path, change, expected):

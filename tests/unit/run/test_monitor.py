@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.domain.environment import GuardSettings
+from drillbook.domain.fault import CATALOGUE, OpenFault
 from drillbook.domain.guard import AllowedHours, Burn
 from drillbook.drivers.live import LiveRecord
 from drillbook.ports import Unreachable
@@ -60,10 +61,10 @@ class Told:
 def watch():
     made = []
 
-    def start(*, serving=lambda: (2, 2), live=list, now=lambda: NOW_S, until_s=float("inf"), **settings):
+    def start(*, serving=lambda: (2, 2), live=list, now=lambda: NOW_S, until_s=float("inf"), faults=tuple, **settings):
         guard = GuardSettings(**{"max_duration_s": 1800.0, **settings})
         where = SimpleNamespace(file=Path("prod.yaml"), guard=guard)
-        made.append(Monitor(where, serving, live, now, Told(), until_s))
+        made.append(Monitor(where, serving, live, now, Told(), until_s, faults))
         made[-1].start()
         return made[-1]
 
@@ -110,6 +111,38 @@ def test_hours_that_end(watch):
 
 def test_an_approval_that_ends(watch):
     assert watch(until_s=NOW_S - 1).stop.first() == "the run's approval has ended"
+
+
+def test_a_fault_that_is_there_for_too_long(watch):
+    since_s = NOW_S - CATALOGUE["kill-pod"].longest_s
+    assert watch(faults=lambda: [OpenFault(CATALOGUE["kill-pod"], since_s)]).lives() == ""
+    late = watch(faults=lambda: [OpenFault(CATALOGUE["kill-pod"], since_s - 0.1)])
+    assert late.stop.first() == "the fault kill-pod has been there for longer than 120 s, its longest life"
+
+
+def test_while_a_fault_is_there_as_many_pods_may_be_away_as_the_guard_says_for_that(watch):
+    there = [OpenFault(CATALOGUE["kill-gateway-pod"], NOW_S)]
+    limits = {"pods_share": 0.5, "resilience_pods_share": 1.0, "serving": lambda: (0, 2)}
+    assert watch(faults=lambda: there, **limits).pods() == ""
+    assert "(50%) are away" in watch(**limits).stop.first()
+    assert "(50%) are away" in watch(faults=lambda: there, **{**limits, "resilience_pods_share": None}).stop.first()
+
+
+def test_while_a_fault_is_there_users_may_be_answered_as_the_guard_says_for_that_and_it_counts_no_more_after(watch):
+    there = [[OpenFault(CATALOGUE["kill-gateway-pod"], NOW_S)]]
+    limits = {"burn": BURN, "resilience_burn": Burn(0.9, 4.0), "faults": lambda: there[0]}
+    looking = watch(live=answers(1, 2), **limits)
+    assert looking.burn() == ""
+    there[0] = []
+    assert looking.burn() == "", "what users had of the fault was allowed"
+    looking.live = answers(1, 2)
+    assert "(50%" in looking.burn() or "50% bad answers" in looking.burn()
+
+
+def test_a_fault_that_is_worse_for_users_than_allowed(watch):
+    there = [OpenFault(CATALOGUE["kill-gateway-pod"], NOW_S)]
+    looking = watch(live=answers(0, 2), burn=BURN, resilience_burn=Burn(0.9, 4.0), faults=lambda: there)
+    assert "more than 90% bad answers for 4 s" in looking.stop.first()
 
 
 def test_too_many_pods_that_are_away(watch):

@@ -100,12 +100,12 @@ def test_a_recovery_is_offered_where_the_environment_has_one_or_by_its_name(proj
     assert tagged
     without = replace(environment, recovery=None)
     having = replace(environment, recovery=SimpleNamespace(namespace="data"))
-    assert planning.offered(drills, without) == [drill for drill in drills if drill not in tagged]
-    assert planning.offered(drills, without, ["nested"]) == drills
-    assert planning.offered(drills, having) == drills
+    assert planning.chosen(drills, without, []) == [drill for drill in drills if drill not in tagged]
+    assert planning.chosen(drills, without, ["nested"]) == drills
+    assert planning.chosen(drills, having, []) == drills
     lossy = written(project, NESTED.replace("@DEP-1.1", "@recovery @loss"))
-    assert "loss" not in {tag for drill in planning.offered(lossy, having) for tag in drill.tags}
-    assert planning.offered(lossy, having, ["nested"]) == lossy
+    assert "loss" not in {tag for drill in planning.chosen(lossy, having, []) for tag in drill.tags}
+    assert planning.chosen(lossy, having, ["nested"]) == lossy
     assert planning.run_plan(having, drills, project / "features").namespaces == ("analytics", "data")
     assert planning.run_plan(without, drills, project / "features").namespaces == ("analytics",)
 
@@ -155,3 +155,25 @@ def test_what_was_stopped_early_says_nothing_about_how_long_a_drill_takes(projec
             json.dumps({"scenario": "Plain", "verdict": verdict, "started_s": 100, "finished_s": 100 + seconds})
         )
     assert planning.expected_s(drills, tmp_path / "runs") == 41.0
+
+
+def test_a_plan_with_faults_says_which_are_made_for_how_long_and_which_are_not():
+    faults = planning.chosen(planning.drills(DIRECTORY.parent / "features"), TWIN, ["resilience"])
+    assert len(faults) == 28
+    told = planning.touched(TWIN, faults)
+    assert "us-east-1: a node is drained: for at most 240 s" in told
+    assert "us-east-1: the database's disk is filled: not made, for want of faults.disk" in told
+    bare = planning.touched(replace(TWIN, faults=None), faults)
+    assert "us-east-1: a node is drained: not made, for want of faults.nodes and faults.evict" in bare
+    assert not any("drained" in sentence for sentence in planning.touched(TWIN))
+
+
+def test_faults_are_drilled_only_where_they_are_asked_for():
+    everything = planning.drills(DIRECTORY.parent / "features")
+    unasked = planning.chosen(everything, TWIN, [])
+    assert unasked
+    assert not any("resilience" in drill.tags for drill in unasked)
+    assert {drill.feature for drill in planning.chosen(everything, TWIN, ["pod_killed", "cutover"])} == {
+        "pod_killed",
+        "cutover",
+    }

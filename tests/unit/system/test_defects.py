@@ -55,3 +55,15 @@ def test_a_defect_of_load_waits_for_load_and_ends_with_it(clock: _Clock) -> None
 def test_lying_about_readiness_is_no_defect_of_answers() -> None:
     assert not Defects(ready_lies=1, startup_ms=1000).of_answers
     assert Defects(lose_writes=0.1).of_answers
+
+
+def test_readiness_that_flaps_is_denied_for_a_third_of_the_time_and_not_at_the_start(clock: _Clock) -> None:
+    began_s = clock.now_s
+    mischief = Mischief(Defects(ready_flaps_ms=4000))
+    denied = []
+    for step in range(1, 481):
+        clock.now_s = began_s + step / 10
+        denied.append(mischief.flaps())
+    assert not any(denied[:40]), "it is ready when it starts"
+    assert 140 <= sum(denied) <= 180
+    assert not Mischief(Defects()).flaps()

@@ -1,0 +1,20 @@
+@resilience @ENV-2.2 @pods-100 @namespace-data
+Feature: The database is restarted
+  Servers of databases crash and come back. While theirs is away users are refused, which has to be short, and
+  nothing that was acknowledged may be lost.
+
+  Background:
+    Given release 1.0.0 is live and healthy, and the other slot is empty
+    And analysts and collectors are on the platform, metered on new and on reused connections
+
+  Scenario Outline: The database is restarted
+    When the database is restarted <when>
+    Then the fault bit, and was undone within 60 s
+    And 50 % of requests were answered well while it lasted
+    And users had good service again within 30 s of the fault
+    And every acknowledged event is there, once and unchanged
+
+    Examples:
+      | when                            |
+      | in steady state                 |
+      | while release 1.1.0 is cut over |

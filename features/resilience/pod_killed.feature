@@ -1,0 +1,19 @@
+@resilience @ENV-2.2 @pods-50
+Feature: A pod of the service is killed
+  Pods end: nodes fail, kernels kill, people err. The others serve on meanwhile, and the lost one is replaced by itself.
+
+  Background:
+    Given release 1.0.0 is live and healthy, and the other slot is empty
+    And analysts and collectors are on the platform, metered on new and on reused connections
+
+  Scenario Outline: A serving pod is killed
+    When a serving pod is killed <when>
+    Then the fault bit, and was undone within 60 s
+    And 99 % of requests were answered well while it lasted
+    And users had good service again within 10 s of the fault
+    And every acknowledged event is there, once and unchanged
+
+    Examples:
+      | when                            |
+      | in steady state                 |
+      | while release 1.1.0 is cut over |

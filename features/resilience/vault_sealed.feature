@@ -1,0 +1,19 @@
+@resilience @ENV-2.2
+Feature: The vault is sealed
+  Secrets are read when a service starts; while the vault is sealed, what runs runs on.
+
+  Background:
+    Given release 1.0.0 is live and healthy, and the other slot is empty
+    And analysts and collectors are on the platform, metered on new and on reused connections
+
+  Scenario Outline: The vault is sealed
+    When the vault is sealed <when>
+    Then the fault bit, and was undone within 60 s
+    And 99 % of requests were answered well while it lasted
+    And users had good service again within 10 s of the fault
+    And every acknowledged event is there, once and unchanged
+
+    Examples:
+      | when                            |
+      | in steady state                 |
+      | while release 1.1.0 is cut over |

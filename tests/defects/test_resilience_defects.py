@@ -1,0 +1,79 @@
+"""Each promise about faults is seen broken: the right check fails, for the right reason, and the twin is put back."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = [pytest.mark.twin, pytest.mark.slow]
+PASS, FAIL, INCONCLUSIVE = 0, 1, 75
+STEADY = "steady"
+
+
+def put_back(outcome) -> bool:
+    return outcome.verdict_of("drill.") == {"PASS"}
+
+
+def unguarded(document):
+    """Else the guard sees that pods are away, and stops the drill before its checks do."""
+    document["guard"]["pods_share"] = 1.0
+
+
+def test_a_neighbour_without_a_limit_starves_the_others_and_is_found(drilled):
+    def unlimited(document):
+        document["faults"]["pressure"]["cpu"] = ""
+
+    outcome = drilled(STEADY, only="processor_wanted", change=unlimited)
+    assert outcome.code == FAIL, str(outcome)
+    assert "FAIL" in outcome.verdict_of("release.latency") | outcome.verdict_of("fault.availability"), str(outcome)
+    assert outcome.verdict_of("fault.bit") == {"PASS"}, str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+def test_a_readiness_that_flaps_is_found(drilled):
+    outcome = drilled("good_release", release={"defects.readyFlapsMs": 4000, "defects.minRps": 0}, change=unguarded)
+    assert outcome.code == FAIL, str(outcome)
+    assert "FAIL" in outcome.verdict_of("release.readiness"), str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+def test_a_gateway_that_nobody_replaces_is_found(drilled):
+    def keep_away(saboteur):
+        saboteur.after("injected", "kill-gateway-pod")
+        saboteur.kubectl("scale", "deployment", "traefik", "--namespace=gateway", "--replicas=0")
+        saboteur.after("intent", "lift_fault")
+        saboteur.kubectl("scale", "deployment", "traefik", "--namespace=gateway", "--replicas=1")
+
+    outcome = drilled(STEADY, only="gateway_pod_killed", change=lambda document: document["guard"].pop("burn"),
+                      sabotage=keep_away)  # fmt: skip
+    assert outcome.code == FAIL, str(outcome)
+    assert "FAIL" in outcome.verdict_of("fault.recovery"), str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+def test_a_fault_that_does_not_bite_proves_nothing(drilled):
+    def no_image(document):
+        document["faults"]["pressure"]["image"] = "registry.drillbook.test:5000/nobody-has-this:1"
+
+    outcome = drilled(STEADY, only="processor_wanted", change=no_image)
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert outcome.verdict_of("fault.bit") == {"INCONCLUSIVE"}, str(outcome)
+    assert "does not press yet" in outcome.output, str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+def test_a_fault_that_somebody_else_undoes_proves_nothing(drilled):
+    def uncordon(saboteur):
+        saboteur.after("observed", "drain-node")
+        for node in ("use1-n1", "use1-n2"):
+            saboteur.kubectl("uncordon", node)
+
+    outcome = drilled(STEADY, only="node_drained", sabotage=uncordon)
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert "did not last until it was to be lifted" in outcome.output, str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+def test_a_part_that_the_environment_does_not_name_is_not_proved(drilled):
+    outcome = drilled(STEADY, only="dns_stopped", change=lambda document: document["faults"].pop("dns"))
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert "needs faults.dns, which the environment defect lacks" in outcome.output, str(outcome)

@@ -1,0 +1,274 @@
+"""What can be taken away and given back: each pair by the requests that it makes, and by what it makes of answers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from recorded_api import RecordedApi, Right
+
+from drillbook.drivers.kubernetes_disk import BALLAST, FilledVolume
+from drillbook.drivers.kubernetes_helper import Helper
+from drillbook.drivers.kubernetes_pressure import Pressure
+from drillbook.drivers.kubernetes_stopped import StoppedDeployment
+from drillbook.drivers.vault_seal import SealedVault
+from drillbook.ports import Conflict, Unreachable
+from drillbook.twin import lost_machine, machines
+from drillbook.twin.layout import PROFILES
+
+SCALE = "/apis/apps/v1/namespaces/kube-system/deployments/coredns/scale"
+PODS = "/api/v1/namespaces/kube-system/pods"
+HELPERS = "/api/v1/namespaces/analytics/pods"
+HELPER, CLEANER = f"{HELPERS}/drillbook-fault", f"{HELPERS}/drillbook-fault-cleaner"
+
+
+def scaled(replicas, *, ready=0):
+    pods = [
+        {
+            "metadata": {"name": f"p{number}", "namespace": "kube-system", "uid": "u"}, "spec": {"containers": []},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+        }
+        for number in range(ready)
+    ]  # fmt: skip
+    return {f"GET {SCALE}": {"spec": {"replicas": replicas}}, f"GET {PODS}": {"items": pods}}
+
+
+def stopped(replicas, *, ready=0):
+    api = RecordedApi(scaled(replicas, ready=ready))
+    return api, StoppedDeployment(lambda: api, "kube-system", "coredns", "k8s-app=kube-dns")
+
+
+def test_a_deployment_is_stopped_and_started_with_as_many_pods_as_before():
+    api, pair = stopped(2, ready=2)
+    noted = pair.note()
+    assert pair.look(noted).well
+    pair.take()
+    assert api.bodies[-1] == {"spec": {"replicas": 0}}
+    api.answers.update(scaled(0, ready=1))
+    assert not pair.look({}).gone, "its last pod still answers"
+    api.answers.update(scaled(0))
+    assert pair.look({}).gone
+    pair.give_back(noted)
+    assert api.bodies[-1] == {"spec": {"replicas": 2}}
+    api.answers.update(scaled(2, ready=1))
+    assert not pair.look(noted).well
+    assert {(right.resource, right.verb, right.name) for right in api.rights} == {
+        ("deployments/scale", "get", "coredns"), ("deployments/scale", "patch", "coredns"), ("pods", "list", ""),
+    }  # fmt: skip
+
+
+def test_a_deployment_that_was_never_stopped_is_not_scaled_and_one_that_is_at_zero_not_taken():
+    api, pair = stopped(2)
+    pair.give_back({"replicas": 2})
+    assert {right.verb for right in api.rights} == {"get"}
+    with pytest.raises(Unreachable, match="is asked for no pod already"):
+        stopped(0)[1].note()
+
+
+def test_a_deployment_that_somebody_else_has_scaled_since_is_left():
+    api, pair = stopped(5)
+    with pytest.raises(Conflict, match="asked for 5 pods, where it had 2 before"):
+        pair.give_back({"replicas": 2})
+    assert {right.verb for right in api.rights} == {"get"}
+
+
+def helper_pod(phase="Running", *, ready=False, ended=(), node="n1"):
+    state = {"terminated": {"reason": ended[0], "exitCode": 137}} if ended else {"running": {}}
+    return {
+        "metadata": {"name": "drillbook-fault"}, "spec": {"containers": [], "nodeName": node},
+        "status": {
+            "phase": phase, "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [
+                {"name": "helper", "image": "i", "imageID": "i", "ready": ready, "restartCount": 0, "state": state}
+            ],
+        },
+    }  # fmt: skip
+
+
+def pressure(on, cpu="500m", **answers):
+    api = RecordedApi({f"GET {HELPER}": 404, **answers})
+    helper = Helper(lambda: api, "analytics", "drillbook-fault", "image", 180.0)
+    return api, Pressure(helper, on, "app=a,slot=blue", cpu, "128Mi")
+
+
+def test_a_neighbour_that_presses_has_limits_an_end_of_its_own_and_no_privilege():
+    api, pair = pressure("cpu")
+    assert pair.note() == {}
+    pair.take()
+    spec = api.bodies[-1]["spec"]
+    (container,) = spec["containers"]
+    assert container["resources"]["limits"] == {"cpu": "500m", "memory": "128Mi"}
+    assert spec["activeDeadlineSeconds"] == 180
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["automountServiceAccountToken"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    (term,) = spec["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["labelSelector"]["matchLabels"] == {"app": "a", "slot": "blue"}
+    assert api.rights[-1] == Right("analytics", "", "pods", "create", "")
+
+
+def test_without_a_limit_of_the_processor_the_memory_is_still_limited():
+    api, pair = pressure("cpu", cpu="")
+    pair.take()
+    assert api.bodies[-1]["spec"]["containers"][0]["resources"] == {
+        "limits": {"memory": "128Mi"}, "requests": {"cpu": "1", "memory": "16Mi"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("on", "pod", "gone"),
+    [
+        ("cpu", helper_pod(), False),
+        ("cpu", helper_pod(ready=True), True),
+        ("cpu", helper_pod("Pending", node=""), False),
+        ("memory", helper_pod(ready=True), False),
+        ("memory", helper_pod(ended=("OOMKilled",)), True),
+        ("memory", helper_pod(ended=("Error",)), False),
+    ],
+)
+def test_pressure_is_there_when_the_node_says_so(on, pod, gone):
+    _, pair = pressure(on, **{f"GET {HELPER}": pod})
+    look = pair.look({})
+    assert (look.gone, look.well) == (gone, False)
+    with pytest.raises(Unreachable, match="there is a pod analytics/drillbook-fault already"):
+        pair.note()
+
+
+def test_a_neighbour_that_is_gone_is_well_and_ending_it_twice_is_fine():
+    api, pair = pressure("memory", **{f"DELETE {HELPER}": 404, f"POST {HELPERS}": 409})
+    pair.take()
+    pair.give_back({})
+    assert pair.look({}).well
+    assert api.rights[-2] == Right("analytics", "", "pods", "delete", "drillbook-fault")
+
+
+def volume(**answers):
+    api = RecordedApi({f"GET {HELPER}": 404, f"GET {CLEANER}": 404, **answers})
+    helper = Helper(lambda: api, "analytics", "drillbook-fault", "image", 180.0)
+    return api, FilledVolume(helper, "data-0", 10001, 64, 2048, lambda _: None)
+
+
+def test_a_volume_is_filled_up_to_its_reserve_by_the_user_that_owns_it():
+    api, pair = volume()
+    pair.take()
+    spec = api.bodies[-1]["spec"]
+    assert spec["securityContext"]["runAsUser"] == 10001
+    assert spec["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "data-0"}
+    command = spec["containers"][0]["command"]
+    assert command[-3:] == [BALLAST, str(64 * 1048576), str(2048 * 1048576)]
+
+
+def test_a_volume_is_emptied_by_a_pod_that_says_so_after_the_filler_has_ended():
+    api, pair = volume(**{f"GET {CLEANER}": helper_pod("Succeeded")})
+    pair.give_back({})
+    verbs = [(right.verb, right.name) for right in api.rights]
+    assert verbs[0] == ("delete", "drillbook-fault")
+    assert verbs[1] == ("create", "")
+    assert verbs[-1] == ("delete", "drillbook-fault-cleaner")
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Pending"])
+def test_a_volume_whose_cleaner_does_not_succeed_is_not_given_back(phase):
+    _, pair = volume(**{f"GET {CLEANER}": helper_pod(phase)})
+    with pytest.raises(Unreachable, match=f"is not emptied: its cleaner is {phase}; delete {BALLAST}"):
+        pair.give_back({})
+
+
+def test_a_volume_is_full_when_its_node_found_it_full():
+    assert not volume(**{f"GET {HELPER}": helper_pod()})[1].look({}).gone
+    assert volume(**{f"GET {HELPER}": helper_pod(ready=True)})[1].look({}).gone
+    assert not volume(**{f"GET {CLEANER}": helper_pod()})[1].look({}).well
+    assert volume()[1].look({}).well
+
+
+def vault(server, *, sealed, key="key"):
+    """A vault that keeps its state, as the scripted server tells it."""
+    state = {"sealed": sealed}
+
+    def answer(asked):
+        if asked.path == "/v1/sys/seal":
+            state["sealed"] = asked.headers.get("x-vault-token") == "token" or state["sealed"]
+            return (204, {}, b"") if asked.headers.get("x-vault-token") == "token" else (403, {}, b"{}")
+        if asked.path == "/v1/sys/unseal":
+            if asked.json["key"] != "key":
+                return 400, {}, b"{}"
+            state["sealed"] = False
+        return 200, {}, json.dumps(state).encode()
+
+    server.answer = answer
+    return SealedVault(server.url, lambda: "token", lambda: key)
+
+
+def test_a_vault_is_sealed_and_opened(server):
+    pair = vault(server, sealed=False)
+    assert pair.note() == {}
+    assert pair.look({}).well
+    pair.take()
+    assert pair.look({}).gone
+    pair.give_back({})
+    assert pair.look({}).well
+    asked = len(server.asked)
+    pair.give_back({})
+    assert [one.path for one in server.asked[asked:]] == ["/v1/sys/seal-status"], "an open one is given no key"
+
+
+def test_a_vault_that_takes_no_order_or_no_key_is_said(server):
+    refusing = SealedVault(vault(server, sealed=False).url, lambda: "other", lambda: "key")
+    with pytest.raises(Unreachable, match=r"was not sealed \(403\): see what the token may do"):
+        refusing.take()
+    with pytest.raises(Unreachable, match=r"did not take the unseal key \(400\); open it by hand"):
+        vault(server, sealed=True, key="wrong").give_back({})
+
+
+def test_a_vault_is_not_sealed_without_the_key_that_opens_it(server):
+    def missing():
+        raise Unreachable("there is no credential at file:/nowhere")
+
+    pair = SealedVault(server.url, lambda: "token", missing)
+    with pytest.raises(Unreachable, match="there is no credential"):
+        pair.note()
+
+
+class Nodes:
+    """The control plane's word."""
+
+    def __init__(self, *, ready):
+        self.ready = ready
+
+    def node(self, name):
+        return type("Node", (), {"name": name, "ready": self.ready})()
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    running = {"it": True}
+    monkeypatch.setattr(machines, "is_running", lambda _machine: running["it"])
+    monkeypatch.setattr(machines, "stop", lambda _machine: running.update(it=False))
+    monkeypatch.setattr(machines, "boot", lambda _machine: running.update(it=True))
+    return running
+
+
+def test_a_machine_is_lost_when_its_control_plane_says_so_and_back_when_it_runs_and_is_well(machine):
+    worker = PROFILES["staging"].regions[0].workers[0]
+    seen, unseen = (lost_machine.LostMachine(worker, Nodes(ready=ready)) for ready in (False, True))
+    assert unseen.note() == {}
+    unseen.take()
+    assert machine == {"it": False}
+    assert (unseen.look({}).gone, unseen.look({}).well) == (False, False)
+    assert (seen.look({}).gone, seen.look({}).well) == (True, False)
+    with pytest.raises(Unreachable, match="the machine use1-n1 does not run"):
+        unseen.note()
+    unseen.give_back({})
+    assert unseen.look({}).well
+
+
+@pytest.mark.usefixtures("machine")
+def test_what_goes_wrong_with_a_machine_is_said(monkeypatch):
+    def fails(_machine):
+        raise machines.MachineError("it does not come up")
+
+    monkeypatch.setattr(machines, "boot", fails)
+    with pytest.raises(Unreachable, match="it does not come up"):
+        lost_machine.LostMachine(lost_machine.worker("use1-n2"), Nodes(ready=False)).give_back({})
+    with pytest.raises(Unreachable, match="the twin has no worker 'use1-n9'"):
+        lost_machine.worker("use1-n9")

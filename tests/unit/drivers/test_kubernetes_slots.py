@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from recorded_api import RecordedApi
+
+from drillbook.drivers.kubernetes import VERSION_LABEL, KubernetesCluster
+
+DEPLOYMENT = "/apis/apps/v1/namespaces/analytics/deployments/analytics-blue"
+
+
+def pod(name, *, ready, since):
+    return {
+        "metadata": {"name": name, "labels": {VERSION_LABEL: "1.0.0"}}, "spec": {"containers": []},
+        "status": {
+            "phase": "Running", "podIP": "10.0.0.1",
+            "conditions": [
+                {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-24T01:00:00Z"},
+                {"type": "Ready", "status": ready, "lastTransitionTime": since},
+            ],
+        },
+    }  # fmt: skip
+
+
+def test_a_slot_tells_since_when_each_of_its_pods_is_ready():
+    labels = {"metadata": {"labels": {VERSION_LABEL: "1.0.0"}}, "spec": {"containers": []}}
+    pods = [
+        pod("steady", ready="True", since="2026-11-24T02:00:00Z"),
+        pod("away", ready="False", since="2026-11-24T02:00:05Z"),
+    ]
+    api = RecordedApi(
+        {
+            f"GET {DEPLOYMENT}": {
+                "spec": {"replicas": 2, "selector": {"matchLabels": {"slot": "blue"}}, "template": labels}
+            },
+            "GET /api/v1/namespaces/analytics/pods": {"items": pods},
+        }
+    )
+    found = KubernetesCluster(api, "analytics", "analytics-{slot}").slot("blue")
+    assert (found.ready, found.desired) == (1, 2)
+    assert found.ready_since == {"steady": "2026-11-24T02:00:00+00:00"}
