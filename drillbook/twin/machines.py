@@ -75,6 +75,9 @@ def start(machine: Machine, programs: Sequence[Program], binds: Sequence[Bind] =
         if path.is_file() and path.read_text() == configuration:
             return
         stop(machine)
+    for hierarchy in _hierarchies():
+        # Of pods that died with the machine: the kubelet asks after each such group for 3 s before it starts a pod.
+        _remove_groups(hierarchy / PREFIX / machine.name, keep=True)
     machine.directory.mkdir(parents=True, exist_ok=True)
     (machine.directory / "log").mkdir(exist_ok=True)
     path.write_text(configuration)
@@ -286,25 +289,31 @@ def _tail(path: Path, lines: int = 15) -> str:
 
 
 def remove_cgroups() -> None:
-    """Delete the twin's cgroups in every hierarchy, innermost first."""
-    root = Path("/sys/fs/cgroup")
-    tops = [root / PREFIX, *root.glob(f"*/{PREFIX}")]
-    for top in tops:
-        if top.is_dir():
-            for directory, _, _ in os.walk(top, topdown=False):
-                Path(directory).rmdir()
+    """Delete the twin's cgroups in every hierarchy."""
+    for hierarchy in _hierarchies():
+        _remove_groups(hierarchy / PREFIX, keep=False)
 
 
 def make_cgroup(name: str) -> None:
     """Make `/drillbook/<name>` in every hierarchy, since the kubelet wants its root to be there."""
-    root = Path("/sys/fs/cgroup")
-    unified = (root / "cgroup.controllers").is_file()
-    hierarchies = [root] if unified else [d for d in root.iterdir() if d.is_dir() and not d.is_symlink()]
-    for hierarchy in hierarchies:
+    for hierarchy in _hierarchies():
         directory = hierarchy / PREFIX / name
         directory.mkdir(parents=True, exist_ok=True)
         for group in (directory, directory.parent):
             _give_weight(group)
+
+
+def _hierarchies() -> list[Path]:
+    root = Path("/sys/fs/cgroup")
+    unified = (root / "cgroup.controllers").is_file()
+    return [root] if unified else [d for d in root.iterdir() if d.is_dir() and not d.is_symlink()]
+
+
+def _remove_groups(top: Path, *, keep: bool) -> None:
+    """Delete the groups below one, innermost first, and that one too unless it is to be kept."""
+    for directory, _, _ in os.walk(top, topdown=False):
+        if not (keep and Path(directory) == top):
+            Path(directory).rmdir()
 
 
 def _give_weight(group: Path) -> None:

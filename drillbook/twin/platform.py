@@ -176,7 +176,7 @@ def _open_vault(region: Region, built: Built) -> None:
     _kubectl(built, region).wait_pods("vault", deadline_s=_PODS_DEADLINE_S)
     url = f"http://{region.workers[0].address}:{_NODE_PORTS['vault']}/v1/sys"
     path = state_directory() / "vault" / f"{region.name}.json"
-    wait_until(lambda: _silence(f"{url}/seal-status"), deadline_s=60)
+    wait_until(lambda: _silence(f"{url}/seal-status"), deadline_s=_PODS_DEADLINE_S)
     health = requests.get(f"{url}/seal-status", timeout=10).json()
     if not health["initialized"]:
         answer = requests.put(f"{url}/init", json={"secret_shares": 1, "secret_threshold": 1}, timeout=30)

@@ -34,6 +34,7 @@ _NAMES = (
     "filer.port",
     "filer.port.grpc",
     "s3.port",
+    "s3.port.grpc",
 )
 
 

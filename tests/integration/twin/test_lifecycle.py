@@ -56,6 +56,17 @@ def test_a_lost_node_is_seen_and_brought_back(capsys):
     assert commands.show_status() == 0
 
 
+def test_a_twin_all_of_whose_processes_died_at_once_is_brought_back_as_quickly_as_a_new_one():
+    for machine in STAGING.machines:
+        machines.stop(machine)
+    assert commands.show_status() == commands.EXIT_REFUSED
+    assert commands.bring_up("staging", replace=True) == 0
+    assert commands.show_status() == 0
+    for worker in STAGING.regions[0].workers:
+        log = (worker.directory / "log" / "kubelet.log").read_text()
+        assert "Failed to create existing container" not in log[log.rindex("Kubelet version") :], worker.name
+
+
 def test_nothing_leads_out_of_the_twin():
     for machine in STAGING.machines:
         routes = subprocess.run(
