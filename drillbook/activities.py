@@ -12,18 +12,21 @@ import math
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from drillbook import wiring
+from drillbook.actions.canary import Trial
 from drillbook.actions.drain import Drain
 from drillbook.actions.validate import Validate
 from drillbook.actions.watch import ServerCounts, Watch
 from drillbook.domain.promql import total
 from drillbook.drivers.live import LiveRecord
 from drillbook.ports import Unreachable
-from drillbook.run.action import perform, restore, wait_for
+from drillbook.run.action import advance, perform, restore, wait_for
+from drillbook.run.folder import append_line
 from probes import story
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from drillbook.actions.canary import Told
     from drillbook.actions.watch import Decision
     from drillbook.domain.undo import Change, Restoration
 
@@ -32,6 +35,8 @@ R = TypeVar("R")
 
 
 _TELEMETRY_WITHIN_S = 20.0
+_LOOKS_TOLD_EVERY_S = 1.0
+_MOVES_TRAFFIC = frozenset({"switch-traffic", "shift-traffic"})
 
 
 class Halted(Exception):
@@ -169,6 +174,72 @@ def watch_release(release: str) -> dict[str, Any]:
 
 
 @_activity
+def release_canary(release: str) -> dict[str, Any]:
+    """To the idle slot's release step by step, as long as it is no worse than the live one; else back at once."""
+    drill = wiring.experiment()
+    platform = drill.platform
+    plan, series = platform.environment.strategy.canary, platform.series
+    live, slot, version = platform.live_slot(), platform.idle_slot(), platform.version_of(release)
+    names = {"canary": f"{version}|{slot}", "stable": f"{platform.cluster.slot(live).version}|{live}"}
+    text = f"try release {version} on {', '.join(f'{weight} %' for weight in plan.steps)} of the traffic"
+    drill.timeline.record("intent", text, activity="release_canary", slot=slot, **names)
+    action = platform.shift(slot, plan.steps)
+    counted = total(series.of(series.requests, slot=slot, version=version))
+    trial = Trial(
+        plan=plan,
+        **names,
+        windows=LiveRecord(drill.folder / "load" / "live.jsonl"),
+        servers=lambda: _number(drill, counted),
+        clock=drill.clock,
+        tell=_CanaryLog(drill),
+        ask_every_s=series.scrape_interval_s,
+    )
+    first = perform(action, drill.journal, drill.timeline, drill.clock)
+    outcome = trial.run(
+        since_s=first.accepted_s,
+        shift=lambda place: advance(action.at(place), drill.journal, drill.timeline, drill.clock),
+    )
+    data: dict[str, Any] = {"activity": "release_canary", "ruling": outcome.ruling}
+    if not math.isnan(outcome.first_bad_s):
+        data["first_bad_s"] = outcome.first_bad_s
+    if outcome.ruling == "abort":
+        drill.timeline.record("detected", outcome.reason, at_s=outcome.at_s, **data)
+    drill.timeline.record("decided", f"{outcome.ruling}: {outcome.reason}", at_s=outcome.at_s, **data)
+    if outcome.ruling != "promote":
+        _roll_back(drill, "by itself")
+    return {"ruling": outcome.ruling, "reason": outcome.reason}
+
+
+class _CanaryLog:
+    """Every look in `canary.jsonl`; on the timeline those that decide, and of the others one a second."""
+
+    def __init__(self, drill: wiring.Experiment) -> None:
+        self._drill = drill
+        self._told_s = -math.inf
+
+    def __call__(self, told: Told) -> None:
+        at_s, ruling = told.look.at_s, told.look.ruling
+        document = {"at_s": at_s, "ruling": ruling, "reason": told.look.reason, **told.document}
+        append_line(self._drill.folder / "canary.jsonl", document)
+        if ruling == "hold" and at_s - self._told_s < _LOOKS_TOLD_EVERY_S:
+            return
+        self._told_s = at_s
+        self._drill.timeline.record(
+            "note", f"{ruling} at {told.document['weight']} %: {told.look.reason}", at_s=at_s, activity="canary_look",
+            ruling=ruling, **told.document,
+        )  # fmt: skip
+
+
+def _number(drill: wiring.Experiment, promql: str) -> float | None:
+    """What Prometheus has; None when it is silent or has no such series."""
+    try:
+        samples = drill.platform.metrics.query(promql)
+    except Unreachable:
+        return None
+    return sum(sample.value for sample in samples) if samples else None
+
+
+@_activity
 def roll_back_by_operator(after_s: float) -> dict[str, Any]:
     """An operator's order, after the release was live for a while."""
     drill = wiring.experiment()
@@ -218,7 +289,7 @@ def put_back() -> dict[str, Any]:
 
 def _tell_traffic_back(drill: wiring.Experiment, but: Change | None = None) -> None:
     """What is left to put back touches nobody's requests, so the load may end; told once."""
-    switched = [c for c in drill.journal.open_changes() if c.action == "switch-traffic" and c != but]
+    switched = [c for c in drill.journal.open_changes() if c.action in _MOVES_TRAFFIC and c != but]
     told = any(event.data.get("activity") == "traffic_back" for event in drill.events())
     if not switched and not told:
         text = "the public's traffic is where it was"
@@ -236,7 +307,7 @@ def _tell(drill: wiring.Experiment, decision: Decision) -> None:
 
 def _roll_back(drill: wiring.Experiment, how: str) -> str:
     """The undo of the switch, so that nothing is left to undo of it."""
-    change = next((found for found in drill.journal.open_changes() if found.action == "switch-traffic"), None)
+    change = next((found for found in drill.journal.open_changes() if found.action in _MOVES_TRAFFIC), None)
     if change is None:
         raise Unreachable("there is no switch to take back: the undo journal holds none that is open")
     action = drill.platform.make(change)

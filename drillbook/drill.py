@@ -141,19 +141,28 @@ class Drill:
         Raises:
             NotReady: When the environment has none with this flaw.
         """
-        if not self.platform.offers(flaw):
-            raise NotReady(
-                f"not proved here: the environment {self.platform.environment.name} has no release that {flaw}; name "
-                "one under releases.overrides"
-            )
+        self._check_offered(flaw)
         self.cut_over(flaw)
+
+    def try_as_canary(self, release: str) -> None:
+        """The experiment `canary` with a release, good or bad.
+
+        Raises:
+            NotReady: When the name is no version, and the environment has no release of this name.
+        """
+        if not release[:1].isdigit():
+            self._check_offered(release)
+        self.release = self.platform.version_of(release)
+        plan = self.platform.environment.strategy.canary
+        held_s = len(plan.steps) * plan.hold_s
+        self.run_experiment("canary", deadline_s=_EXPERIMENT_DEADLINE_S + held_s, release=release)
 
     def cut_over_and_order_back(self, release: str, after_s: float) -> None:
         """The experiment `rollback`."""
         self.release = self.platform.version_of(release)
         self.run_experiment("rollback", release=release, after_s=f"{after_s:g}")
 
-    def run_experiment(self, name: str, **configuration: str) -> None:
+    def run_experiment(self, name: str, *, deadline_s: float = _EXPERIMENT_DEADLINE_S, **configuration: str) -> None:
         """To its end, with its way back, under load.
 
         The load is told to end once the traffic is where it was: while it looks its writes up, the slot is cleared.
@@ -169,7 +178,7 @@ class Drill:
         ending.start()
         try:
             result = experiment.run(
-                EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=_EXPERIMENT_DEADLINE_S
+                EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=deadline_s
             )
         finally:
             ended.set()
@@ -275,6 +284,13 @@ class Drill:
             "seen": {"release": self.release, **self.seen.document()},
         }
 
+    def _check_offered(self, flaw: str) -> None:
+        if not self.platform.offers(flaw):
+            raise NotReady(
+                f"not proved here: the environment {self.platform.environment.name} has no release that {flaw}; name "
+                "one under releases.overrides"
+            )
+
     @property
     def _prefix(self) -> str:
         return wiring.key_prefix(self.session.folder.run_id, self.id)
@@ -339,7 +355,8 @@ class Drill:
         if not self.expects("validate_release") and story.of(self.seen.events, "validate_release"):
             found = story.failed_validation_checks(self.seen.events, window)
             self.check("release.validation", "the release passes its validation", "at_most", 0, found)
-        if not self.expects("watch_release") and story.of(self.seen.events, "watch_release"):
+        watches = [name for name in ("watch_release", "release_canary") if story.of(self.seen.events, name)]
+        if watches and not any(self.expects(name) for name in watches):
             found = story.rollbacks_decided(self.seen.events, window)
             self.check("release.watch", "the watched release is not sent back", "at_most", 0, found)
             self.doubts += story.undecided(self.seen.events)

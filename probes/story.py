@@ -68,10 +68,16 @@ def switches(events: Sequence[Event], window: Window) -> Measurement:
     return Measurement("switches of traffic", Interval.exactly(len(made)), "switches", 1, window, "timeline")
 
 
+def decisions(events: Sequence[Event]) -> list[Event]:
+    """What became of each release that was watched, or tried as a canary."""
+    watched = [*of(events, "watch_release"), *of(events, "release_canary")]
+    return [event for event in watched if event.kind == "decided"]
+
+
 def rollbacks_decided(events: Sequence[Event], window: Window) -> Measurement:
-    """How often the watch sent a release back; nothing when there was no watch."""
-    rulings = [event.data.get("ruling") for event in of(events, "watch_release") if event.kind == "decided"]
-    count = Interval.exactly(rulings.count("roll back")) if rulings else None
+    """How often a watch sent a release back, or a canary was aborted; nothing when there was neither."""
+    rulings = [event.data.get("ruling") for event in decisions(events)]
+    count = Interval.exactly(rulings.count("roll back") + rulings.count("abort")) if rulings else None
     return Measurement("decisions to roll back", count, "decisions", len(rulings), window, "watch")
 
 
@@ -98,9 +104,8 @@ def warm_share(events: Sequence[Event], window: Window) -> Measurement:
 
 
 def undecided(events: Sequence[Event]) -> list[str]:
-    """Why a watch could not decide; empty when it did."""
-    decided = [event for event in of(events, "watch_release") if event.kind == "decided"]
-    return [event.text for event in decided if event.data.get("ruling") == "undecided"]
+    """Why a watch or a canary could not be decided; empty when it was."""
+    return [event.text for event in decisions(events) if event.data.get("ruling") == "undecided"]
 
 
 def stages(events: Sequence[Event]) -> dict[str, float]:
@@ -108,10 +113,11 @@ def stages(events: Sequence[Event]) -> dict[str, float]:
 
     Stages that did not happen are left out.
     """
-    decided = [event for event in of(events, "watch_release") if event.kind == "decided"]
+    decided = decisions(events)
+    detected = [moment(events, activity, "detected") for activity in ("watch_release", "release_canary")]
     points: list[tuple[str, float | None]] = [
         ("first bad answer", next((e.data["first_bad_s"] for e in decided if "first_bad_s" in e.data), None)),
-        ("detected", moment(events, "watch_release", "detected")),
+        ("detected", max((at_s for at_s in detected if at_s is not None), default=None)),
         ("decided", moment(events, "roll_back", "intent")),
         ("switched", moment(events, "roll_back", "injected")),
         ("seen by clients", moment(events, "roll_back", "recovered")),

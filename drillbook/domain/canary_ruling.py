@@ -59,6 +59,13 @@ class Step:
         )
 
 
+def took(seen: Comparison, step: Step, made: Window, first_s: float) -> tuple[Comparison, Step]:
+    """With one more window; what ended before the canary had traffic only teaches what stable does."""
+    if made.end_s <= first_s:
+        return seen.learn(made), step
+    return seen.plus(made), step.plus(made)
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """A decision and the numbers that it stands on.
@@ -190,5 +197,6 @@ def numbers(seen: Comparison, step: Step, servers: float | None) -> dict[str, An
 
 
 def _latencies(latencies_s: Sequence[float]) -> dict[str, float | None]:
-    found = {name: quantile(latencies_s, of) * 1000 for name, of in (("p50_ms", 0.5), ("p99_ms", 0.99))}
+    ordered = sorted(latencies_s)
+    found = {name: quantile(ordered, of) * 1000 for name, of in (("p50_ms", 0.5), ("p99_ms", 0.99))}
     return {name: None if math.isnan(ms) else round(ms, 3) for name, ms in found.items()}

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 ODDS = (1.3, 2.0, 4.0, 10.0, 40.0, 400.0)
 """How many times the odds that the margin just allows the alternatives have; one bet on each, a mixture of all."""
 
-_CLOSE = 1e-13
+_CLOSE = 1e-12
 _LEAST = 1e-9
 _STEPS = 100
 
@@ -93,11 +93,11 @@ def nearest(sizes: tuple[int, int], against: Alternative, margin: float) -> Alte
         both = (sizes[0] * first + sizes[1] * second) / sum(sizes)
         return Alternative(both, both)
     low, high = first, min(second - margin, 1 - margin)
-    at = (low + high) / 2
+    at = (sizes[0] * low + sizes[1] * high) / sum(sizes)
     for _ in range(_STEPS):  # pragma: no branch - bisection alone is exact before the end
         slope, curve = _slope(sizes, against, at, margin)
         low, high = (low, at) if slope > 0 else (at, high)
-        newton = at - slope / curve
+        newton = at - slope / curve if curve else low
         following = newton if low < newton < high else (low + high) / 2
         if abs(following - at) <= _CLOSE * at:
             break
@@ -106,13 +106,16 @@ def nearest(sizes: tuple[int, int], against: Alternative, margin: float) -> Alte
 
 
 def _slope(sizes: tuple[int, int], against: Alternative, at: float, margin: float) -> tuple[float, float]:
-    """First and second derivative of the weighted divergence at (at, at + margin)."""
-    slope = curve = 0.0
-    for size, wanted, found in ((sizes[0], against.first, at), (sizes[1], against.second, at + margin)):
-        variance = found * (1 - found)
-        slope += size * (found - wanted) / variance
-        curve += size * (variance - (found - wanted) * (1 - 2 * found)) / variance**2
-    return slope, curve
+    """What has the sign of the weighted divergence's derivative at (at, at + margin), a cubic, and its own derivative.
+
+    The derivative itself has poles at 0 and 1, where Newton's steps are poor; this is it times both variances.
+    """
+    first, second = at, at + margin
+    variances = first * (1 - first), second * (1 - second)
+    beyond = sizes[0] * (first - against.first), sizes[1] * (second - against.second)
+    slope = beyond[0] * variances[1] + beyond[1] * variances[0]
+    curve = sizes[0] * variances[1] + beyond[0] * (1 - 2 * second) + sizes[1] * variances[0]
+    return slope, curve + beyond[1] * (1 - 2 * first)
 
 
 def log_bet(first: Counts, second: Counts, against: Alternative, margin: float) -> float:

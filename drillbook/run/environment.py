@@ -30,7 +30,7 @@ from drillbook.domain.environment import (
     WorkloadSettings,
 )
 from drillbook.domain.guard import AllowedHours, Burn
-from drillbook.run import redaction, secrets_in, yaml_file
+from drillbook.run import canary_plan, redaction, secrets_in, yaml_file
 from drillbook.run.yaml_file import EnvironmentFileError
 
 if TYPE_CHECKING:
@@ -164,6 +164,10 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
             f"{_where(path, document, ['name'])}: the name is {document['name']!r}, and the file is called {path.name}"
         )
     faults += _guard_contradictions(path, document)
+    try:
+        canary_plan.plan(document.get("strategy", {}).get("canary", {}), seconds)
+    except ValueError as error:
+        faults.append(f"{_where(path, document, ['strategy', 'canary'])}: strategy.canary: {error}")
     backends = document["router"]["backends"]
     if backends["blue"] == backends["green"]:
         faults.append(
@@ -340,7 +344,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         releases=ReleaseSettings(**releases),
         router=RouterSettings(**d["router"]),
         metrics=MetricsSettings(**_metrics(path, d["metrics"])),
-        strategy=Strategy(**_in_seconds(d.get("strategy", {}), "before", "watch", "drain", "slow")),
+        strategy=_strategy(d.get("strategy", {})),
         load=LoadSettings(**load_settings),
         objectives=Objectives(**_in_seconds(d.get("objectives", {}), "outage", "latency", "switch", "rollback")),
         guard=_guard(path, d.get("guard", {})),
@@ -348,6 +352,12 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         signing=_signing(path, d["evidence"]["signing"]) if "signing" in d.get("evidence", {}) else None,
         pipeline=_beside(path, d["pipeline"]) if "pipeline" in d else None,
     )
+
+
+def _strategy(section: Mapping[str, Any]) -> Strategy:
+    fields: dict[str, Any] = _in_seconds(section, "before", "watch", "drain", "slow")
+    fields["canary"] = canary_plan.plan(section.get("canary", {}), seconds)
+    return Strategy(**fields)
 
 
 def _signing(path: Path, section: Mapping[str, Any]) -> SigningSettings:
