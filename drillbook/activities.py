@@ -180,14 +180,15 @@ def release_canary(release: str) -> dict[str, Any]:
     platform = drill.platform
     plan, series = platform.environment.strategy.canary, platform.series
     live, slot, version = platform.live_slot(), platform.idle_slot(), platform.version_of(release)
-    names = {"canary": f"{version}|{slot}", "stable": f"{platform.cluster.slot(live).version}|{live}"}
+    canary, stable = f"{version}|{slot}", f"{platform.cluster.slot(live).version}|{live}"
     text = f"try release {version} on {', '.join(f'{weight} %' for weight in plan.steps)} of the traffic"
-    drill.timeline.record("intent", text, activity="release_canary", slot=slot, **names)
+    drill.timeline.record("intent", text, activity="release_canary", canary=canary, stable=stable)
     action = platform.shift(slot, plan.steps)
     counted = total(series.of(series.requests, slot=slot, version=version))
     trial = Trial(
         plan=plan,
-        **names,
+        canary=canary,
+        stable=stable,
         windows=LiveRecord(drill.folder / "load" / "live.jsonl"),
         servers=lambda: _number(drill, counted),
         clock=drill.clock,

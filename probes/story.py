@@ -81,6 +81,19 @@ def rollbacks_decided(events: Sequence[Event], window: Window) -> Measurement:
     return Measurement("decisions to roll back", count, "decisions", len(rulings), window, "watch")
 
 
+def canaries(events: Sequence[Event], ruling: str, window: Window) -> Measurement:
+    """How many canaries ended like this: `promote`, `abort` or `undecided`; nothing when there was none."""
+    rulings = [event.data.get("ruling") for event in of(events, "release_canary") if event.kind == "decided"]
+    count = Interval.exactly(rulings.count(ruling)) if rulings else None
+    return Measurement(f"canaries that ended with: {ruling}", count, "canaries", len(rulings), window, "canary")
+
+
+def weights_declared(events: Sequence[Event], window: Window) -> Measurement:
+    """How many of a canary's weights were declared, one after the other."""
+    made = [event for event in of(events, "shift-traffic") if event.kind == "injected"]
+    return Measurement("weights declared", Interval.exactly(len(made)), "weights", 1, window, "timeline")
+
+
 def drained_after(events: Sequence[Event], window: Window) -> Measurement:
     """Seconds from the last switch until the other slot was seen without work; endless when it never was."""
     looks = [event for event in of(events, "drain_old_slot") if event.kind == "observed"]

@@ -11,9 +11,11 @@ import pytest
 from drillbook import activities
 from drillbook.activities import Halted
 from drillbook.domain.canary import Plan
+from drillbook.domain.measurement import Window
 from drillbook.ports import Conflict, LockLost, Unreachable
 from drillbook.run.action import NotObserved
 from probes import story
+from probes.canary import unfounded_decisions
 
 BLUE = {"blue": 100, "green": 0}
 GREEN = {"blue": 0, "green": 100}
@@ -209,3 +211,56 @@ def test_undone_twice_is_undone_once(world, drill) -> None:
     action.undo({"weights": BLUE})
     action.undo({"weights": BLUE})
     assert weights_set(world) == [50, 0]
+
+
+def founded(drill):
+    return unfounded_decisions(drill.folder, drill.events(), PLAN, Window(0.0, 1.0))
+
+
+@pytest.mark.parametrize("flaw", [{}, {"bad": 0.25}, {"ms": 15.0}, {"silent": True}], ids=str)
+def test_every_decision_can_be_made_again_from_the_record(world, drill, flaw) -> None:
+    world.flaw |= flaw
+    tried()
+    found = founded(drill)
+    assert found.interval.high == 0
+    assert found.samples == len(looks(drill))
+    assert found.doubts == ()
+
+
+def changed(path: Path, change) -> None:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    change(lines)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_record_that_somebody_has_changed_is_seen(world, drill) -> None:
+    world.flaw |= {"bad": 0.25}
+    tried()
+    record, answers = drill.folder / "canary.jsonl", drill.folder / "load" / "live.jsonl"
+    kept = record.read_text(), answers.read_text()
+
+    def healed(lines) -> None:
+        for line in lines:
+            line["versions"].get("1.1.0|green", {"bad": {}})["bad"].clear()
+
+    changed(answers, healed)
+    assert founded(drill).interval.low > 0
+    answers.write_text(kept[1])
+    changed(record, lambda lines: lines[-1].update(ruling="promote"))
+    assert founded(drill).interval.low == 1
+    assert founded(drill).doubts == ("the last look says promote, and abort was decided",)
+    record.write_text(kept[0])
+    for _ in range(2):
+        drill.timeline.record("injected", "send 50 % of the traffic", action="shift-traffic")
+    assert founded(drill).doubts == ("3 weights were declared, and looks allowed 0 beyond the first",)
+    record.unlink()
+    assert founded(drill).interval is None
+
+
+def test_how_a_canary_ended_and_how_far_it_came_are_told_by_its_timeline(drill) -> None:
+    window = Window(0.0, 1.0)
+    assert story.canaries(drill.events(), "promote", window).interval is None
+    assert tried() == "promote"
+    assert story.canaries(drill.events(), "promote", window).interval.low == 1
+    assert story.canaries(drill.events(), "abort", window).interval.high == 0
+    assert story.weights_declared(drill.events(), window).interval.low == 3
