@@ -14,6 +14,7 @@ RUNS = {
     "meter": ("meter",),
     "meter-twin": ("meter", "--twin"),
     "report": ("report",),
+    "canary": ("canary",),
 }
 
 

@@ -81,17 +81,37 @@ def rollbacks_decided(events: Sequence[Event], window: Window) -> Measurement:
     return Measurement("decisions to roll back", count, "decisions", len(rulings), window, "watch")
 
 
-def canaries(events: Sequence[Event], ruling: str, window: Window) -> Measurement:
-    """How many canaries ended like this: `promote`, `abort` or `undecided`; nothing when there was none."""
-    rulings = [event.data.get("ruling") for event in of(events, "release_canary") if event.kind == "decided"]
-    count = Interval.exactly(rulings.count(ruling)) if rulings else None
-    return Measurement(f"canaries that ended with: {ruling}", count, "canaries", len(rulings), window, "canary")
+def canaries_undecided(events: Sequence[Event], window: Window) -> Measurement:
+    """How many canaries could not be decided; nothing when there was none."""
+    return _canaries(events, "undecided", window, of_all=True)
+
+
+def canaries_aborted(events: Sequence[Event], window: Window) -> Measurement:
+    """How many canaries were found worse; nothing when none could be decided."""
+    return _canaries(events, "abort", window, of_all=False)
+
+
+def weights_promoted(events: Sequence[Event], window: Window) -> Measurement:
+    """How many weights a canary had on its way to all of the traffic; 0 when it was aborted, nothing when undecided."""
+    promoted = _canaries(events, "promote", window, of_all=False)
+    if promoted.interval is None or promoted.interval.high == 0:
+        return promoted
+    return weights_declared(events, window)
 
 
 def weights_declared(events: Sequence[Event], window: Window) -> Measurement:
     """How many of a canary's weights were declared, one after the other."""
     made = [event for event in of(events, "shift-traffic") if event.kind == "injected"]
     return Measurement("weights declared", Interval.exactly(len(made)), "weights", 1, window, "timeline")
+
+
+def _canaries(events: Sequence[Event], ruling: str, window: Window, *, of_all: bool) -> Measurement:
+    decided = [event for event in of(events, "release_canary") if event.kind == "decided"]
+    rulings = [event.data.get("ruling") for event in decided]
+    known = rulings if of_all else [found for found in rulings if found != "undecided"]
+    count = Interval.exactly(known.count(ruling)) if known else None
+    doubts = () if of_all else tuple(undecided(decided))
+    return Measurement(f"canaries: {ruling}", count, "canaries", len(known), window, "canary", doubts)
 
 
 def drained_after(events: Sequence[Event], window: Window) -> Measurement:

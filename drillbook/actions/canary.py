@@ -36,7 +36,7 @@ class Shift:
         path: What the user asks for to see who answers; cheap and always answered.
         steps: Weights of the slot, in percent.
         place: Which of them, from 0.
-        deadline_s: For each step to show.
+        deadline_s: For each step to show; nobody looks at the answers meanwhile, so it is short.
     """
 
     router: Router
@@ -46,7 +46,7 @@ class Shift:
     path: str
     steps: tuple[int, ...]
     place: int = 0
-    deadline_s: float = 30.0
+    deadline_s: float = 10.0
 
     @property
     def name(self) -> str:

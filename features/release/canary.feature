@@ -7,7 +7,7 @@ Feature: A release is tried on a few users first
     Given release 1.0.0 is live and healthy, and the other slot is empty
 
   @DEP-2.2
-  Scenario: A good release is promoted in steps
+  Scenario: A release that is no worse is promoted in steps
     Given analysts and collectors are on the platform, metered on new and on reused connections
     When release 1.1.0 is tried as a canary
     Then it was promoted in steps to all of the traffic

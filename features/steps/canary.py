@@ -23,30 +23,28 @@ def _(drill: Drill, release: str) -> None:
 
 @then("it was promoted in steps to all of the traffic")
 def _(drill: Drill) -> None:
-    promoted = story.canaries(drill.seen.events, "promote", _since_the_start(drill))
-    drill.check("canary.promoted", "the canary is promoted", "at_least", 1, promoted)
     steps = len(drill.platform.environment.strategy.canary.steps)
-    weights = story.weights_declared(drill.seen.events, _since_the_start(drill))
-    drill.check("canary.steps", f"it gets the traffic in {steps} steps", "at_least", steps, weights)
+    weights = story.weights_promoted(drill.seen.events, _since_the_start(drill))
+    drill.check("canary.promoted", f"it gets all of the traffic in {steps} steps", "at_least", steps, weights)
 
 
 @then(parsers.parse("it was found worse, and all traffic was sent back to release {version}"))
 def _(drill: Drill, version: str) -> None:
     drill.expect("release_canary")
-    aborted = story.canaries(drill.seen.events, "abort", _since_the_start(drill))
+    aborted = story.canaries_aborted(drill.seen.events, _since_the_start(drill))
     drill.check("canary.aborted", f"the canary is aborted, back to {version}", "at_least", 1, aborted)
 
 
 @then("it was not aborted")
 def _(drill: Drill) -> None:
-    aborted = story.canaries(drill.seen.events, "abort", _since_the_start(drill))
+    aborted = story.canaries_aborted(drill.seen.events, _since_the_start(drill))
     drill.check("canary.false_abort", "a canary that is no worse is not aborted", "at_most", 0, aborted)
 
 
 @then("it was held at its first weight and never promoted, since nothing could be decided")
 def _(drill: Drill) -> None:
     drill.expect("release_canary")
-    undecided = story.canaries(drill.seen.events, "undecided", _since_the_start(drill))
+    undecided = story.canaries_undecided(drill.seen.events, _since_the_start(drill))
     drill.check("canary.undecided", "what cannot be decided ends undecided", "at_least", 1, undecided)
     weights = story.weights_declared(drill.seen.events, _since_the_start(drill))
     drill.check("canary.held", "it never has more than its first weight", "at_most", 1, weights)

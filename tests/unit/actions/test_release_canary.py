@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 
-from drillbook import activities
+from drillbook import activities, replay, wiring
 from drillbook.activities import Halted
 from drillbook.domain.canary import Plan
 from drillbook.domain.measurement import Window
+from drillbook.domain.verdict import merge
 from drillbook.ports import Conflict, LockLost, Unreachable
 from drillbook.run.action import NotObserved
+from features import rejudge
 from probes import story
 from probes.canary import unfounded_decisions
 
@@ -259,8 +262,55 @@ def test_a_record_that_somebody_has_changed_is_seen(world, drill) -> None:
 
 def test_how_a_canary_ended_and_how_far_it_came_are_told_by_its_timeline(drill) -> None:
     window = Window(0.0, 1.0)
-    assert story.canaries(drill.events(), "promote", window).interval is None
+    assert story.canaries_undecided(drill.events(), window).interval is None
     assert tried() == "promote"
-    assert story.canaries(drill.events(), "promote", window).interval.low == 1
-    assert story.canaries(drill.events(), "abort", window).interval.high == 0
-    assert story.weights_declared(drill.events(), window).interval.low == 3
+    assert story.canaries_undecided(drill.events(), window).interval.high == 0
+    assert story.canaries_aborted(drill.events(), window).interval.high == 0
+    assert story.weights_promoted(drill.events(), window).interval.low == 3
+
+
+PROMOTED = "it was promoted in steps to all of the traffic"
+ABORTED = "it was found worse, and all traffic was sent back to release 1.0.0"
+NOT_ABORTED = "it was not aborted"
+HELD = "it was held at its first weight and never promoted, since nothing could be decided"
+FOUNDED = "every decision follows from its users' answers"
+
+
+@pytest.mark.parametrize(
+    ("flaw", "verdicts"),
+    [
+        ({}, {PROMOTED: "PASS", NOT_ABORTED: "PASS", FOUNDED: "PASS", ABORTED: "FAIL", HELD: "FAIL"}),
+        ({"bad": 0.25}, {PROMOTED: "FAIL", NOT_ABORTED: "FAIL", FOUNDED: "PASS", ABORTED: "PASS", HELD: "FAIL"}),
+        (
+            {"silent": True},
+            {
+                PROMOTED: "INCONCLUSIVE",
+                NOT_ABORTED: "INCONCLUSIVE",
+                FOUNDED: "PASS",
+                ABORTED: "INCONCLUSIVE",
+                HELD: "PASS",
+            },
+        ),
+    ],
+    ids=["promoted", "aborted", "nobody there"],
+)
+def test_the_sentences_about_a_canary_are_judged_from_the_runs_folder_alone(
+    world, drill, tmp_path, flaw, verdicts
+) -> None:
+    environment = wiring.read_environment("twin")
+    drill.platform.environment.strategy = environment.strategy
+    world.flaw |= flaw
+    tried()
+    run = tmp_path / "run"
+    (run / "drills").mkdir(parents=True)
+    shutil.copy(environment.file, run / "environment.yaml")
+    shutil.copy(drill.timeline.path, run / "timeline.jsonl")
+    shutil.copytree(tmp_path / "load", run / "drills" / "drill" / "load")
+    shutil.copy(tmp_path / "canary.jsonl", run / "drills" / "drill")
+    about = {"feature": "f", "scenario": "s", "description": "", "tags": ["DEP-2.5"], "sentences": []}
+    seen = {"live": "1.0.0", "release": "1.1.0", "window": None, "other_writes": 0}
+    again = replay.drill(run, "drill", {**about, "started_s": 1000.0, "seen": seen})
+    for sentence, verdict in verdicts.items():
+        again.judgements.clear()
+        rejudge._say(again, sentence)
+        assert merge(judgement.verdict for judgement in again.judgements) == verdict, sentence
