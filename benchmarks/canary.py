@@ -27,7 +27,7 @@ RECORDED = Path(__file__).parent / "recorded" / "latencies_ms.json"
 WINDOW_S = 0.25
 OWN_ERRORS = 0.0005
 """Share of bad answers of the stable release itself, and so of one that is no worse."""
-GIVE_UP = 20_000
+GIVE_UP = 10_000
 """Answers of the canary after which a release that is not aborted counts as never."""
 MOST_FALSE = 0.01
 _LEARNT = 12
@@ -146,7 +146,7 @@ def main() -> int:
     """Simulate, print, keep."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--aa", type=int, default=1000, help="canaries that are no worse")
-    parser.add_argument("--worse", type=int, default=40, help="canaries of each worse release")
+    parser.add_argument("--worse", type=int, default=30, help="canaries of each worse release")
     parser.add_argument("--json", type=Path, help="keep the figures in this file")
     wanted = parser.parse_args()
     recorded: list[list[float]] = json.loads(RECORDED.read_text(encoding="utf-8"))

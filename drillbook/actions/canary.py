@@ -215,15 +215,15 @@ class Trial:
             found = look(self._seen, step, self._clock.now(), self._counted())
             if news or found.ruling != "hold":
                 self._tell(Told(found, self._document(step, first_s)))
-            if found.ruling in {"abort", "undecided"}:
-                return Outcome(found.ruling, found.reason, found.at_s, self._first_bad_s)
+            if found.ruling == "hold":
+                self._clock.sleep(self._pace_s)
+                continue
             if found.ruling == "promote":
                 place += 1
                 step = Step(self._plan.steps[place], shift(place))
-                if step.weight == WHOLE:
-                    return Outcome("promote", found.reason, found.at_s, self._first_bad_s)
-                continue
-            self._clock.sleep(self._pace_s)
+                if step.weight < WHOLE:
+                    continue
+            return Outcome(found.ruling, found.reason, found.at_s, self._first_bad_s)
 
     def _take(self, step: Step, first_s: float) -> tuple[Step, bool]:
         before = self._read
