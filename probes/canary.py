@@ -38,7 +38,9 @@ def unfounded_decisions(drill_dir: Path, events: Sequence[Event], plan: Plan, wh
     names = str(began[-1].data["canary"]), str(began[-1].data["stable"])
     again = _again(plan, names, recorded, answers)
     differing = sum(found != then for found, then in zip(again, recorded, strict=True))
-    evidence = tuple(f"drills/{drill_dir.name}/{file}" for file in ("canary.jsonl", "load/live.jsonl"))
+    # A canary without users has no load.
+    files = [file for file in ("canary.jsonl", "load/live.jsonl") if (drill_dir / file).is_file()]
+    evidence = tuple(f"drills/{drill_dir.name}/{file}" for file in files)
     return Measurement(
         name, Interval.exactly(differing), "decisions", len(recorded), when, "meter", doubts, evidence=evidence
     )

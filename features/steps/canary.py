@@ -24,36 +24,36 @@ def _(drill: Drill, release: str) -> None:
 @then("it was promoted in steps to all of the traffic")
 def _(drill: Drill) -> None:
     steps = len(drill.platform.environment.strategy.canary.steps)
-    weights = story.weights_promoted(drill.seen.events, _since_the_start(drill))
+    weights = story.weights_promoted(drill.seen.events, _until_decided(drill))
     drill.check("canary.promoted", f"it gets all of the traffic in {steps} steps", "at_least", steps, weights)
 
 
 @then(parsers.parse("it was found worse, and all traffic was sent back to release {version}"))
 def _(drill: Drill, version: str) -> None:
     drill.expect("release_canary")
-    aborted = story.canaries_aborted(drill.seen.events, _since_the_start(drill))
+    aborted = story.canaries_aborted(drill.seen.events, _until_decided(drill))
     drill.check("canary.aborted", f"the canary is aborted, back to {version}", "at_least", 1, aborted)
 
 
 @then("it was not aborted")
 def _(drill: Drill) -> None:
-    aborted = story.canaries_aborted(drill.seen.events, _since_the_start(drill))
+    aborted = story.canaries_aborted(drill.seen.events, _until_decided(drill))
     drill.check("canary.false_abort", "a canary that is no worse is not aborted", "at_most", 0, aborted)
 
 
 @then("it was held at its first weight and never promoted, since nothing could be decided")
 def _(drill: Drill) -> None:
     drill.expect("release_canary")
-    undecided = story.canaries_undecided(drill.seen.events, _since_the_start(drill))
+    undecided = story.canaries_undecided(drill.seen.events, _until_decided(drill))
     drill.check("canary.undecided", "what cannot be decided ends undecided", "at_least", 1, undecided)
-    weights = story.weights_declared(drill.seen.events, _since_the_start(drill))
+    weights = story.weights_declared(drill.seen.events, _until_decided(drill))
     drill.check("canary.held", "it never has more than its first weight", "at_most", 1, weights)
 
 
 @then("every decision follows from its users' answers")
 def _(drill: Drill) -> None:
     plan = drill.platform.environment.strategy.canary
-    found = unfounded_decisions(drill.folder, drill.seen.events, plan, _since_the_start(drill))
+    found = unfounded_decisions(drill.folder, drill.seen.events, plan, _until_decided(drill))
     drill.check("canary.founded", "no decision but what the answers lead to", "at_most", 0, found)
 
 
@@ -64,6 +64,7 @@ def _(drill: Drill, version: str, limit_s: float) -> None:
     drill.check("release.switch", f"all traffic on {version} within {limit_s:g} s", "at_most", limit_s, measured)
 
 
-def _since_the_start(drill: Drill) -> Window:
+def _until_decided(drill: Drill) -> Window:
     """A canary without users has no load whose window there is."""
-    return Window(drill.started_s, drill.session.clock.now())
+    decided_s = story.moment(drill.seen.events, "release_canary", "decided")
+    return Window(drill.started_s, drill.session.clock.now() if decided_s is None else decided_s)

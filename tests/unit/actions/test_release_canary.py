@@ -227,6 +227,7 @@ def test_every_decision_can_be_made_again_from_the_record(world, drill, flaw) ->
     found = founded(drill)
     assert found.interval.high == 0
     assert found.samples == len(looks(drill))
+    assert all((drill.folder / file.split("/", 2)[2]).is_file() for file in found.evidence)
     assert found.doubts == ()
 
 
