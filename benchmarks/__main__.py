@@ -15,6 +15,7 @@ RUNS = {
     "meter-twin": ("meter", "--twin"),
     "report": ("report",),
     "size-model": ("size_model",),
+    "canary": ("canary",),
 }
 
 

@@ -35,6 +35,7 @@ R = TypeVar("R")
 _TELEMETRY_WITHIN_S = 20.0
 _UNNOTICED = frozenset({"deploy-release"})
 """Actions whose undo no user notices: it clears a slot that has no traffic any more."""
+_MOVES_TRAFFIC = frozenset({"switch-traffic", "shift-traffic"})
 
 
 class Halted(Exception):
@@ -168,7 +169,7 @@ def watch_release(release: str) -> dict[str, Any]:
     _tell(drill, decision)
     _tell_readiness(drill, status)
     if decision.ruling == "roll back":
-        _roll_back(drill, "by itself")
+        roll_back(drill, "by itself")
     return {"ruling": decision.ruling, "reason": decision.reason}
 
 
@@ -178,7 +179,7 @@ def roll_back_by_operator(after_s: float) -> dict[str, Any]:
     drill = wiring.experiment()
     drill.clock.sleep(float(after_s))
     drill.timeline.record("decided", "an operator orders the way back", activity="roll_back", by="operator")
-    return {"seen": _roll_back(drill, "by an operator's order")}
+    return {"seen": roll_back(drill, "by an operator's order")}
 
 
 @activity
@@ -252,9 +253,13 @@ def _tell_readiness(drill: wiring.Experiment, before: SlotStatus) -> None:
     drill.timeline.record("observed", text, activity="readiness", lost=lost, pods=sorted(before.ready_since))
 
 
-def _roll_back(drill: wiring.Experiment, how: str) -> str:
-    """The undo of the switch, so that nothing is left to undo of it."""
-    change = next((found for found in drill.journal.open_changes() if found.action == "switch-traffic"), None)
+def roll_back(drill: wiring.Experiment, how: str) -> str:
+    """Undo the switch, or the shift, so that nothing is left to undo of it; answers what was seen of it.
+
+    Raises:
+        Unreachable: When there is none to take back.
+    """
+    change = next((found for found in drill.journal.open_changes() if found.action in _MOVES_TRAFFIC), None)
     if change is None:
         raise Unreachable("there is no switch to take back: the undo journal holds none that is open")
     action = drill.platform.make(change)

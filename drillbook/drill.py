@@ -152,12 +152,21 @@ class Drill:
         Raises:
             NotReady: When the environment has none with this flaw.
         """
-        if not self.platform.offers(flaw):
-            raise NotReady(
-                f"not proved here: the environment {self.platform.environment.name} has no release that {flaw}; name "
-                "one under releases.overrides"
-            )
+        self._check_offered(flaw)
         self.cut_over(flaw)
+
+    def try_as_canary(self, release: str) -> None:
+        """The experiment `canary` with a release, good or bad.
+
+        Raises:
+            NotReady: When the name is no version, and the environment has no release of this name.
+        """
+        if not release[:1].isdigit():
+            self._check_offered(release)
+        self.release = self.platform.version_of(release)
+        plan = self.platform.environment.strategy.canary
+        held_s = len(plan.steps) * plan.hold_s
+        self.run_experiment("canary", deadline_s=_EXPERIMENT_DEADLINE_S + held_s, release=release)
 
     def cut_over_and_order_back(self, release: str, after_s: float) -> None:
         """The experiment `rollback`."""
@@ -305,6 +314,13 @@ class Drill:
             "seen": {"release": self.release, **self.seen.document()},
         }
 
+    def _check_offered(self, flaw: str) -> None:
+        if not self.platform.offers(flaw):
+            raise NotReady(
+                f"not proved here: the environment {self.platform.environment.name} has no release that {flaw}; name "
+                "one under releases.overrides"
+            )
+
     @property
     def _prefix(self) -> str:
         return wiring.key_prefix(self.session.folder.run_id, self.id)
@@ -382,7 +398,8 @@ class Drill:
         if not self.expects("validate_release") and story.of(self.seen.events, "validate_release"):
             found = story.failed_validation_checks(self.seen.events, window)
             self.check("release.validation", "the release passes its validation", "at_most", 0, found)
-        watched = not self.expects("watch_release") and story.of(self.seen.events, "watch_release")
+        watches = [name for name in ("watch_release", "release_canary") if story.of(self.seen.events, name)]
+        watched = bool(watches) and not any(self.expects(name) for name in watches)
         if watched and faults.meant(self.seen.events):
             # What a fault does to a release is not the release's: it may stay or go, but not be left in between.
             found = faults.cutovers_decided(self.seen.events, window)
@@ -390,10 +407,10 @@ class Drill:
         elif watched:
             found = story.rollbacks_decided(self.seen.events, window)
             self.check("release.watch", "the watched release is not sent back", "at_most", 0, found)
+            self.doubts += story.undecided(self.seen.events)
         if watched and not faults.meant(self.seen.events) and story.of(self.seen.events, "readiness"):
             flapped = story.pods_that_flapped(self.seen.events, window)
             self.check("release.readiness", "no pod stops being ready while it is watched", "at_most", 0, flapped)
-            self.doubts += story.undecided(self.seen.events)
 
     def _starting_state(self) -> Observation:
         clock, platform = self.session.clock, self.platform

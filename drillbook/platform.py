@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drillbook.actions.canary import Shift
 from drillbook.actions.deploy import Deploy
 from drillbook.actions.scraped import Scraped
 from drillbook.actions.switch import Switch
@@ -122,6 +123,11 @@ class Platform:
         path = self.environment.workload.probe_path
         return Switch(self.router, self.client, self.clock, slot, path)
 
+    def shift(self, slot: str, steps: tuple[int, ...]) -> Shift:
+        """The action that sends more and more of the traffic to a slot."""
+        path = self.environment.workload.probe_path
+        return Shift(self.router, self.client, self.clock, slot, path, steps)
+
     def make(self, change: Change) -> Action:
         """The action of an entry in the undo journal, made again.
 
@@ -155,6 +161,8 @@ class Platform:
             return self.deploy(arguments["slot"], arguments["release"])
         if change.action == "switch-traffic":
             return self.switch(arguments["slot"])
+        if change.action == "shift-traffic":
+            return self.shift(arguments["slot"], tuple(int(weight) for weight in arguments["steps"]))
         raise ValueError(f"the undo journal names the action {change.action!r}, which this version does not know")
 
     def undo(self, change: Change) -> Restoration:

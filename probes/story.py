@@ -68,10 +68,16 @@ def switches(events: Sequence[Event], window: Window) -> Measurement:
     return Measurement("switches of traffic", Interval.exactly(len(made)), "switches", 1, window, "timeline")
 
 
+def decisions(events: Sequence[Event]) -> list[Event]:
+    """What became of each release that was watched, or tried as a canary."""
+    watched = [*of(events, "watch_release"), *of(events, "release_canary")]
+    return [event for event in watched if event.kind == "decided"]
+
+
 def rollbacks_decided(events: Sequence[Event], window: Window) -> Measurement:
-    """How often the watch sent a release back; nothing when there was no watch."""
-    rulings = [event.data.get("ruling") for event in of(events, "watch_release") if event.kind == "decided"]
-    count = Interval.exactly(rulings.count("roll back")) if rulings else None
+    """How often a watch sent a release back, or a canary was aborted; nothing when there was neither."""
+    rulings = [event.data.get("ruling") for event in decisions(events)]
+    count = Interval.exactly(rulings.count("roll back") + rulings.count("abort")) if rulings else None
     return Measurement("decisions to roll back", count, "decisions", len(rulings), window, "watch")
 
 
@@ -82,6 +88,39 @@ def pods_that_flapped(events: Sequence[Event], window: Window) -> Measurement:
     seen = sum(len(event.data["pods"]) for event in looks)
     count = Interval.exactly(lost) if seen else None
     return Measurement("pods that stopped being ready", count, "pods", seen, window, "kubernetes")
+
+
+def canaries_undecided(events: Sequence[Event], window: Window) -> Measurement:
+    """How many canaries could not be decided; nothing when there was none."""
+    return _canaries(events, "undecided", window, of_all=True)
+
+
+def canaries_aborted(events: Sequence[Event], window: Window) -> Measurement:
+    """How many canaries were found worse; nothing when none could be decided."""
+    return _canaries(events, "abort", window, of_all=False)
+
+
+def weights_promoted(events: Sequence[Event], window: Window) -> Measurement:
+    """How many weights a canary had on its way to all of the traffic; 0 when it was aborted, nothing when undecided."""
+    promoted = _canaries(events, "promote", window, of_all=False)
+    if promoted.interval is None or promoted.interval.high == 0:
+        return promoted
+    return weights_declared(events, window)
+
+
+def weights_declared(events: Sequence[Event], window: Window) -> Measurement:
+    """How many of a canary's weights were declared, one after the other."""
+    made = [event for event in of(events, "shift-traffic") if event.kind == "injected"]
+    return Measurement("weights declared", Interval.exactly(len(made)), "weights", 1, window, "timeline")
+
+
+def _canaries(events: Sequence[Event], ruling: str, window: Window, *, of_all: bool) -> Measurement:
+    decided = [event for event in of(events, "release_canary") if event.kind == "decided"]
+    rulings = [event.data.get("ruling") for event in decided]
+    known = rulings if of_all else [found for found in rulings if found != "undecided"]
+    count = Interval.exactly(known.count(ruling)) if known else None
+    doubts = () if of_all else tuple(undecided(decided))
+    return Measurement(f"canaries: {ruling}", count, "canaries", len(known), window, "canary", doubts)
 
 
 def drained_after(events: Sequence[Event], window: Window) -> Measurement:
@@ -107,9 +146,8 @@ def warm_share(events: Sequence[Event], window: Window) -> Measurement:
 
 
 def undecided(events: Sequence[Event]) -> list[str]:
-    """Why a watch could not decide; empty when it did."""
-    decided = [event for event in of(events, "watch_release") if event.kind == "decided"]
-    return [event.text for event in decided if event.data.get("ruling") == "undecided"]
+    """Why a watch or a canary could not be decided; empty when it was."""
+    return [event.text for event in decisions(events) if event.data.get("ruling") == "undecided"]
 
 
 def stages(events: Sequence[Event]) -> dict[str, float]:
@@ -117,10 +155,11 @@ def stages(events: Sequence[Event]) -> dict[str, float]:
 
     Stages that did not happen are left out.
     """
-    decided = [event for event in of(events, "watch_release") if event.kind == "decided"]
+    decided = decisions(events)
+    detected = [moment(events, activity, "detected") for activity in ("watch_release", "release_canary")]
     points: list[tuple[str, float | None]] = [
         ("first bad answer", next((e.data["first_bad_s"] for e in decided if "first_bad_s" in e.data), None)),
-        ("detected", moment(events, "watch_release", "detected")),
+        ("detected", max((at_s for at_s in detected if at_s is not None), default=None)),
         ("decided", moment(events, "roll_back", "intent")),
         ("switched", moment(events, "roll_back", "injected")),
         ("seen by clients", moment(events, "roll_back", "recovered")),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from drillbook.domain.canary import Plan
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -163,6 +165,7 @@ class Strategy:
         slow_share: Share of slow answers above which a release is taken back.
         least_answers: Answers without which a release is not let stay.
         validations: How often each smoke check is made before the switch.
+        canary: How a release goes that is tried on a few users first.
     """
 
     before_s: float = 5.0
@@ -174,6 +177,7 @@ class Strategy:
     slow_share: float = 0.05
     least_answers: int = 300
     validations: int = 10
+    canary: Plan = field(default_factory=Plan)
 
 
 @dataclass(frozen=True, slots=True)

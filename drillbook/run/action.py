@@ -105,13 +105,33 @@ def perform(action: Action, journal: Journal, timeline: Timeline, clock: Clock) 
     action.do()
     accepted = timeline.record("injected", action.describe(), action=action.name)
     journal.done(change)
+    observation = _in_effect(action, timeline, clock)
+    return Performed(change, intended.t_s, accepted.t_s, observation.at_s, observation)
+
+
+def advance(action: Action, journal: Journal, timeline: Timeline, clock: Clock) -> float:
+    """Take a further step of a change that the journal has with all its steps; answers when the system accepted it.
+
+    Raises:
+        NotObserved: When the step was not seen in effect before its deadline; the change stays to be undone.
+        LockLost: When the environment is someone else's by now; then the step is not taken.
+    """
+    timeline.record("intent", action.describe(), action=action.name)
+    journal.go_on()
+    action.do()
+    accepted = timeline.record("injected", action.describe(), action=action.name)
+    _in_effect(action, timeline, clock)
+    return accepted.t_s
+
+
+def _in_effect(action: Action, timeline: Timeline, clock: Clock) -> Observation:
     observation = wait_for(action.observe, clock, deadline_s=action.deadline_s)
     if not observation.holds:
         text = f"{action.describe()}: not in effect after {action.deadline_s:g} s: {observation.text}"
         timeline.record("note", text, action=action.name)
         raise NotObserved(text)
     timeline.record("observed", observation.text, at_s=observation.at_s, action=action.name, **observation.data)
-    return Performed(change, intended.t_s, accepted.t_s, observation.at_s, observation)
+    return observation
 
 
 def restore(change: Change, action: Action, clock: Clock) -> Restoration:

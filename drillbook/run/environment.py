@@ -31,7 +31,7 @@ from drillbook.domain.environment import (
     WorkloadSettings,
 )
 from drillbook.domain.guard import AllowedHours, Burn
-from drillbook.run import environment_faults, recovery_section, redaction, secrets_in, yaml_file
+from drillbook.run import canary_plan, environment_faults, recovery_section, redaction, secrets_in, yaml_file
 from drillbook.run.yaml_file import EnvironmentFileError
 
 if TYPE_CHECKING:
@@ -170,6 +170,10 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
     if "recovery" in document:
         unknown = recovery_section.missing_regions(document["recovery"], frozenset(document["regions"]))
         faults += [f"{_where(path, document, ['recovery', *place])}: {said}" for place, said in unknown]
+    try:
+        canary_plan.plan(document.get("strategy", {}).get("canary", {}), seconds)
+    except ValueError as error:
+        faults.append(f"{_where(path, document, ['strategy', 'canary'])}: strategy.canary: {error}")
     backends = document["router"]["backends"]
     if backends["blue"] == backends["green"]:
         faults.append(
@@ -361,7 +365,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         releases=ReleaseSettings(**releases),
         router=RouterSettings(**d["router"]),
         metrics=MetricsSettings(**_metrics(path, d["metrics"])),
-        strategy=Strategy(**_in_seconds(d.get("strategy", {}), "before", "watch", "drain", "slow")),
+        strategy=_strategy(d.get("strategy", {})),
         load=LoadSettings(**load_settings),
         objectives=Objectives(**_in_seconds(d.get("objectives", {}), *_DURATIONS)),
         guard=_guard(path, d.get("guard", {})),
@@ -373,6 +377,12 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         else None,
         faults=environment_faults.settings(path, d["faults"]) if "faults" in d else None,
     )
+
+
+def _strategy(section: Mapping[str, Any]) -> Strategy:
+    fields: dict[str, Any] = _in_seconds(section, "before", "watch", "drain", "slow")
+    fields["canary"] = canary_plan.plan(section.get("canary", {}), seconds)
+    return Strategy(**fields)
 
 
 def _signing(path: Path, section: Mapping[str, Any]) -> SigningSettings:

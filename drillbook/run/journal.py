@@ -74,6 +74,15 @@ class Journal:
             raise
         return change
 
+    def go_on(self) -> None:
+        """See that the lock is ours before a change that is written down already takes a further step.
+
+        Raises:
+            LockLost: When the environment is someone else's by now; then nothing more may be changed.
+            Unreachable: When that is not certain; likewise.
+        """
+        self._own()
+
     def done(self, change: Change) -> None:
         """The system has accepted the change."""
         self._write(change.at(Stage.DONE))

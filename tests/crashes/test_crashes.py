@@ -25,6 +25,8 @@ SCENARIOS = (
     # One of the outline's three: they differ in what is wrong with the release, not in what is changed.
     "taken_back_by_itself and fails",
     SWITCH,
+    # One entry of the journal covers all weights; the tests of the action kill it at each of them.
+    "no_worse_is_promoted_in_steps",
 )
 FAULTS = (
     "pod_killed", "node_drained", "gateway_pod_killed", "dns_stopped", "connections_used_up", "vault_sealed",

@@ -11,7 +11,7 @@ import pytest
 from drillbook.domain.verdict import Verdict
 
 pytestmark = pytest.mark.twin
-CUTOVER, OPERATOR = "good_release", "operator"
+CUTOVER, OPERATOR, CANARY = "good_release", "operator", "no_worse_is_promoted"
 """The scenarios that are drilled, by pytest's own names for them."""
 PASS, FAIL, INCONCLUSIVE = 0, 1, 75
 HIDDEN = {"defects.minRps": 40}
@@ -155,4 +155,30 @@ def test_a_killed_load_is_inconclusive(drilled):
 
     outcome = drilled(CUTOVER, sabotage=kill)
     assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+@pytest.mark.slow  # the rule itself is held for want of each thing in tests/unit
+def test_a_canary_whose_metrics_lack_the_version_label_is_never_promoted(drilled):
+    def unlabelled(document):
+        # As if the label were not there: no series has it both empty and with the canary's version.
+        document["metrics"]["users"] = f'{document["metrics"]["users"]},version=""'
+
+    outcome = drilled(CANARY, change=unlabelled)
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert outcome.verdict_of("canary.promoted") == {"INCONCLUSIVE"}, str(outcome)
+    assert "no number for the canary's version" in outcome.output, str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+@pytest.mark.slow  # likewise
+def test_a_canary_whose_users_go_away_is_never_promoted(drilled):
+    def kill(saboteur):
+        saboteur.after("injected", "shift-traffic")
+        os.kill(saboteur.load_process(), signal.SIGKILL)
+
+    outcome = drilled(CANARY, sabotage=kill)
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    # The guard, which no longer sees how users fare, may end the drill before the canary is given up.
+    assert outcome.verdict_of("canary.promoted") <= {"INCONCLUSIVE"}, str(outcome)
     assert put_back(outcome), str(outcome)

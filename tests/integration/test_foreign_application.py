@@ -93,8 +93,8 @@ def test_a_list_that_is_cut_short_altered_or_out_of_order_is_wrong(values: list[
 @pytest.mark.usefixtures("kinto")
 def test_what_it_offers_is_proved_and_the_rest_is_not_proved_by_name(tmp_path: Path):
     done = run(
-        "drillbook", "verify", "--environment=examples/kinto/kinto.yaml", f"--runs={tmp_path}", "--wait=120",
-        timeout_s=1500,
+        "drillbook", "verify", "--environment=examples/kinto/kinto.yaml", "--only=cutover,rollback",
+        f"--runs={tmp_path}", "--wait=120", timeout_s=1500,
     )  # fmt: skip
     drills = [json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("*/drills/*/drill.json")]
     verdicts = {drill["scenario"]: drill["verdict"] for drill in drills}

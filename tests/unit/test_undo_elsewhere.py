@@ -33,3 +33,9 @@ def test_that_of_another_route_is_not():
         ValueError, match="made in slots of analytics, route analytics/analytics, and this environment is"
     ):
         platform(elsewhere).make(CHANGE)
+
+
+def test_a_canarys_change_is_made_again_with_every_weight_that_it_may_have_declared():
+    arguments = {"arguments": {"slot": "green", "steps": [5, 50, 100]}}
+    action = platform(TWIN).make(replace(CHANGE, action="shift-traffic", arguments=arguments))
+    assert (action.name, action.arguments) == ("shift-traffic", arguments["arguments"])

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from drillbook.actions.canary import Shift
 from drillbook.actions.deploy import Deploy
 from drillbook.actions.scraped import Scraped
 from drillbook.actions.switch import Switch
@@ -145,12 +146,15 @@ def drill(world, tmp_path, monkeypatch):
         ),
         scraped=lambda slot: Scraped(world, world, world, slot, "up", "instance"),
         switch=lambda slot: Switch(router, world, world, slot, "/who", in_a_row=3, deadline_s=2.0),
+        shift=lambda slot, steps: Shift(router, world, world, slot, "/who", steps, deadline_s=2.0),
     )  # fmt: skip
 
     def make(change):
         arguments = change.arguments["arguments"]
         if change.action == "deploy-release":
             return platform.deploy(arguments["slot"], arguments["release"])
+        if change.action == "shift-traffic":
+            return platform.shift(arguments["slot"], tuple(arguments["steps"]))
         return platform.switch(arguments["slot"])
 
     platform.make = make

@@ -33,6 +33,8 @@ def test_the_twins_own_file_is_read(tmp_path):
     assert environment.primary.name == "us-east-1"
     assert environment.objectives.rollback_s == 120.0
     assert environment.load.rate_hz == 50.0
+    assert environment.strategy.canary.steps == (5, 10, 25, 50, 100)
+    assert environment.strategy.canary.margins.latency_s == 0.01
     assert environment.releases.chart.name == "analytics"
 
 
@@ -55,6 +57,11 @@ def test_the_twins_own_file_is_read(tmp_path):
         (("public_url: http://analytics.drillbook.test", "public_url: analytics.drillbook.test"), "public_url is"),
         (("public_url: http://analytics.drillbook.test\n", ""), "the file lacks public_url"),
         (("release: analytics-{slot}\n", "release: analytics\n"), 'releases.release is "analytics"'),
+        (("steps: [5, 10, 25, 50, 100]", "steps: [5, 50]"), "strategy.canary: a canary's weights rise to 100 %"),
+        (("steps: [5, 10, 25, 50, 100]", "steps: [50, 10, 100]"), "strategy.canary: a canary's weights rise to 100 %"),
+        (("hold: 25 s", "hold: 25"), "strategy.canary.hold is 25, and should be a duration with its unit"),
+        (("latency: 1.5", "latency: 0.5"), "strategy.canary.margins.latency is 0.5"),
+        (("least_answers: 60", "least_answer: 60"), "did you mean 'least_answers'?"),
         (("role: secondary", "role: primary"), "exactly one region is the primary, and 2 are: us-east-1, us-west-2"),
         (("role: primary", "role: secondary"), "exactly one region is the primary, and 0 are"),
         (("green: analytics-green", "green: analytics-blue"), "both slots have the backend 'analytics-blue'"),

@@ -1,0 +1,239 @@
+"""A canary's decisions, from windows of answers alone."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drillbook.domain.canary import Arm, Comparison, Margins, Plan, Window, window
+from drillbook.domain.canary_ruling import Step, look, numbers
+from drillbook.domain.two_sample import Counts
+
+PLAN = Plan(least_answers=100, hold_s=60.0)
+WINDOW_S = 0.25
+
+
+def seen_window(number: int, draw: random.Random, *, each: int = 15, bad: float = 0.0, slower: float = 1.0) -> Window:
+    """Both releases asked equally often; what is slow for one is slow for the other."""
+    moment = draw.choice((1.0, 1.0, 1.0, 8.0))
+    arms = [
+        Arm(
+            Counts(each, sum(draw.random() < share for _ in range(each))),
+            tuple(0.005 * factor * moment * draw.lognormvariate(0, 0.3) for _ in range(each)),
+        )
+        for share, factor in ((bad, slower), (0.0, 1.0))
+    ]
+    return Window(number * WINDOW_S, (number + 1) * WINDOW_S, *arms)
+
+
+def tried(*, looks: int = 60, seed: int = 1, servers: float | None = 1e9, plan: Plan = PLAN, **flaw):
+    """The first look that does not hold, or the last, and when."""
+    draw = random.Random(seed)  # noqa: S311 - the same numbers each time are the point
+    seen = Comparison(plan)
+    for number in range(-20, 0):
+        seen = seen.learn(seen_window(number, draw))
+    step = Step(50, 0.0)
+    found = look(seen, step, 0.0, servers)
+    for number in range(looks):
+        made = seen_window(number, draw, **flaw)
+        seen, step = seen.plus(made), step.plus(made)
+        found = look(seen, step, made.end_s, servers)
+        if found.ruling != "hold":
+            break
+    return found, seen, step
+
+
+def test_one_that_is_no_worse_is_promoted_once_enough_was_seen_and_not_before() -> None:
+    found, seen, _ = tried()
+    assert found.ruling == "promote"
+    assert 100 <= seen.canary.total < 130
+    assert "0 of the canary's" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("flaw", "within", "reason"),
+    [
+        ({"bad": 0.1}, 10, "answers were bad and 0 of stable's"),
+        ({"slower": 2.0}, 10, "half of the canary's answers took up to"),
+        ({"bad": 1.0}, 3, "answers were bad and 0 of stable's"),
+        ({"slower": 100.0}, 4, "half of the canary's answers took up to"),
+    ],
+    ids=["10 % errors", "twice as slow", "nothing but errors", "a hundred times as slow"],
+)
+def test_one_that_is_worse_is_aborted(flaw, within, reason) -> None:
+    found, _, _ = tried(**flaw, plan=replace(PLAN, least_answers=1000))
+    assert found.ruling == "abort"
+    assert reason in found.reason
+    assert found.at_s <= within * WINDOW_S + 1e-9
+
+
+def test_three_moments_abort_and_two_do_not() -> None:
+    draw = random.Random(3)  # noqa: S311
+    seen = Comparison(PLAN)
+    for number in range(20):
+        seen = seen.learn(seen_window(number, draw))
+    rulings = []
+    for number in range(4):
+        seen = seen.plus(seen_window(number, draw, each=100, bad=1.0))
+        rulings.append(look(seen, Step(50, 0.0), 0.0, 1e9).ruling)
+    assert rulings[:2] == ["hold", "hold"]
+    assert rulings[-1] == "abort"
+
+
+def test_a_slowdown_within_the_margin_is_none() -> None:
+    wide = replace(PLAN, margins=Margins(latency=1.1, latency_s=0.1))
+    assert all(tried(seed=seed, slower=1.05)[0].ruling == "promote" for seed in range(5))
+    assert tried(slower=2.0, plan=wide)[0].ruling == "promote"
+
+
+def test_seldom_is_one_aborted_that_is_no_worse() -> None:
+    aborted = sum(tried(seed=seed, bad=0.0005, looks=40)[0].ruling == "abort" for seed in range(40))
+    assert aborted <= 1
+
+
+HELD = {
+    "no answer at all": lambda made: replace(made, canary=Arm(), stable=Arm()),
+    "no answer of the canary": lambda made: replace(made, canary=Arm()),
+    "no answer of stable": lambda made: replace(made, stable=Arm()),
+    "no latency": lambda made: replace(made, canary=replace(made.canary, latencies_s=())),
+    "a latency that is no number": lambda made: replace(made, unusable=1),
+    "another weight than was declared": lambda made: replace(
+        made, canary=Arm(Counts(made.canary.counts.total * 9, 0), made.canary.latencies_s * 9)
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", HELD)
+def test_what_is_missing_holds_the_step_and_ends_undecided(wrong) -> None:
+    draw = random.Random(5)  # noqa: S311
+    seen, step = Comparison(PLAN), Step(10 if "weight" in wrong else 50, 0.0)
+    rulings = set()
+    for number in range(int(PLAN.hold_s / WINDOW_S) + 1):
+        made = HELD[wrong](seen_window(number, draw, each=2))
+        seen, step = seen.plus(made), step.plus(made)
+        found = look(seen, step, made.end_s, 1e9)
+        rulings.add(found.ruling)
+    assert rulings == {"hold", "undecided"}
+    assert found.reason.startswith("held at")
+
+
+@pytest.mark.parametrize(
+    ("servers", "reason"),
+    [
+        (None, "no number for the canary's version"),
+        (math.nan, "no number for the canary's version"),
+        (3.0, "the servers counted 3 answers"),
+    ],
+)
+def test_what_its_servers_do_not_show_under_its_version_is_not_promoted(servers, reason) -> None:
+    found, _, _ = tried(servers=servers)
+    assert found.ruling == "hold"
+    assert reason in found.reason
+
+
+def test_a_canary_that_answers_under_no_name_is_not_promoted() -> None:
+    line = {"start_s": 0.0, "end_s": 0.25, "unanswered": {}, "unsent": 0, "overslept": 0, "versions": {
+        "|green": {"ok": 5, "bad": {}, "latency_ms": [5.0] * 5},
+        "1.0.0|blue": {"ok": 95, "bad": {}, "latency_ms": [5.0] * 95},
+    }}  # fmt: skip
+    made = window(line, "1.1.0|green", "1.0.0|blue")
+    seen, step = Comparison(PLAN).plus(made).plus(made), Step(5, 0.0).plus(made).plus(made)
+    found = look(seen, step, 1.0, 1e9)
+    assert found.ruling == "hold"
+    assert found.reason == (
+        "0 answers of the canary were seen at this weight, 0 of them timed, and 100 are needed; 10 answers named "
+        "neither release"
+    )
+
+
+def test_requests_that_fail_without_an_answer_that_names_a_release_abort() -> None:
+    seen = Comparison(PLAN)
+    for _ in range(5):
+        seen = seen.plus(Window(0.0, 0.25, Arm(), Arm(Counts(95)), Counts(5, 5)))
+    found = look(seen, Step(5, 0.0), 1.0, 1e9)
+    assert found.ruling == "abort"
+    assert "25 of 500 requests failed without an answer" in found.reason
+
+
+def test_evidence_that_is_half_the_way_to_an_abort_holds_the_step() -> None:
+    draw = random.Random(8)  # noqa: S311
+    seen, step = Comparison(PLAN), Step(50, 0.0)
+    for number in range(-30, 0):
+        seen = seen.learn(seen_window(number, draw))
+    for number in range(8):
+        made = seen_window(number, draw)
+        seen, step = seen.plus(made), step.plus(made)
+    assert look(seen, step, 2.0, 1e9).ruling == "promote"
+    for number in (8, 9):
+        seen = seen.plus(seen_window(number, draw, bad=1.0))
+    found = look(seen, step, 2.5, 1e9)
+    assert found.ruling == "hold"
+    assert "more than half the way to an abort" in found.reason
+
+
+def test_a_line_of_the_loads_record_is_read() -> None:
+    line = {
+        "start_s": 1.0, "end_s": 1.25, "unanswered": {"timeout": 2}, "unsent": 1, "overslept": 9,
+        "versions": {
+            "1.1.0|green": {"ok": 3, "bad": {"server_error": 1}, "latency_ms": [4.0, math.nan, -1.0, math.inf]},
+            "1.0.0|blue": {"ok": 5, "bad": {}, "latency_ms": [2.0]},
+            "|": {"ok": 0, "bad": {"server_error": 4}, "latency_ms": []},
+        },
+    }  # fmt: skip
+    assert window(line, "1.1.0|green", "1.0.0|blue") == Window(
+        1.0, 1.25, Arm(Counts(4, 1), (0.004,)), Arm(Counts(5, 0), (0.002,)), Counts(7, 7), unusable=3
+    )
+
+
+def test_a_window_that_began_before_the_step_does_not_count_for_it() -> None:
+    made = seen_window(0, random.Random(1))  # noqa: S311
+    assert Step(10, 0.1).plus(made) == Step(10, 0.1)
+
+
+def test_stable_alone_teaches_and_bets_nothing() -> None:
+    made = replace(seen_window(0, random.Random(1)), canary=Arm())  # noqa: S311
+    seen = Comparison(PLAN).plus(made)
+    assert seen.known.total == 15
+    assert seen.errors.log == seen.slow_highest == 0.0
+    assert seen.limits_s() == ()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3), st.integers(0, 30), st.integers(0, 3)), max_size=12))
+def test_whatever_is_seen_the_numbers_are_json_and_nothing_is_promoted_on_less_than_the_least(windows) -> None:
+    seen, step = Comparison(PLAN), Step(50, 0.0)
+    for number, (canary, canary_bad, stable, stable_bad) in enumerate(windows):
+        arms = [
+            Arm(Counts(total, min(bad, total)), (0.005,) * total)
+            for total, bad in ((canary, canary_bad), (stable, stable_bad))
+        ]
+        made = Window(number * 0.25, number * 0.25 + 0.25, *arms)
+        seen, step = seen.plus(made), step.plus(made)
+        found = look(seen, step, made.end_s, seen.canary.total)
+        assert found.ruling != "promote" or min(seen.canary.total, seen.stable.total) >= PLAN.least_answers
+        json.dumps(numbers(seen, step, math.nan), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": (5, 10)}, {"steps": (100,)}, {"steps": ()}, {"steps": (10, 5, 100)}, {"steps": (0, 100)},
+        {"least_answers": 0}, {"false_abort": 0.0}, {"false_abort": 1.0}, {"hold_s": math.nan}, {"hold_s": math.inf},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_plan_that_decides_nothing_is_refused(wrong) -> None:
+    with pytest.raises(ValueError, match="canary"):
+        Plan(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"errors": 0.0}, {"errors": math.nan}, {"latency": 0.9}, {"latency_s": math.inf}])
+def test_margins_that_cannot_be_are_refused(wrong) -> None:
+    with pytest.raises(ValueError, match="margins"):
+        Margins(**wrong)
