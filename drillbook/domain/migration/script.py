@@ -107,8 +107,8 @@ class Linted:
             KeyError, TypeError: When it is something else.
         """
         script = dict(document["script"])
-        ways = {name: _way(script.pop(name)) for name in ("up", "down")}
-        return cls(Script(**script, **ways), _remarks(document["up"]), _remarks(document["down"]))
+        up, down = _way(script.pop("up")), _way(script.pop("down"))
+        return cls(Script(up=up, down=down, **script), _remarks(document["up"]), _remarks(document["down"]))
 
 
 def _way(document: Mapping[str, Any]) -> Way:
