@@ -9,6 +9,7 @@ from drillbook.domain.wording import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from drillbook.domain.traffic import Origin
 
@@ -285,6 +286,42 @@ class Lock(Protocol):
 
     def holder(self) -> Holder | None:
         """Who holds it now."""
+        ...
+
+
+class MigratedTable(Protocol):
+    """The table that a migration is proved on, by the database's own protocol; all raise Unreachable."""
+
+    def revision(self) -> str:
+        """At which revision the schema is; empty before the first."""
+        ...
+
+    def seed(self) -> None:
+        """Add the rows that a proof needs. Idempotent."""
+        ...
+
+    def remove_seed(self) -> None:
+        """Take them away. Idempotent."""
+        ...
+
+    def contents(self) -> tuple[int, int]:
+        """Number and checksum of those rows."""
+        ...
+
+    def invalid_indexes(self) -> Sequence[str]:
+        """Names of the indexes that no query may use."""
+        ...
+
+    def long_transaction(self) -> AbstractContextManager[None]:
+        """A transaction that has read the table and stays open meanwhile."""
+        ...
+
+
+class Migrator(Protocol):
+    """The platform's own way to migrate."""
+
+    def run(self, way: str, to: str, *, deadline_s: float) -> str:
+        """`upgrade` or `downgrade` to a revision; answers what it said last, raises Unreachable when it fails."""
         ...
 
 

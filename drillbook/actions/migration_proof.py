@@ -1,0 +1,95 @@
+"""One migration up, down and up again under load, with what it leaves noted after each way."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from drillbook.domain.migration.proof import Contents, Step
+from drillbook.ports import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from drillbook.ports import Clock, MigratedTable, Migrator
+
+_TAKES_HOLD_WITHIN_S = 10.0
+
+
+class NotHeld(Exception):
+    """The adversary's transaction was not open when the migration was to meet it; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is done; what it shows is computed from what is noted.
+
+    Attributes:
+        database: The table.
+        migrator: The platform's own way to migrate.
+        clock: The run's.
+        note: Keeps a fact under a kind: `step`, `contents`, `indexes`.
+        deadline_s: For one way.
+    """
+
+    database: MigratedTable
+    migrator: Migrator
+    clock: Clock
+    note: Callable[[str, Mapping[str, Any]], None]
+    deadline_s: float = 120.0
+
+    def read(self) -> Contents:
+        """Note what the table holds, and whether an index is invalid.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        found = Contents(self.clock.now(), *self.database.contents())
+        self.note("contents", {**asdict(found), "sum": str(found.sum)})
+        self.note("indexes", {"at_s": self.clock.now(), "invalid": list(self.database.invalid_indexes())})
+        return found
+
+    def go(self, name: str, to: str) -> Step:
+        """One way; that it failed is noted as well, and decides the verdict.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        start_s, now = self.clock.now(), self.database.revision()
+        way = "upgrade" if now < to else "downgrade"
+        try:
+            said = self.migrator.run(way, to, deadline_s=self.deadline_s)
+        except Unreachable as error:
+            said = str(error)
+        step = Step(name, start_s, self.clock.now(), to, self.database.revision(), said)
+        self.note("step", asdict(step))
+        self.read()
+        return step
+
+    def go_behind_a_long_transaction(self, name: str, to: str, for_s: float) -> Step:
+        """The same while somebody's transaction keeps the table for so many seconds, so that it has to queue.
+
+        Raises:
+            NotHeld: When the transaction was not open in time.
+        """
+        held, ended = threading.Event(), threading.Event()
+        problems: list[str] = []
+
+        def hold() -> None:
+            try:
+                with self.database.long_transaction():
+                    held.set()
+                    ended.wait(for_s)
+            except Unreachable as error:
+                problems.append(str(error))
+
+        adversary = threading.Thread(target=hold, name="adversary")
+        adversary.start()
+        try:
+            if not held.wait(_TAKES_HOLD_WITHIN_S):
+                raise NotHeld("; ".join(problems) or f"it was not open within {_TAKES_HOLD_WITHIN_S:g} s")
+            return self.go(name, to)
+        finally:
+            ended.set()
+            adversary.join()

@@ -1,0 +1,70 @@
+"""How an environment's migrations are drilled, as its file says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+APPLICATION = "analytics-migrate"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The table that a migration is proved on.
+
+    Attributes:
+        name: Of the table.
+        columns: Those that all releases know; they make the checksum.
+        seeded: SQL condition for the rows that the drill adds, which nobody else reads or changes.
+        seed: SQL that adds `%(count)s` of them from number `%(first)s` on.
+        rows: How many are added; the table has at least so many.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    seeded: str
+    seed: str
+    rows: int = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationSettings:
+    """How migrations are drilled.
+
+    Attributes:
+        scripts: Alembic's folder.
+        address: libpq's, of the database, without a password.
+        password: Where the password is; empty for none.
+        command: Takes the schema somewhere: its words, with `{way}` (`upgrade`, `downgrade`) and `{to}` in them.
+        settings: Environment variables of the command, with `{url}` for the database in them.
+        application: Name of the command's connections.
+        table: What it is proved on.
+        before: The revision that the older release needs.
+        after: The one that the newer release brings.
+        older: The release that is live.
+        newer: The one whose schema it is.
+        progress: SQL that answers how many rows a back-fill has gone over; empty when there is none.
+        every_s: How often the locks are looked at.
+        long_transaction_s: For how long the adversary's transaction stays open.
+        deadline_s: For one way.
+    """
+
+    scripts: Path
+    address: str
+    password: str
+    command: tuple[str, ...]
+    settings: Mapping[str, str]
+    table: Table
+    before: str
+    after: str
+    older: str
+    newer: str
+    application: str = APPLICATION
+    progress: str = ""
+    every_s: float = 0.05
+    long_transaction_s: float = 5.0
+    deadline_s: float = 120.0
