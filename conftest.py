@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = [
     "features.steps.load",
+    "features.steps.migration",
     "features.steps.pipeline",
     "features.steps.platform",
     "features.steps.release",

@@ -50,8 +50,8 @@ EXPECTED_S = 60.0
 """Of one scenario, for the guard."""
 INSPECTED_WITHIN_S = 1.0
 """Of one that only looks at files."""
-PIPELINE = "pipeline"
-"""The feature that is drilled only where the environment names a pipeline, or where it is asked for."""
+PIPELINE, MIGRATIONS, MIGRATION = "pipeline", "migrations", "migration"
+"""Features that are drilled only where the environment names what they are about, or where they are asked for."""
 
 _Made = TypeVar("_Made", Drill, Inspection)
 _RUN = pytest.StashKey["_Run"]()
@@ -102,8 +102,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         redaction.guard_streams()
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
-        if environment.pipeline is None and PIPELINE not in only:
-            selection.leave_out(config, items, PIPELINE)
+        for feature in _not_named(environment) - only:
+            selection.leave_out(config, items, feature)
         allowed = functools.partial(_allowed, config, environment, sorted(only), selection.collected(items))
         plan = _plan(environment, sorted(only)).sha256
         gone_on_with = selection.resumed(config, environment, items, plan)
@@ -294,6 +294,17 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """What goes wrong around a scenario is shown even where pytest's own reporter is off."""
     if report.failed and report.when != "call":
         sys.stderr.write(f"{printable(report.longreprtext)}\n")
+
+
+def _not_named(environment: Environment) -> set[str]:
+    """Features about something that the environment does not name."""
+    migrations = environment.migrations
+    named = {
+        PIPELINE: environment.pipeline is not None,
+        MIGRATIONS: migrations is not None,
+        MIGRATION: migrations is not None and migrations.proof is not None,
+    }
+    return {feature for feature, there in named.items() if not there}
 
 
 def _refuse_what_cannot_be_decided(environment: Environment) -> None:

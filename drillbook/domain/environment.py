@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drillbook.domain.guard import AllowedHours, Burn
+    from drillbook.domain.migration.settings import Migrations
 
 Tier = Literal["development", "staging", "production"]
 
@@ -283,6 +284,7 @@ class Environment:
         objectives: What is promised.
         guard: What may be done.
         pipeline: Its `.gitlab-ci.yml`; None when it names none.
+        migrations: Those of its database; None when it names none.
     """
 
     name: str
@@ -304,6 +306,7 @@ class Environment:
     public_ca_file: Path | None = None
     signing: SigningSettings | None = None
     pipeline: Path | None = None
+    migrations: Migrations | None = None
 
     @property
     def target(self) -> str:

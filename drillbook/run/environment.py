@@ -30,7 +30,7 @@ from drillbook.domain.environment import (
     WorkloadSettings,
 )
 from drillbook.domain.guard import AllowedHours, Burn
-from drillbook.run import redaction, secrets_in, yaml_file
+from drillbook.run import migrations_section, redaction, secrets_in, yaml_file
 from drillbook.run.yaml_file import EnvironmentFileError
 
 if TYPE_CHECKING:
@@ -347,6 +347,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         public_ca_file=_beside(path, d["public_ca_file"]) if "public_ca_file" in d else None,
         signing=_signing(path, d["evidence"]["signing"]) if "signing" in d.get("evidence", {}) else None,
         pipeline=_beside(path, d["pipeline"]) if "pipeline" in d else None,
+        migrations=migrations_section.settings(d["migrations"], seconds, path.parent) if "migrations" in d else None,
     )
 
 

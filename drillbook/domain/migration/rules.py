@@ -59,6 +59,24 @@ Source: https://www.postgresql.org/docs/15/explicit-locking.html#LOCKING-TABLES
 """
 
 
+_ABOUT = {
+    "keeps nobody waiting": BLOCKING | {"lock-timeout", "long-lock", "rows-in-one-go", "hidden", "interrupted-build"},
+    "has a way down and says what is lost": frozenset({"no-way-down", "loses-data"}),
+    "expands or contracts, and not both": frozenset(
+        {"phase", "contract-unnamed", "expand-in-contract", "contract-for-whom"}
+    ),
+}
+
+
+def about(subject: str) -> frozenset[str]:
+    """The rules that together say that.
+
+    Raises:
+        KeyError: When none do.
+    """
+    return _ABOUT[subject]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong with a migration.

@@ -32,11 +32,10 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class MigrationSettings:
-    """How migrations are drilled.
+class ProofSettings:
+    """How one migration is proved under load.
 
     Attributes:
-        scripts: Alembic's folder.
         address: libpq's, of the database, without a password.
         password: Where the password is; empty for none.
         command: Takes the schema somewhere: its words, with `{way}` (`upgrade`, `downgrade`) and `{to}` in them.
@@ -46,14 +45,14 @@ class MigrationSettings:
         before: The revision that the older release needs.
         after: The one that the newer release brings.
         older: The release that is live.
-        newer: The one whose schema it is.
+        newer: The one whose schema it is, by the name of an override that deploys it without migrating.
+        rate_hz: Requests a second, of each kind of connection, to each of the two releases beside the public's.
         progress: SQL that answers how many rows a back-fill has gone over; empty when there is none.
         every_s: How often the locks are looked at.
         long_transaction_s: For how long the adversary's transaction stays open.
         deadline_s: For one way.
     """
 
-    scripts: Path
     address: str
     password: str
     command: tuple[str, ...]
@@ -66,5 +65,19 @@ class MigrationSettings:
     application: str = APPLICATION
     progress: str = ""
     every_s: float = 0.05
+    rate_hz: float = 10.0
     long_transaction_s: float = 5.0
     deadline_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """An environment's migrations.
+
+    Attributes:
+        scripts: Alembic's folder.
+        proof: How one is proved; None where none is.
+    """
+
+    scripts: Path
+    proof: ProofSettings | None = None

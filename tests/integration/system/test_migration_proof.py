@@ -82,8 +82,8 @@ def test_it_goes_unnoticed_on_two_million_rows(database, service: Callable[..., 
 
 ADDS = 'op.execute("ALTER TABLE events ADD COLUMN IF NOT EXISTS stored_by text")'
 DROPS = 'op.execute("ALTER TABLE events DROP COLUMN IF EXISTS stored_by")'
-DELETES = 'op.execute("DELETE FROM events WHERE value = 7")'
-ALTERS = 'op.execute("UPDATE events SET value = 8 WHERE value = 7")'
+DELETES = "op.execute(\"DELETE FROM events WHERE starts_with(key, 'seeded-') AND value = 7\")"
+ALTERS = "op.execute(\"UPDATE events SET value = 8 WHERE starts_with(key, 'seeded-') AND value = 7\")"
 DEFECTS = {
     "ACCESS EXCLUSIVE for 3 s": (
         (ADDS, f'{ADDS}\n    op.execute("SELECT pg_sleep(3)")'),
