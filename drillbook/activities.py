@@ -42,7 +42,7 @@ _halted: list[str] = []
 """Why this process' experiment goes no further; empty while it may."""
 
 
-def _activity(function: Callable[P, R]) -> Callable[P, R]:
+def activity(function: Callable[P, R]) -> Callable[P, R]:
     """Whatever goes wrong, nothing more is done after it."""
 
     @functools.wraps(function)
@@ -76,7 +76,7 @@ def platform_serves() -> bool:
     return whole
 
 
-@_activity
+@activity
 def await_steady_load() -> None:
     """Some seconds of undisturbed load, to compare with."""
     drill = wiring.experiment()
@@ -85,7 +85,7 @@ def await_steady_load() -> None:
     drill.clock.sleep(max(0.0, left_s))
 
 
-@_activity
+@activity
 def deploy_release(release: str) -> dict[str, Any]:
     """To the idle slot."""
     drill = wiring.experiment()
@@ -94,7 +94,7 @@ def deploy_release(release: str) -> dict[str, Any]:
     return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
 
 
-@_activity
+@activity
 def await_telemetry() -> dict[str, Any]:
     """Of the idle slot; without it the drill could not pass, so the public is spared the switch."""
     drill = wiring.experiment()
@@ -108,7 +108,7 @@ def await_telemetry() -> dict[str, Any]:
     return {"seen": seen.text}
 
 
-@_activity
+@activity
 def validate_release(release: str) -> dict[str, Any]:
     """Before it takes traffic; a release that fails ends the experiment."""
     drill = wiring.experiment()
@@ -126,7 +126,7 @@ def validate_release(release: str) -> dict[str, Any]:
     return {"seen": seen.text}
 
 
-@_activity
+@activity
 def switch_traffic() -> dict[str, Any]:
     """To the slot that was idle."""
     drill = wiring.experiment()
@@ -135,7 +135,7 @@ def switch_traffic() -> dict[str, Any]:
     return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
 
 
-@_activity
+@activity
 def watch_release(release: str) -> dict[str, Any]:
     """Keep it, or send it back as soon as it is known to be bad."""
     drill = wiring.experiment()
@@ -168,7 +168,7 @@ def watch_release(release: str) -> dict[str, Any]:
     return {"ruling": decision.ruling, "reason": decision.reason}
 
 
-@_activity
+@activity
 def roll_back_by_operator(after_s: float) -> dict[str, Any]:
     """An operator's order, after the release was live for a while."""
     drill = wiring.experiment()
@@ -177,7 +177,7 @@ def roll_back_by_operator(after_s: float) -> dict[str, Any]:
     return {"seen": _roll_back(drill, "by an operator's order")}
 
 
-@_activity
+@activity
 def drain_old_slot() -> dict[str, Any]:
     """See the slot without traffic finish what it has; it stays warm."""
     drill = wiring.experiment()

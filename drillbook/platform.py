@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drillbook.actions.deploy import Deploy
+from drillbook.actions.migration import MIGRATION_ACTIONS
 from drillbook.actions.scraped import Scraped
 from drillbook.actions.switch import Switch
 from drillbook.actions.watch import Limits
@@ -16,6 +17,7 @@ from drillbook.run.action import restore
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from drillbook.actions.migration import Migrated
     from drillbook.domain.environment import Environment
     from drillbook.domain.undo import Change, Restoration
     from drillbook.ports import Client, Clock, Cluster, Lock, Metrics, Releaser, Router, Smoke, StateStore
@@ -41,6 +43,7 @@ class Platform:
         lock: One run at a time.
         workload: Makes the application's adapter for a prefix of keys.
         smoke: Makes the smoke checks whose writes have keys with a prefix.
+        migration: How a migration is proved; None where nobody has said.
     """
 
     environment: Environment
@@ -55,6 +58,7 @@ class Platform:
     lock: Lock
     workload: Callable[[str], Workload]
     smoke: Callable[[str], Smoke]
+    migration: Migrated | None = None
 
     def live_slot(self) -> str:
         """The one slot that has the public's traffic.
@@ -126,6 +130,13 @@ class Platform:
                 "environment file of that one"
             )
         arguments = change.arguments["arguments"]
+        if change.action in MIGRATION_ACTIONS:
+            if self.migration is None:
+                raise ValueError(
+                    f"the undo journal names the action {change.action}, and this environment does not say how its "
+                    "migrations are proved: use the file that the run was made with"
+                )
+            return self.migration.make(change.action, arguments)
         if arguments["slot"] not in self.router.backends():
             raise ValueError(f"the undo journal names the slot {arguments['slot']!r}, which this environment lacks")
         if change.action == "deploy-release":

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from drillbook.domain.wording import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from drillbook.domain.migration.locks import Look
     from drillbook.domain.traffic import Origin
 
 
@@ -310,6 +311,14 @@ class MigratedTable(Protocol):
 
     def invalid_indexes(self) -> Sequence[str]:
         """Names of the indexes that no query may use."""
+        ...
+
+    def look(self, now: Callable[[], float]) -> Look:
+        """Who waits for whom, over a connection that is kept."""
+        ...
+
+    def stop_looking(self) -> None:
+        """Give that connection back. Idempotent."""
         ...
 
     def long_transaction(self) -> AbstractContextManager[None]:

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drillbook import migration_wiring
 from drillbook.domain.promql import narrowed
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
@@ -150,6 +151,7 @@ def platform(
         smoke=lambda prefix: GatewaySmoke(
             client, workload, prefix, route.slot_header, tuple(environment.workload.health_paths)
         ),
+        migration=None if looking_on else migration_wiring.migrated(environment, clock),
     )
 
 

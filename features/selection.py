@@ -78,8 +78,9 @@ def resumed(config: pytest.Config, environment: Environment, items: list[pytest.
 def leave_out(config: pytest.Config, items: list[pytest.Item], feature: str) -> None:
     """All scenarios of a feature."""
     left_out = [item for item in items if stem(item) == feature]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def stem(item: pytest.Item) -> str:

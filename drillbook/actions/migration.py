@@ -10,7 +10,12 @@ from drillbook.ports import Conflict, Observation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from drillbook.domain.migration.settings import ProofSettings
     from drillbook.ports import Clock, MigratedTable, Migrator
+
+
+SEED, MIGRATE = "seed-rows", "migrate"
+MIGRATION_ACTIONS = frozenset({SEED, MIGRATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Seed:
     @property
     def name(self) -> str:
         """Its registered name."""
-        return "seed-rows"
+        return SEED
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -96,7 +101,7 @@ class Migrate:
     @property
     def name(self) -> str:
         """Its registered name."""
-        return "migrate"
+        return MIGRATE
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -151,3 +156,34 @@ class Migrate:
         found = self.database.revision()
         text = f"the schema is at {found or 'no revision'}"
         return Observation(found == wanted, text, self.clock.now(), {"revision": found})
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """The database of an environment whose migrations are proved.
+
+    Attributes:
+        settings: How.
+        database: The table that they are proved on.
+        migrator: The platform's own way to migrate.
+        clock: The run's.
+    """
+
+    settings: ProofSettings
+    database: MigratedTable
+    migrator: Migrator
+    clock: Clock
+
+    def seed(self) -> Seed:
+        """The action that adds the rows."""
+        return Seed(self.database, self.clock, self.settings.table.rows)
+
+    def migrate(self, to: str) -> Migrate:
+        """The action that takes the schema to a revision."""
+        return Migrate(self.migrator, self.database, self.clock, to, self.settings.deadline_s)
+
+    def make(self, name: str, arguments: Mapping[str, Any]) -> Seed | Migrate:
+        """One of them, made again from the undo journal."""
+        if name == SEED:
+            return Seed(self.database, self.clock, int(arguments["rows"]))
+        return self.migrate(str(arguments["to"]))
