@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -201,7 +202,7 @@ def test_looks_that_are_not_answered_are_told_and_leave_a_gap(tmp_path) -> None:
             looked.set()
         return Look(now(), now())
 
-    clock = iter(range(1000))
+    clock = itertools.count()
     watch = LockWatch(look, lambda: float(next(clock)), tmp_path / "migration" / "looks.jsonl", 0.001)
     watch.start()
     assert looked.wait(10)

@@ -1,0 +1,232 @@
+"""The drill of a migration on loopback: its activities, its sentences from what it kept, and its undo."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from pytest_bdd.feature import get_feature
+
+from drillbook import activities, migration_activities, migration_wiring, wiring
+from drillbook.domain.verdict import Verdict, merge
+from drillbook.evidence.reading import Reader
+from drillbook.platform import Platform
+from drillbook.run import environment as environments
+from drillbook.run.action import perform, restore
+from drillbook.run.clock import SteadyClock
+from drillbook.run.journal import Journal
+from drillbook.run.load import Load
+from drillbook.run.timeline import Timeline
+from features.rejudge import _derive
+from probes import migration
+from tests.integration.system.conftest import SYSTEM, Service
+from tests.integration.system.proving import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PROJECT = Path(__file__).resolve().parents[3]
+FEATURE = get_feature(str(PROJECT / "features"), "release/migration.feature")
+ROWS = 2000
+ID = "a-migration"
+WITHOUT = "1.1.0 without its migration"
+UPSTREAMS: dict[str, str] = {}
+
+
+class Gateway(BaseHTTPRequestHandler):
+    """Leads to the slot that a header names, else to blue; enough of a gateway for some requests a second."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        place = urlsplit(UPSTREAMS[self.headers.get("X-Drillbook-Slot", "blue")])
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10)
+        try:
+            connection.request(self.command, self.path, body, dict(self.headers))
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        self.send_response_only(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in {"transfer-encoding", "connection", "content-length"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def gateway() -> Iterator[str]:
+    """Its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+
+
+def environment_file(folder: Path, url: str, address: str) -> Path:
+    """The twin's, with its public address and its database on loopback."""
+    proof = {
+        "address": address, "command": [sys.executable, "-m", "analytics.migrate", "{way}", "--to", "{to}"],
+        "settings": {"DATABASE_URL": "{url}", "VERSION": "1.1.0", "PYTHONPATH": str(SYSTEM / "app"),
+                     "ANALYTICS_MIGRATIONS": str(SYSTEM / "migrations")},
+        "before": "0001", "after": "0002", "older": "1.0.0", "newer": WITHOUT,
+        "long_transaction": "2 s",
+        "table": {"name": TABLE.name, "columns": list(TABLE.columns), "seeded": TABLE.seeded, "seed": TABLE.seed,
+                  "rows": ROWS},
+    }  # fmt: skip
+    text = (PROJECT / "environments" / "twin.yaml").read_text()
+    section = json.dumps({"scripts": str(SYSTEM / "migrations"), "proof": proof})
+    for old, new in (
+        ("migrations: {scripts: ../system/migrations}", f"migrations: {section}"),
+        ("public_url: http://analytics.drillbook.test", f"public_url: {url}"),
+        ("reach:\n  network_namespace: drillbook-client\n  nameservers: [10.77.0.53]\n", ""),
+        ("load: {rate: 50, analysts: 2, collectors: 2, timeout: 5 s}", "load: {rate: 10, timeout: 5 s}"),
+        (
+            "  overrides:\n",
+            "  overrides:\n    1.1.0 without its migration: {version: 1.1.0, migrations.enabled: false}\n",
+        ),
+        ("../", f"{PROJECT}/"),
+    ):
+        assert old in text, old
+        text = text.replace(old, new)
+    path = folder / "twin.yaml"
+    path.write_text(text)
+    return path
+
+
+def experiment_of(run: Path, file: Path, clock: SteadyClock) -> Any:
+    """What the process of the experiment works with, without a cluster."""
+    environment = environments.load(file)
+    (run / "environment.yaml").write_text(file.read_text())
+    documents: dict[str, Any] = {}
+    store = SimpleNamespace(
+        put=documents.__setitem__,
+        get=documents.get,
+        delete=lambda name: documents.pop(name, None),
+        names=lambda prefix="": sorted(name for name in documents if name.startswith(prefix)),
+    )
+    platform = SimpleNamespace(
+        environment=environment, clock=clock, live_slot=lambda: "blue", idle_slot=lambda: "green",
+        migration=migration_wiring.migrated(environment, clock),
+    )  # fmt: skip
+    journal = Journal(run / "undo.jsonl", store, "run", 1, lambda: None, target=environment.target)
+    timeline = Timeline(run / "timeline.jsonl", ID, clock)
+    return wiring.Experiment(run / "drills" / ID, wiring.key_prefix("run", ID), timeline, clock, journal, platform)
+
+
+def sentences() -> list[str]:
+    """The scenario's, about as many rows as this test has."""
+    (scenario,) = FEATURE.scenarios.values()
+    return [f"{step.type} {step.name}".replace("2000000", str(ROWS)) for step in scenario.steps]
+
+
+def derived(run: Path) -> tuple[Verdict, dict[str, Verdict], list[str]]:
+    """The verdict from what the folder holds, each check's, and what cannot be derived."""
+    found = _derive(Reader(run), ID)
+    checks = {one.objective.id: one.verdict for one in found.judgements}
+    return merge(checks.values()), checks, [*found.lacking, *found.differences]
+
+
+def gone_through(drill: Any, clock: SteadyClock) -> None:
+    """The experiment under the public's load, and the record of the drill."""
+    started_s = clock.now()
+    public = Load.start(wiring.load_plan(drill.platform.environment, clock, drill.folder / "load", "public"),
+                        drill.folder / "load")  # fmt: skip
+    try:
+        public.wait_running(deadline_s=60)
+        began_s = clock.now()
+        migration_activities.begin_proof()
+        migration_activities.migrate_up()
+        migration_activities.migrate_down()
+        migration_activities.migrate_up_behind("2")
+        migration_activities.end_proof()
+        ended_s = clock.now()
+        public.stop()
+    finally:
+        public.kill()
+        for going in migration_activities._going_on:
+            going.watch.end()
+            for load in going.loads:
+                load.kill()
+    (scenario,) = FEATURE.scenarios.values()
+    document = {
+        "feature": FEATURE.name, "scenario": scenario.name, "description": "", "tags": sorted(FEATURE.tags),
+        "sentences": sentences(), "started_s": started_s,
+        "seen": {"release": "1.1.0", "live": "", "window": [began_s, ended_s], "other_writes": 0},
+    }  # fmt: skip
+    (drill.folder / "drill.json").write_text(json.dumps(document))
+
+
+def test_the_drill_of_a_migration_is_judged_from_what_it_kept(
+    database: str, service: Callable[..., Service], gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, clock = tmp_path / "run", SteadyClock.starting_now()
+    (run / "drills" / ID).mkdir(parents=True)
+    monkeypatch.setenv("DRILLBOOK_CLOCK", str(clock))
+    drill = experiment_of(run, environment_file(tmp_path, gateway, database), clock)
+    monkeypatch.setattr(wiring, "experiment", lambda: drill)
+    monkeypatch.setattr(activities, "_halted", [])
+    monkeypatch.setattr(migration_activities, "_going_on", [])
+    migrated = drill.platform.migration
+    # A table is needed to seed; the drill finds a platform that runs.
+    migrated.migrator.run("upgrade", "0002", deadline_s=60)
+    for action in (migrated.seed(), migrated.migrate("0001")):
+        perform(action, drill.journal, drill.timeline, clock)
+    for slot, version in (("blue", "1.0.0"), ("green", "1.1.0")):
+        running = service(database, version, SLOT=slot)
+        running.wait_until("/readyz", 200)
+        UPSTREAMS[slot] = running.url
+    gone_through(drill, clock)
+
+    # Undone before the verdict is reached, as the drill does.
+    undone = drill.journal.undo_all(lambda change: restore(change, Platform.make(drill.platform, change), clock), clock)
+    assert [found.restored for found in undone] == [True, True, True]
+    assert (migrated.database.revision(), migrated.database.contents()[0]) == ("0002", 0)
+
+    verdict, checks, lacking = derived(run)
+    assert lacking == []
+    assert verdict is Verdict.PASS, checks
+    assert len(checks) == 18
+    check_that_changes_are_seen(run)
+
+
+def check_that_changes_are_seen(run: Path) -> None:
+    """Whoever changes what was kept changes the verdict."""
+    folder = run / "drills" / ID
+    looks = folder / migration.FOLDER / migration.LOOKS
+    kept = looks.read_text()
+    lines = [json.loads(line) for line in kept.splitlines()]
+    first_s = migration.recorded(folder).steps[0].start_s
+    for line in lines:
+        if first_s + 0.2 <= line["asked_s"] <= first_s + 0.9:
+            line["waits"].append({"pid": 1, "since": "x", "application": "analytics-blue-1.0.0", "mode": "m",
+                                  "relation": "events", "behind": ["analytics-migrate"],
+                                  "waited_s": line["asked_s"] - first_s - 0.2})  # fmt: skip
+    looks.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert {id_ for id_, found in derived(run)[1].items() if found is Verdict.FAIL} == {
+        "migration.lock_wait", "migration.blocked",
+    }  # fmt: skip
+    looks.write_text("\n".join(kept.splitlines()[: len(lines) // 3]))
+    assert derived(run)[0] is Verdict.INCONCLUSIVE
+    looks.unlink()
+    assert any("cannot be derived" in said for said in derived(run)[2])
