@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from drillbook.actions.migration import Migrated
 from drillbook.drivers import credentials
-from drillbook.drivers.migrated_database import MigratedDatabase
-from drillbook.drivers.migration_command import MigrationCommand
 from drillbook.run import redaction
 
 if TYPE_CHECKING:
@@ -22,6 +20,10 @@ def migrated(environment: Environment, clock: Clock) -> Migrated | None:
     proof = environment.migrations.proof if environment.migrations is not None else None
     if proof is None:
         return None
+    # Whatever puts back in an environment without migrations needs no PostgreSQL client.
+    from drillbook.drivers.migrated_database import MigratedDatabase  # noqa: PLC0415
+    from drillbook.drivers.migration_command import MigrationCommand  # noqa: PLC0415
+
     password = functools.partial(_credential, proof.password)
     return Migrated(
         proof,

@@ -40,10 +40,6 @@ WHERE lock.granted AND lock.mode = 'AccessExclusiveLock' AND class.relkind IN ('
       AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid OR NOT indisready ORDER BY 1"
-_CONNECTED = """
-SELECT DISTINCT application_name FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' ORDER BY 1
-"""
 
 
 @dataclass(slots=True)
@@ -116,11 +112,6 @@ class MigratedDatabase:
         """Names of indexes that no query may use."""
         with self._asking("tell its indexes") as connection:
             return [str(name) for (name,) in connection.execute(_INVALID).fetchall()]
-
-    def connected(self) -> list[str]:
-        """Names of everybody who has a connection."""
-        with self._asking("tell who is connected") as connection:
-            return [str(name) for (name,) in connection.execute(_CONNECTED).fetchall()]
 
     def look(self, now: Callable[[], float]) -> Look:
         """Who waits for whom; over a connection that is kept.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ class MigrationCommand:
     """The command.
 
     Attributes:
-        words: Its words, with `{way}` and `{to}` in them.
+        words: Its words; `{way}`, `{to}` and `{python}`, for the one that we run in, are replaced.
         settings: Its environment variables beside our own, with `{url}` in them.
         address: libpq's, of the database, without a password.
         password: Gives it; may be empty.
@@ -46,7 +47,8 @@ class MigrationCommand:
         password = self.password()
         url = make_conninfo(self.address, password=password or None)
         settings = {name: value.replace("{url}", url) for name, value in self.settings.items()}
-        words = [word.replace("{way}", way).replace("{to}", to) for word in self.words]
+        put = {"{way}": way, "{to}": to, "{python}": sys.executable}
+        words = [put.get(word, word) for word in self.words]
         try:
             done = subprocess.run(
                 words, env={**os.environ, **settings}, cwd=self.folder, capture_output=True, text=True,

@@ -40,6 +40,5 @@ def _proof(section: Mapping[str, Any], seconds: Callable[[str], float], beside: 
         progress=section.get("progress", ""),
         every_s=seconds(section.get("look_every", "50 ms")),
         rate_hz=float(section.get("rate", 10)),
-        long_transaction_s=seconds(section.get("long_transaction", "5 s")),
         deadline_s=seconds(section.get("deadline", "2 min")),
     )

@@ -161,6 +161,12 @@ def touched(environment: Environment) -> list[str]:
     region = environment.primary.name
     names = ", ".join(releases.release.format(slot=slot) for slot in route.backends)
     requests = 2 * environment.load.rate_hz
+    proof = environment.migrations.proof if environment.migrations is not None else None
+    migration: list[str] = []
+    if proof is not None:
+        rows = f"{proof.address}: {proof.table.rows} rows are added to {proof.table.name} and removed"
+        ways = f"its schema goes to {proof.before}, to {proof.after} and back"
+        migration = [f"{rows}, {ways}, and a transaction on it is kept open for some seconds"]
     return [
         f"{region}: Helm releases {names} in namespace {releases.namespace}: one into the idle slot and out again",
         f"{region}: HTTPRoute {route.namespace}/{route.route}: the weights of its last rule are switched and put back",
@@ -169,6 +175,7 @@ def touched(environment: Environment) -> list[str]:
             f"{environment.public_url}: {requests:g} metered requests a second, {environment.load.analysts} analysts "
             f"and {environment.load.collectors} collectors; the events that they store stay"
         ),
+        *migration,
     ]
 
 
@@ -199,11 +206,12 @@ def _check_reach(drill: Drill) -> None:
 
 
 def _sources_sha256(environment: Environment, features: Path) -> str:
-    """Digest of everything that says what the drills do: features, steps, experiments, chart, values, adapter."""
+    """Digest of all that says what drills do: features, steps, experiments, chart, values, adapter, migrations."""
     digest = hashlib.sha256()
     adapter = Path(environment.workload.adapter.rpartition(":")[0])
     roots = [features, features.parent / "experiments", environment.releases.chart, *environment.releases.values]
-    for root in [*roots, *([adapter] if adapter.suffix == ".py" else [])]:
+    scripts = [environment.migrations.scripts] if environment.migrations is not None else []
+    for root in [*roots, *scripts, *([adapter] if adapter.suffix == ".py" else [])]:
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             # Where things lie differs from machine to machine; what they are called within does not.
             if path.is_file() and path.suffix != ".pyc":

@@ -38,7 +38,7 @@ class ProofSettings:
     Attributes:
         address: libpq's, of the database, without a password.
         password: Where the password is; empty for none.
-        command: Takes the schema somewhere: its words, with `{way}` (`upgrade`, `downgrade`) and `{to}` in them.
+        command: Takes the schema somewhere: its words, of which `{way}`, `{to}` and `{python}` are replaced.
         settings: Environment variables of the command, with `{url}` for the database in them.
         application: Name of the command's connections.
         table: What it is proved on.
@@ -49,7 +49,6 @@ class ProofSettings:
         rate_hz: Requests a second, of each kind of connection, to each of the two releases beside the public's.
         progress: SQL that answers how many rows a back-fill has gone over; empty when there is none.
         every_s: How often the locks are looked at.
-        long_transaction_s: For how long the adversary's transaction stays open.
         deadline_s: For one way.
     """
 
@@ -66,7 +65,6 @@ class ProofSettings:
     progress: str = ""
     every_s: float = 0.05
     rate_hz: float = 10.0
-    long_transaction_s: float = 5.0
     deadline_s: float = 120.0
 
 

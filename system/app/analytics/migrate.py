@@ -168,8 +168,8 @@ def _older_releases(url: str, oldest: Release) -> list[str]:
     """Names of connections of releases that are older; a release keeps connections for as long as it runs."""
     with psycopg.connect(url, connect_timeout=5) as connection:
         rows = connection.execute(
-            "SELECT DISTINCT application_name FROM pg_stat_activity"
-            " WHERE datname = current_database() AND backend_type = 'client backend' ORDER BY 1"
+            # Without the kind of backend, which is told of one's own role only; the name is told to everybody.
+            "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database() ORDER BY 1"
         ).fetchall()
     found = {name: _SERVES.fullmatch(str(name)) for (name,) in rows}
     return [name for name, served in found.items() if served and Release(served["version"]).before(oldest)]

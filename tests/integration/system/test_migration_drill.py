@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -86,11 +85,10 @@ def gateway() -> Iterator[str]:
 def environment_file(folder: Path, url: str, address: str) -> Path:
     """The twin's, with its public address and its database on loopback."""
     proof = {
-        "address": address, "command": [sys.executable, "-m", "analytics.migrate", "{way}", "--to", "{to}"],
+        "address": address, "command": ["{python}", "-m", "analytics.migrate", "{way}", "--to", "{to}"],
         "settings": {"DATABASE_URL": "{url}", "VERSION": "1.1.0", "PYTHONPATH": str(SYSTEM / "app"),
                      "ANALYTICS_MIGRATIONS": str(SYSTEM / "migrations")},
         "before": "0001", "after": "0002", "older": "1.0.0", "newer": WITHOUT,
-        "long_transaction": "2 s",
         "table": {"name": TABLE.name, "columns": list(TABLE.columns), "seeded": TABLE.seeded, "seed": TABLE.seed,
                   "rows": ROWS},
     }  # fmt: skip
