@@ -95,6 +95,34 @@ def migrate_up_behind(hold_s: float) -> dict[str, Any]:
 
 
 @activity
+def kill_backfill(at_rows: int) -> dict[str, Any]:
+    """In its midst, with SIGKILL."""
+    drill = wiring.experiment()
+    _of_this_experiment().proof.kill_a_backfill(int(at_rows), _migrated(drill).settings.table.rows)
+    text = f"the back-fill was killed when {at_rows} rows were done"
+    drill.timeline.record("injected", text, activity="kill_backfill")
+    return {"seen": text}
+
+
+@activity
+def try_to_contract() -> dict[str, Any]:
+    """Ask for a step that ends the release which is live."""
+    _of_this_experiment().proof.try_to_contract()
+    text = "a contract step was asked for"
+    wiring.experiment().timeline.record("observed", text, activity="try_to_contract")
+    return {"seen": text}
+
+
+@activity
+def finish_backfill() -> dict[str, Any]:
+    """Started again, to its end."""
+    _of_this_experiment().proof.finish_the_backfill()
+    text = "the back-fill was started again and has ended"
+    wiring.experiment().timeline.record("observed", text, activity="finish_backfill")
+    return {"seen": text}
+
+
+@activity
 def end_proof() -> dict[str, Any]:
     """The last looks; the loads end, and each release is asked for what the other acknowledged."""
     drill, going = wiring.experiment(), _of_this_experiment()
@@ -114,9 +142,7 @@ def end_proof() -> dict[str, Any]:
 def _went(step: Step) -> dict[str, Any]:
     """Tell it; a way that did not lead where it was to decides the verdict, and what is left of the proof goes on."""
     took_s = step.end_s - step.start_s
-    text = (
-        f"the way {step.name} led to {step.found or 'nothing'} in {took_s:.2f} s, and was to lead to {step.wanted}"
-    )
+    text = f"the way {step.name} led to {step.found or 'nothing'} in {took_s:.2f} s, and was to lead to {step.wanted}"
     kind = "observed" if step.found == step.wanted else "note"
     wiring.experiment().timeline.record(kind, text, activity="migrate", way=step.name, said=step.text)
     return {"seen": text, "took_s": took_s}

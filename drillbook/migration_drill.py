@@ -42,6 +42,20 @@ def prove(drill: Drill, version: str, hold_s: float) -> None:
     drill.run_experiment("migration", release=newer, hold_s=f"{hold_s:g}")
 
 
+def kill_backfill(drill: Drill, at_rows: int) -> None:
+    """The experiment `backfill`.
+
+    Raises:
+        NotReady: When the environment does not say how a migration is proved, or where a back-fill keeps its progress.
+    """
+    settings = _migrated(drill).settings
+    if not settings.progress or at_rows >= settings.table.rows:
+        name = drill.platform.environment.name
+        raise NotReady(f"not proved here: {name} has no back-fill of more than {at_rows} rows; see migrations.proof")
+    drill.release = drill.platform.version_of(settings.newer)
+    drill.run_experiment("backfill", release=settings.newer, at_rows=str(at_rows))
+
+
 def _migrated(drill: Drill) -> Migrated:
     if drill.platform.migration is None:
         name = drill.platform.environment.name

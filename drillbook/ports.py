@@ -313,6 +313,10 @@ class MigratedTable(Protocol):
         """Names of the indexes that no query may use."""
         ...
 
+    def backfilled(self) -> int:
+        """How many rows a back-fill has gone over; 0 before the first."""
+        ...
+
     def look(self, now: Callable[[], float]) -> Look:
         """Who waits for whom, over a connection that is kept."""
         ...
@@ -331,6 +335,27 @@ class Migrator(Protocol):
 
     def run(self, way: str, to: str, *, deadline_s: float) -> str:
         """`upgrade` or `downgrade` to a revision; answers what it said last, raises Unreachable when it fails."""
+        ...
+
+    def start(self, way: str, to: str) -> RunningMigrator:
+        """Likewise, without waiting for its end."""
+        ...
+
+
+class RunningMigrator(Protocol):
+    """The platform's own way to migrate while it runs."""
+
+    def finish(self, deadline_s: float) -> str:
+        """Wait for its end; answers what it said last, raises Unreachable when it fails."""
+        ...
+
+    def kill(self) -> None:
+        """End it with SIGKILL, wherever it is."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
         ...
 
 

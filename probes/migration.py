@@ -39,6 +39,9 @@ class Recorded:
         contents: What the table held, the first before all ways.
         invalid: Indexes that were found invalid when it was over.
         looks: At the locks.
+        killed_s: When a back-fill was killed; None when none was.
+        backfilled: When it was done, and how many rows it had gone over then.
+        contracts: Of each contract step that was tried: when it began and ended, the schema before and after it.
     """
 
     folder: Path
@@ -48,13 +51,21 @@ class Recorded:
     contents: tuple[Contents, ...]
     invalid: tuple[str, ...]
     looks: tuple[Look, ...]
+    killed_s: float | None = None
+    backfilled: tuple[float, int] | None = None
+    contracts: tuple[tuple[float, float, str, str], ...] = ()
 
     @property
     def window(self) -> Window:
-        """From the first way's beginning until requests that met the last one are answered."""
+        """From the first way's beginning until requests that met the last of what was done are answered."""
         if not self.steps:
             return Window(0.0, 0.0)
-        return Window(self.steps[0].start_s, self.steps[-1].end_s + _AFTER_S)
+        ends = [
+            self.steps[-1].end_s,
+            *([self.backfilled[0]] if self.backfilled else []),
+            *(c[1] for c in self.contracts),
+        ]
+        return Window(self.steps[0].start_s, max(ends) + _AFTER_S)
 
     @property
     def watched(self) -> Watched:
@@ -81,6 +92,9 @@ def recorded(folder: Path) -> Recorded:
         steps=tuple(Step(**line) for line in kept.get("step", [])),
         contents=tuple(Contents(line["taken_s"], line["rows"], int(line["sum"])) for line in kept.get("contents", [])),
         invalid=tuple(indexes[-1]["invalid"]) if indexes else ("not looked at",),
+        killed_s=float(kept["killed"][0]["at_s"]) if "killed" in kept else None,
+        backfilled=(kept["backfilled"][-1]["at_s"], kept["backfilled"][-1]["rows"]) if "backfilled" in kept else None,
+        contracts=tuple((c["start_s"], c["end_s"], c["before"], c["after"]) for c in kept.get("contract", [])),
         looks=tuple(Look.from_document(line) for line in _lines(folder / FOLDER / LOOKS)),
     )
 
@@ -135,6 +149,29 @@ def queued_behind_the_adversary(kept: Recorded) -> Measurement:
     mine = kept.application
     found = locks.longest_wait(kept.watched, lambda one: one.application == mine and ADVERSARY in one.behind, name)
     return _evident(kept, LOOKS, found)
+
+
+def gone_over_again(kept: Recorded) -> Measurement:
+    """Number of rows that a back-fill went over once more after it was killed.
+
+    Raises:
+        FileNotFoundError: When none was killed, or it was not seen to its end.
+    """
+    if kept.killed_s is None or kept.backfilled is None:
+        raise FileNotFoundError("no back-fill was killed and seen to its end")
+    window = Window(kept.killed_s, kept.backfilled[0])
+    return _evident(kept, LOOKS, locks.gone_over_again(Watched(kept.looks, window, kept.every_s)))
+
+
+def rows_left_out(kept: Recorded, rows: int) -> Measurement:
+    """Number of so many rows that a back-fill has not gone over when it says that it is done."""
+    return _evident(kept, RECORD, proof.rows_left(rows, kept.backfilled[1] if kept.backfilled else 0, kept.window))
+
+
+def contracted_prematurely(kept: Recorded) -> Measurement:
+    """Number of contract steps that were taken, of those that were tried."""
+    tried = [(before, after) for _, _, before, after in kept.contracts]
+    return _evident(kept, RECORD, proof.premature(tried, kept.window))
 
 
 def worst_latency(kept: Recorded, who: str) -> Measurement:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from drillbook.ports import Clock, MigratedTable, Migrator
 
 _TAKES_HOLD_WITHIN_S = 10.0
+_ENDS_WITHIN_S = 10.0
+_LOOKS_EVERY_S = 0.02
 
 
 class NotHeld(Exception):
-    """The adversary's transaction was not open when the migration was to meet it; the text says why."""
+    """What the migration was to meet, a transaction or its own death, did not come about; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,53 @@ class Proof:
         self.note("step", asdict(step))
         self.read()
         return step
+
+    def kill_a_backfill(self, at_rows: int, rows: int) -> None:
+        """Start a back-fill of so many rows and end it with SIGKILL once some of them are done.
+
+        Raises:
+            NotHeld: When it ended by itself before, or made no progress.
+            Unreachable: When it cannot be started.
+        """
+        running = self.migrator.start("backfill", "")
+        give_up_s = self.clock.now() + self.deadline_s
+        try:
+            # One that was done before has left all rows behind it.
+            while not at_rows <= (done := self.database.backfilled()) < rows:
+                if not running.alive:
+                    raise NotHeld(f"the back-fill ended before {at_rows} rows: {running.finish(_ENDS_WITHIN_S)}")
+                if self.clock.now() > give_up_s:
+                    raise NotHeld(f"the back-fill did {done} rows in {self.deadline_s:g} s, and not {at_rows}")
+                self.clock.sleep(_LOOKS_EVERY_S)
+        finally:
+            running.kill()
+        self.note("killed", {"at_s": self.clock.now(), "rows": self.database.backfilled()})
+
+    def finish_the_backfill(self) -> None:
+        """Start it again and wait for its end; how far it came is noted, also when it fails.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        said = self._tried("backfill")
+        self.note("backfilled", {"at_s": self.clock.now(), "rows": self.database.backfilled(), "text": said})
+
+    def try_to_contract(self) -> None:
+        """Ask for a step that ends an older release; that it was refused, and where the schema is then, is noted.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        start_s, before = self.clock.now(), self.database.revision()
+        said = self._tried("contract")
+        fact = {"start_s": start_s, "end_s": self.clock.now(), "before": before, "after": self.database.revision()}
+        self.note("contract", {**fact, "text": said})
+
+    def _tried(self, way: str) -> str:
+        try:
+            return self.migrator.run(way, "", deadline_s=self.deadline_s)
+        except Unreachable as error:
+            return str(error)
 
     def go_behind_a_long_transaction(self, name: str, to: str, for_s: float) -> Step:
         """The same while somebody's transaction keeps the table for so many seconds, so that it has to queue.

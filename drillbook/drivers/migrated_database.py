@@ -113,6 +113,15 @@ class MigratedDatabase:
         with self._asking("tell its indexes") as connection:
             return [str(name) for (name,) in connection.execute(_INVALID).fetchall()]
 
+    def backfilled(self) -> int:
+        """How many rows a back-fill has gone over; 0 before the first.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        with self._asking("tell how far a back-fill is") as connection:
+            return self._progress_of(connection) or 0
+
     def look(self, now: Callable[[], float]) -> Look:
         """Who waits for whom; over a connection that is kept.
 

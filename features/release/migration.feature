@@ -18,3 +18,11 @@ Feature: The database is migrated while people use the platform
     And what each release acknowledged is there for the other, once and unchanged
     And no request failed, was answered wrongly or went unsent
     And every acknowledged event is there, once and unchanged
+
+  Scenario: A back-fill that is killed goes on where it was, and a step that ends the older release waits for it to go
+    When its back-fill is killed after 200000 rows, a contract step is tried, and the back-fill goes on
+    Then the back-fill went over each of at least 2000000 rows, and over none again
+    And the contract step was refused while release 1.0.0 served
+    And every answer came within 1 s of when its request was due
+    And what each release acknowledged is there for the other, once and unchanged
+    And no request failed, was answered wrongly or went unsent

@@ -42,6 +42,25 @@ def _(drill: Drill, rows: int) -> None:
     drill.check("migration.indexes", "no index is left invalid", "at_most", 0, migration.invalid_indexes(kept))
 
 
+@when(parsers.parse("its back-fill is killed after {rows:d} rows, a contract step is tried, and the back-fill goes on"))
+def _(drill: Drill, rows: int) -> None:
+    migration_drill.kill_backfill(drill, rows)
+
+
+@then(parsers.parse("the back-fill went over each of at least {rows:d} rows, and over none again"))
+def _(drill: Drill, rows: int) -> None:
+    kept = migration.recorded(drill.folder)
+    drill.check("backfill.left", "no row is left out", "at_most", 0, migration.rows_left_out(kept, rows))
+    again = migration.gone_over_again(kept)
+    drill.check("backfill.again", "it goes on where it was killed", "at_most", 0, again)
+
+
+@then(parsers.parse("the contract step was refused while release {version} served"))
+def _(drill: Drill, version: str) -> None:
+    taken = migration.contracted_prematurely(migration.recorded(drill.folder))
+    drill.check("migration.premature", f"no step ends release {version} while it serves", "at_most", 0, taken)
+
+
 @then("the rows are what they were after each way")
 def _(drill: Drill) -> None:
     changed = migration.rows_changed(migration.recorded(drill.folder))

@@ -118,6 +118,22 @@ def worst_latency(requests: Requests, stalls: Stalls, window: Window, name: str)
     )
 
 
+def rows_left(rows: int, gone_over: int, window: Window) -> Measurement:
+    """Number of rows that a back-fill has not gone over when it says that it is done."""
+    return Measurement("rows left out", Interval.exactly(max(0, rows - gone_over)), "rows", rows, window, "back-fill")
+
+
+def premature(steps: Sequence[tuple[str, str]], window: Window) -> Measurement:
+    """Number of contract steps that were taken while the release that they end served.
+
+    Args:
+        steps: The schema before and after each try.
+        window: When they were tried.
+    """
+    taken = sum(before != after for before, after in steps)
+    return Measurement("contract steps taken", Interval.exactly(taken), "steps", len(steps), window, "migration")
+
+
 def answers_of_older(requests: Requests, releases: Sequence[str], since_s: float, until_s: float) -> Measurement:
     """Number of requests that releases which a contract step ends were still asked, from its start on."""
     window = Window(since_s, max(since_s, until_s))

@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[3]
 FEATURE = get_feature(str(PROJECT / "features"), "release/migration.feature")
-ROWS = 2000
+FEW, MANY = 20_000, 2_000_000
+UP, BACKFILL = (
+    "A migration goes up, down and up again while both releases serve",
+    "A back-fill that is killed goes on where it was, and a step that ends the older release waits for it to go",
+)
 ID = "a-migration"
 WITHOUT = "1.1.0 without its migration"
 UPSTREAMS: dict[str, str] = {}
@@ -82,15 +86,16 @@ def gateway() -> Iterator[str]:
     server.server_close()
 
 
-def environment_file(folder: Path, url: str, address: str) -> Path:
+def environment_file(folder: Path, url: str, address: str, rows: int) -> Path:
     """The twin's, with its public address and its database on loopback."""
     proof = {
-        "address": address, "command": ["{python}", "-m", "analytics.migrate", "{way}", "--to", "{to}"],
+        "address": address, "progress": "SELECT rows FROM backfills",
+        "command": ["{python}", "-m", "analytics.migrate", "{way}", "--to", "{to}", "--batch", str(rows // 500)],
         "settings": {"DATABASE_URL": "{url}", "VERSION": "1.1.0", "PYTHONPATH": str(SYSTEM / "app"),
                      "ANALYTICS_MIGRATIONS": str(SYSTEM / "migrations")},
         "before": "0001", "after": "0002", "older": "1.0.0", "newer": WITHOUT,
         "table": {"name": TABLE.name, "columns": list(TABLE.columns), "seeded": TABLE.seeded, "seed": TABLE.seed,
-                  "rows": ROWS},
+                  "rows": rows},
     }  # fmt: skip
     text = (PROJECT / "environments" / "twin.yaml").read_text()
     section = json.dumps({"scripts": str(SYSTEM / "migrations"), "proof": proof})
@@ -132,10 +137,10 @@ def experiment_of(run: Path, file: Path, clock: SteadyClock) -> Any:
     return wiring.Experiment(run / "drills" / ID, wiring.key_prefix("run", ID), timeline, clock, journal, platform)
 
 
-def sentences() -> list[str]:
-    """The scenario's, about as many rows as this test has."""
-    (scenario,) = FEATURE.scenarios.values()
-    return [f"{step.type} {step.name}".replace("2000000", str(ROWS)) for step in scenario.steps]
+def sentences(scenario: str, rows: int) -> list[str]:
+    """The scenario's, about as many rows as a test has."""
+    told = [f"{step.type} {step.name}" for step in FEATURE.scenarios[scenario].steps]
+    return [one.replace(f"{MANY}", f"{rows}").replace(f"{MANY // 10}", f"{rows // 10}") for one in told]
 
 
 def derived(run: Path) -> tuple[Verdict, dict[str, Verdict], list[str]]:
@@ -145,18 +150,24 @@ def derived(run: Path) -> tuple[Verdict, dict[str, Verdict], list[str]]:
     return merge(checks.values()), checks, [*found.lacking, *found.differences]
 
 
-def gone_through(drill: Any, clock: SteadyClock) -> None:
+def gone_through(drill: Any, scenario: str) -> None:
     """The experiment under the public's load, and the record of the drill."""
+    clock, rows = drill.clock, drill.platform.migration.settings.table.rows
     started_s = clock.now()
-    public = Load.start(wiring.load_plan(drill.platform.environment, clock, drill.folder / "load", "public"),
-                        drill.folder / "load")  # fmt: skip
+    output = drill.folder / "load"
+    public = Load.start(wiring.load_plan(drill.platform.environment, clock, output, "public"), output)
     try:
         public.wait_running(deadline_s=60)
         began_s = clock.now()
         migration_activities.begin_proof()
         migration_activities.migrate_up()
-        migration_activities.migrate_down()
-        migration_activities.migrate_up_behind("2")
+        if scenario == UP:
+            migration_activities.migrate_down()
+            migration_activities.migrate_up_behind("2")
+        else:
+            migration_activities.kill_backfill(str(rows // 10))
+            migration_activities.try_to_contract()
+            migration_activities.finish_backfill()
         migration_activities.end_proof()
         ended_s = clock.now()
         public.stop()
@@ -166,46 +177,72 @@ def gone_through(drill: Any, clock: SteadyClock) -> None:
             going.watch.end()
             for load in going.loads:
                 load.kill()
-    (scenario,) = FEATURE.scenarios.values()
     document = {
-        "feature": FEATURE.name, "scenario": scenario.name, "description": "", "tags": sorted(FEATURE.tags),
-        "sentences": sentences(), "started_s": started_s,
+        "feature": FEATURE.name, "scenario": scenario, "description": "", "tags": sorted(FEATURE.tags),
+        "sentences": sentences(scenario, rows), "started_s": started_s,
         "seen": {"release": "1.1.0", "live": "", "window": [began_s, ended_s], "other_writes": 0},
     }  # fmt: skip
     (drill.folder / "drill.json").write_text(json.dumps(document))
 
 
-def test_the_drill_of_a_migration_is_judged_from_what_it_kept(
-    database: str, service: Callable[..., Service], gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(params=[FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def drill(
+    request: pytest.FixtureRequest, database: str, service: Callable[..., Service], gateway: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:  # fmt: skip
+    """A drill that finds both releases serving on the older schema, over enough rows."""
     run, clock = tmp_path / "run", SteadyClock.starting_now()
     (run / "drills" / ID).mkdir(parents=True)
     monkeypatch.setenv("DRILLBOOK_CLOCK", str(clock))
-    drill = experiment_of(run, environment_file(tmp_path, gateway, database), clock)
-    monkeypatch.setattr(wiring, "experiment", lambda: drill)
+    made = experiment_of(run, environment_file(tmp_path, gateway, database, request.param), clock)
+    monkeypatch.setattr(wiring, "experiment", lambda: made)
     monkeypatch.setattr(activities, "_halted", [])
     monkeypatch.setattr(migration_activities, "_going_on", [])
-    migrated = drill.platform.migration
-    # A table is needed to seed; the drill finds a platform that runs.
+    migrated = made.platform.migration
+    # A table is needed to seed; a drill finds a platform that runs.
     migrated.migrator.run("upgrade", "0002", deadline_s=60)
     for action in (migrated.seed(), migrated.migrate("0001")):
-        perform(action, drill.journal, drill.timeline, clock)
+        perform(action, made.journal, made.timeline, clock)
     for slot, version in (("blue", "1.0.0"), ("green", "1.1.0")):
         running = service(database, version, SLOT=slot)
         running.wait_until("/readyz", 200)
         UPSTREAMS[slot] = running.url
-    gone_through(drill, clock)
+    return made
 
-    # Undone before the verdict is reached, as the drill does.
-    undone = drill.journal.undo_all(lambda change: restore(change, Platform.make(drill.platform, change), clock), clock)
+
+def put_back(drill: Any) -> None:
+    """Before the verdict is reached, as a drill does."""
+    platform, clock = drill.platform, drill.clock
+    undone = drill.journal.undo_all(lambda change: restore(change, Platform.make(platform, change), clock), clock)
     assert [found.restored for found in undone] == [True, True, True]
-    assert (migrated.database.revision(), migrated.database.contents()[0]) == ("0002", 0)
+    database = platform.migration.database
+    assert (database.revision(), database.contents()[0]) == ("0002", 0)
 
+
+def test_a_migration_goes_up_down_and_up_again(drill: Any) -> None:
+    gone_through(drill, UP)
+    put_back(drill)
+    run = drill.folder.parents[1]
     verdict, checks, lacking = derived(run)
     assert lacking == []
     assert verdict is Verdict.PASS, checks
     assert len(checks) == 18
     check_that_changes_are_seen(run)
+
+
+def test_a_backfill_goes_on_and_a_contract_step_waits(drill: Any) -> None:
+    gone_through(drill, BACKFILL)
+    put_back(drill)
+    run = drill.folder.parents[1]
+    verdict, checks, lacking = derived(run)
+    assert lacking == []
+    assert verdict is Verdict.PASS, checks
+    assert len(checks) == 11
+    record = drill.folder / migration.FOLDER / migration.RECORD
+    kept = record.read_text()
+    assert "still connected: analytics-blue-1.0.0" in kept
+    record.write_text(kept.replace('"after": "0002"', '"after": "0003"'))
+    assert {id_ for id_, found in derived(run)[1].items() if found is Verdict.FAIL} == {"migration.premature"}
 
 
 def check_that_changes_are_seen(run: Path) -> None:

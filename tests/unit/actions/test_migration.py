@@ -41,6 +41,8 @@ class Database:
     invalid: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     ways: list[str] = field(default_factory=list)
+    progress: list[int] = field(default_factory=list)
+    alive: bool = True
 
     def now(self) -> float:
         return self.now_s
@@ -76,6 +78,20 @@ class Database:
         self.held.append("held")
         yield
         self.held.append("released")
+
+    def backfilled(self) -> int:
+        self.now_s += 1.0
+        return self.progress.pop(0) if len(self.progress) > 1 else self.progress[0]
+
+    def start(self, way: str, to: str):
+        self.ways.append(f"start {way}")
+        return self
+
+    def finish(self, deadline_s: float) -> str:
+        return "it had nothing to do"
+
+    def kill(self) -> None:
+        self.ways.append("kill")
 
     def run(self, way: str, to: str, *, deadline_s: float) -> str:
         self.ways.append(f"{way} {to}" + (" while held" if self.held[-1:] == ["held"] else ""))
@@ -249,3 +265,35 @@ def test_an_environment_says_how_its_migrations_are_proved(tmp_path) -> None:
 def test_a_proof_without_a_way_to_migrate_is_refused(tmp_path) -> None:
     with pytest.raises(environments.EnvironmentFileError, match="command"):
         environment(tmp_path, PROOF.replace("    command:", "    commands:"))
+
+
+def test_a_backfill_is_killed_in_its_midst_and_not_by_what_an_earlier_one_left(proof, noted) -> None:
+    database, made = proof
+    database.progress = [12, 0, 2, 4, 5]
+    made.kill_a_backfill(3, rows=10)
+    assert database.ways == ["start backfill", "kill"]
+    assert noted == [("killed", {"at_s": database.now_s, "rows": 5})]
+
+
+@pytest.mark.parametrize(
+    ("alive", "said"), [(False, "ended before 3 rows: it had nothing to do"), (True, "did 2 rows")]
+)
+def test_a_backfill_that_was_not_killed_is_said_and_never_left_running(proof, noted, alive: bool, said: str) -> None:
+    database, made = proof
+    database.progress, database.alive = [0, 2], alive
+    with pytest.raises(NotHeld, match=said):
+        made.kill_a_backfill(3, rows=10)
+    assert database.ways == ["start backfill", "kill"]
+    assert noted == []
+
+
+def test_how_far_a_backfill_came_and_where_a_contract_step_led_are_noted_also_when_they_fail(proof, noted) -> None:
+    database, made = proof
+    database.progress, database.refuses = [7], "backfill"
+    made.finish_the_backfill()
+    database.refuses = "contract"
+    made.try_to_contract()
+    assert [(kind, fact.get("rows"), fact["text"]) for kind, fact in noted] == [
+        ("backfilled", 7, "backfill failed"), ("contract", None, "contract failed"),
+    ]  # fmt: skip
+    assert (noted[-1][1]["before"], noted[-1][1]["after"]) == ("0001", "0001")

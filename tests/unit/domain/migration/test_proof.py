@@ -144,3 +144,14 @@ def test_a_restore_was_seen_to_reach_the_migration(backups, seen) -> None:
 
 def test_an_index_that_is_left_invalid_is_counted() -> None:
     assert proof.invalid_indexes(["i"], WINDOW).interval == Interval.exactly(1)
+
+
+@pytest.mark.parametrize(("gone_over", "left"), [(0, 10), (7, 3), (10, 0), (12, 0)])
+def test_rows_that_a_backfill_left_out_are_counted(gone_over, left) -> None:
+    assert proof.rows_left(10, gone_over, WINDOW).interval == Interval.exactly(left)
+
+
+def test_a_contract_step_that_was_taken_is_premature() -> None:
+    assert verdict("at_most", 0, proof.premature([("2", "2"), ("2", "3")], WINDOW)) is Verdict.FAIL
+    assert verdict("at_most", 0, proof.premature([("2", "2")], WINDOW)) is Verdict.PASS
+    assert verdict("at_most", 0, proof.premature([], WINDOW)) is Verdict.INCONCLUSIVE
