@@ -98,7 +98,8 @@ def migrate_up_behind(hold_s: float) -> dict[str, Any]:
 def kill_backfill(at_rows: int) -> dict[str, Any]:
     """In its midst, with SIGKILL."""
     drill = wiring.experiment()
-    _of_this_experiment().proof.kill_a_backfill(int(at_rows), _migrated(drill).settings.table.rows)
+    rows, _ = _migrated(drill).database.contents()
+    _of_this_experiment().proof.kill_a_backfill(int(at_rows), rows)
     text = f"the back-fill was killed when {at_rows} rows were done"
     drill.timeline.record("injected", text, activity="kill_backfill")
     return {"seen": text}

@@ -297,8 +297,8 @@ class MigratedTable(Protocol):
         """At which revision the schema is; empty before the first."""
         ...
 
-    def seed(self) -> None:
-        """Add the rows that a proof needs. Idempotent."""
+    def seed(self, rows: int) -> None:
+        """Add rows until there are so many. Idempotent."""
         ...
 
     def remove_seed(self) -> None:

@@ -59,7 +59,7 @@ class Seed:
 
     def do(self) -> None:
         """Add those that lack."""
-        self.database.seed()
+        self.database.seed(self.rows)
 
     def observe(self) -> Observation:
         """Count them."""
@@ -174,9 +174,9 @@ class Migrated:
     migrator: Migrator
     clock: Clock
 
-    def seed(self) -> Seed:
-        """The action that adds the rows."""
-        return Seed(self.database, self.clock, self.settings.table.rows)
+    def seed(self, rows: int) -> Seed:
+        """The action that adds rows."""
+        return Seed(self.database, self.clock, rows)
 
     def migrate(self, to: str) -> Migrate:
         """The action that takes the schema to a revision."""
@@ -185,5 +185,5 @@ class Migrated:
     def make(self, name: str, arguments: Mapping[str, Any]) -> Seed | Migrate:
         """One of them, made again from the undo journal."""
         if name == SEED:
-            return Seed(self.database, self.clock, int(arguments["rows"]))
+            return self.seed(int(arguments["rows"]))
         return self.migrate(str(arguments["to"]))

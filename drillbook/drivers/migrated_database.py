@@ -72,16 +72,16 @@ class MigratedDatabase:
                 return ""
         return "" if row is None else str(row[0])
 
-    def seed(self) -> None:
-        """Add the rows that are not there yet.
+    def seed(self, rows: int) -> None:
+        """Add rows until there are so many.
 
         Raises:
             Unreachable: When the database does not take them.
         """
         with self._asking("take rows to prove a migration with", statement_ms=_READ_WITHIN_MS) as connection:
             (there,) = _row(connection.execute(self._about("SELECT count(*) FROM {table} WHERE {seeded}")))
-            for first in range(int(there), self.table.rows, _SEEDED_AT_ONCE):
-                count = min(_SEEDED_AT_ONCE, self.table.rows - first)
+            for first in range(int(there), rows, _SEEDED_AT_ONCE):
+                count = min(_SEEDED_AT_ONCE, rows - first)
                 connection.execute(cast("LiteralString", self.table.seed), {"first": first, "count": count})
             connection.execute(self._about("ANALYZE {table}"))
 

@@ -164,7 +164,7 @@ def touched(environment: Environment) -> list[str]:
     proof = environment.migrations.proof if environment.migrations is not None else None
     migration: list[str] = []
     if proof is not None:
-        rows = f"{proof.address}: {proof.table.rows} rows are added to {proof.table.name} and removed"
+        rows = f"{proof.address}: as many rows as the feature says are added to {proof.table.name} and removed"
         ways = f"its schema goes to {proof.before}, to {proof.after} and back"
         migration = [f"{rows}, {ways}, and a transaction on it is kept open for some seconds"]
     return [

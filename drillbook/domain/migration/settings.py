@@ -21,14 +21,12 @@ class Table:
         columns: Those that all releases know; they make the checksum.
         seeded: SQL condition for the rows that the drill adds, which nobody else reads or changes.
         seed: SQL that adds `%(count)s` of them from number `%(first)s` on.
-        rows: How many are added; the table has at least so many.
     """
 
     name: str
     columns: tuple[str, ...]
     seeded: str
     seed: str
-    rows: int = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,7 @@ class Rig:
     clock: SteadyClock = dataclasses.field(default_factory=SteadyClock.starting_now)
 
     def __post_init__(self) -> None:
-        table = dataclasses.replace(TABLE, rows=self.rows)
-        self.database = MigratedDatabase(self.url, str, table, PROGRESS)
+        self.database = MigratedDatabase(self.url, str, TABLE, PROGRESS)
         self.migrator = MigrationCommand(
             (sys.executable, "-m", "analytics.migrate", "{way}", "--to", "{to}", "--within", "60"),
             {"DATABASE_URL": "{url}", "VERSION": "1.1.0", "ANALYTICS_MIGRATIONS": str(self.scripts),
@@ -108,7 +107,7 @@ class Rig:
         older, newer = service(self.url, "1.0.0"), service(self.url, "1.1.0", SLOT="green")
         for one in (older, newer):
             one.wait_until("/readyz", 200)
-        self.database.seed()
+        self.database.seed(self.rows)
         loads = [self.load("older", older, newer), self.load("newer", newer, older)]
         try:
             for load in loads:

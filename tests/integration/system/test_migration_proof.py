@@ -169,7 +169,7 @@ def test_a_backfill_that_restarts_from_zero_is_seen_in_its_progress(
 ) -> None:
     migrate(database, "1.1.0", "upgrade")
     rig = Rig(database, tmp_path / "drills" / "proof", rows=3000)
-    rig.database.seed()
+    rig.database.seed(rig.rows)
 
     def run() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -205,7 +205,7 @@ def test_a_backfill_that_restarts_from_zero_is_seen_in_its_progress(
 
 def test_an_unreachable_database_is_said(tmp_path: Path) -> None:
     rig = Rig("postgresql://postgres@127.0.0.1:9/none", tmp_path / "drills" / "proof")
-    for ask in (rig.database.revision, rig.database.contents, rig.database.seed, rig.database.remove_seed,
+    for ask in (rig.database.revision, rig.database.contents, lambda: rig.database.seed(1), rig.database.remove_seed,
                 rig.database.invalid_indexes, lambda: rig.database.look(rig.clock.now)):  # fmt: skip
         with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"):
             ask()
@@ -217,7 +217,7 @@ def test_an_invalid_index_is_named(database: str, migrate: Migrate, tmp_path: Pa
     migrate(database, "1.1.0", "upgrade")
     rig = Rig(database, tmp_path / "drills" / "proof")
     assert rig.database.invalid_indexes() == []
-    rig.database.seed()
+    rig.database.seed(rig.rows)
     with pytest.raises(Unreachable), rig.database._asking("build an index that is not unique") as connection:
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY twice ON events (kind)")
     assert rig.database.invalid_indexes() == ["twice"]

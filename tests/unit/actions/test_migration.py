@@ -25,7 +25,7 @@ from drillbook.run import environment as environments
 from drillbook.run.action import restore
 
 PROJECT = Path(__file__).resolve().parents[3]
-TABLE = Table("events", ("key",), "key LIKE 's%'", "INSERT", rows=10)
+TABLE = Table("events", ("key",), "key LIKE 's%'", "INSERT")
 SETTINGS = ProofSettings("dbname=x", "", ("go",), {}, TABLE, "0001", "0002", "1.0.0", "1.1.0 without")
 
 
@@ -53,8 +53,8 @@ class Database:
     def revision(self) -> str:
         return self.revision_
 
-    def seed(self) -> None:
-        self.rows = TABLE.rows
+    def seed(self, rows: int) -> None:
+        self.rows = rows
 
     def remove_seed(self) -> None:
         self.rows = 0
@@ -129,7 +129,7 @@ def test_a_schema_that_somebody_else_has_migrated_is_left() -> None:
 
 def test_rows_of_a_drill_that_died_are_used_and_removed_in_the_end() -> None:
     database = Database(rows=4)
-    action = Seed(database, database, TABLE.rows)
+    action = Seed(database, database, 10)
     before = action.capture()
     assert not action.observe().holds
     action.do()
@@ -248,7 +248,7 @@ migrations:
     older: 1.0.0
     newer: 1.1.0 without its migration
     look_every: 20 ms
-    table: {name: events, columns: [key], seeded: "key LIKE 'seeded-%'", seed: INSERT, rows: 2000000}
+    table: {name: events, columns: [key], seeded: "key LIKE 'seeded-%'", seed: INSERT}
 """
 
 
@@ -257,7 +257,7 @@ def test_an_environment_says_how_its_migrations_are_proved(tmp_path) -> None:
     assert found is not None
     assert found.proof is not None
     assert found.scripts == PROJECT / "system" / "migrations"
-    assert (found.proof.every_s, found.proof.table.rows, found.proof.table.columns) == (0.02, 2_000_000, ("key",))
+    assert (found.proof.every_s, found.proof.table.columns) == (0.02, ("key",))
     assert found.proof.password == f"file:{tmp_path / 'secret'}"
     assert environment(tmp_path, "").migrations is None
 
@@ -272,7 +272,8 @@ def test_a_backfill_is_killed_in_its_midst_and_not_by_what_an_earlier_one_left(p
     database.progress = [12, 0, 2, 4, 5]
     made.kill_a_backfill(3, rows=10)
     assert database.ways == ["start backfill", "kill"]
-    assert noted == [("killed", {"at_s": database.now_s, "rows": 5})]
+    ((kind, fact),) = noted
+    assert (kind, fact["rows"]) == ("killed", 5)
 
 
 @pytest.mark.parametrize(
