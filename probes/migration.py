@@ -12,6 +12,7 @@ from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.migration import locks, proof
 from drillbook.domain.migration.locks import Look, Watched
 from drillbook.domain.migration.proof import Contents, Step
+from drillbook.domain.migration.settings import ADVERSARY
 from probes.recording import recording
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WAYS = ("up", "down", "up again")
-ADVERSARY = "drillbook-adversary"
 OLDER, NEWER = "older", "newer"
 """Folders, in the drill's, of the loads on the two releases."""
 FOLDER, RECORD, LOOKS = "migration", "record.jsonl", "looks.jsonl"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.migration.proof import Contents, Step
+from drillbook.domain.migration.settings import ADVERSARY
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Proof:
             return str(error)
 
     def go_behind_a_long_transaction(self, name: str, to: str, for_s: float) -> Step:
-        """The same while somebody's transaction keeps the table for so many seconds, so that it has to queue.
+        """The same while somebody's transaction keeps the table, until the migration has queued for so many seconds.
 
         Raises:
             NotHeld: When the transaction was not open in time.
@@ -129,6 +130,9 @@ class Proof:
             try:
                 with self.database.long_transaction():
                     held.set()
+                    # A migration takes a while to start; what it never meets shows nothing.
+                    while not self._queues() and not ended.wait(_LOOKS_EVERY_S):
+                        pass
                     ended.wait(for_s)
             except Unreachable as error:
                 problems.append(str(error))
@@ -142,3 +146,7 @@ class Proof:
         finally:
             ended.set()
             adversary.join()
+
+    def _queues(self) -> bool:
+        """Whether anybody waits behind the long transaction."""
+        return any(ADVERSARY in wait.behind for wait in self.database.look(self.clock.now).waits)

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors, sql
 
 from drillbook.domain.migration.locks import Held, Look, Wait
+from drillbook.domain.migration.settings import ADVERSARY
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class MigratedDatabase:
         Raises:
             Unreachable: When the database does not answer.
         """
-        with self._asking("hold a transaction open", statement_ms=0, name="drillbook-adversary") as connection:
+        with self._asking("hold a transaction open", statement_ms=0, name=ADVERSARY) as connection:
             connection.autocommit = False
             connection.execute(self._about("SELECT 1 FROM {table} LIMIT 1"))
             try:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION = "analytics-migrate"
+ADVERSARY = "drillbook-adversary"
+"""Name of the connection whose transaction stays open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pytest
 
 from drillbook.actions.migration import Migrate, Migrated, Seed
 from drillbook.actions.migration_proof import NotHeld, Proof
-from drillbook.domain.migration.locks import Look
+from drillbook.domain.migration.locks import Look, Wait
 from drillbook.domain.migration.settings import ProofSettings, Table
 from drillbook.domain.undo import Change
 from drillbook.drivers.lock_watch import LockWatch
@@ -43,6 +43,9 @@ class Database:
     ways: list[str] = field(default_factory=list)
     progress: list[int] = field(default_factory=list)
     alive: bool = True
+    queues: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+    waits_for_release: bool = False
 
     def now(self) -> float:
         return self.now_s
@@ -66,7 +69,8 @@ class Database:
         return self.invalid
 
     def look(self, now) -> Look:
-        return Look(now(), now())
+        wait = Wait(1, "x", "analytics-migrate", 0.1, "AccessExclusiveLock", "events", ("drillbook-adversary",))
+        return Look(now(), now(), (wait,) if self.queues.is_set() else ())
 
     def stop_looking(self) -> None:
         pass
@@ -78,6 +82,7 @@ class Database:
         self.held.append("held")
         yield
         self.held.append("released")
+        self.released.set()
 
     def backfilled(self) -> int:
         self.now_s += 1.0
@@ -97,6 +102,9 @@ class Database:
         self.ways.append(f"{way} {to}" + (" while held" if self.held[-1:] == ["held"] else ""))
         if self.refuses == way:
             raise Unreachable(f"{way} failed")
+        if self.waits_for_release:
+            self.queues.set()
+            assert self.released.wait(10)
         self.revision_ = to
         return "done"
 
@@ -195,6 +203,14 @@ def test_the_long_transaction_is_open_while_the_migration_runs_and_ended_after_i
     assert database.ways == ["upgrade 0002 while held"]
     assert database.held == ["held", "released"]
     assert not [thread for thread in threading.enumerate() if thread.name == "adversary"]
+
+
+def test_the_long_transaction_lasts_until_the_migration_has_queued_behind_it(proof) -> None:
+    database, made = proof
+    database.waits_for_release = True
+    step = made.go_behind_a_long_transaction("up again", "0002", 0.01)
+    assert step.found == "0002"
+    assert database.held == ["held", "released"]
 
 
 def test_without_the_long_transaction_nothing_is_migrated(proof, monkeypatch) -> None:
