@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 LONGEST_QUEUE_MS = 1000.0
 """While a statement waits for an exclusive lock, every request queues behind it: none may for longer than this."""
 
-_NOBODY_QUEUES = r"(create|drop) (unique )?index concurrently|reindex .*concurrently|.* validate constraint"
+_NOBODY_QUEUES = (
+    r"(create|drop) (unique )?index concurrently|reindex .*concurrently"
+    r"|alter table (only )?\S+ validate constraint [^\s,]+$"
+)
 """Take a lock that no reader or writer conflicts with, so that they may wait for long."""
 
 _SETTINGS = r"set|reset|begin|commit|comment on|select set_config"
@@ -141,22 +144,23 @@ def _of_way(script: Script, way: Way, remarks: Sequence[Remark]) -> Iterator[Fin
 
 def _of_time_limits(script: Script, way: Way) -> Iterator[Finding]:
     """Before each statement that takes a lock, one has to say for how long it may wait."""
-    session_ms, local_ms, block = 0.0, 0.0, -1
+    session_ms, block = 0.0, -1
+    local_ms: float | None = None
     for one in way.statements:
         if one.block != block:
-            local_ms, block = 0.0, one.block
+            local_ms, block = None, one.block
         setting = sql.lock_timeout_ms(one.sql)
         if setting is not None:
             milliseconds, only_here = setting
             # Outside a transaction SET LOCAL does nothing but warn.
             if not only_here:
-                session_ms, local_ms = milliseconds, 0.0
+                session_ms, local_ms = milliseconds, None
             elif not one.alone:
                 local_ms = milliseconds
             continue
         if sql.begins(one.sql, _SETTINGS):
             continue
-        limit_ms = local_ms or session_ms
+        limit_ms = session_ms if local_ms is None else local_ms
         if not limit_ms:
             yield Finding(
                 script.file, one.line, "lock-timeout", "no lock_timeout is set where this statement begins to wait",
@@ -216,7 +220,10 @@ def _of_phase(linted: Linted) -> Iterator[Finding]:
             script.file, 1, "phase", f"its phase is {script.phase!r}", f'phase = "{EXPAND}" or phase = "{CONTRACT}"'
         )
         return
-    breaking = list(_statements(script.up, linted.up, _BREAKING, _RESTRICTS))
+    made = {sql.made_table(one.sql) for one in script.up.statements} - {""}
+    restricting = _statements(script.up, linted.up, _BREAKING, _RESTRICTS)
+    # No older release knows a table that this migration makes.
+    breaking = [one for one in restricting if sql.altered_table(one.sql) not in made]
     if script.phase == EXPAND:
         for one in breaking:
             yield Finding(

@@ -50,6 +50,18 @@ def lock_timeout_ms(sql: str) -> tuple[float, bool] | None:
     return float(value[1]) * _UNITS_MS[value[2]], (found["local"] or "").strip() == "local"
 
 
+def made_table(sql: str) -> str:
+    """Name of the table that it makes; empty when it makes none."""
+    found = re.match(r"create (?:unlogged )?table (?:if not exists )?([^\s(]+)", plain(sql))
+    return found[1] if found else ""
+
+
+def altered_table(sql: str) -> str:
+    """Name of the table that it alters; empty when it alters none."""
+    found = re.match(r"alter table (?:if exists )?(?:only )?(\S+)", plain(sql))
+    return found[1] if found else ""
+
+
 def built_index(sql: str) -> str:
     """Name of the index that it builds concurrently; empty when it does no such thing, or names none."""
     found = re.match(r"create (?:unique )?index concurrently (?:if not exists )?(\S+) on\b", plain(sql))
