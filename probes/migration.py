@@ -11,7 +11,7 @@ from drillbook.domain.ledger import LookUp, Write
 from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.migration import locks, proof
 from drillbook.domain.migration.locks import Look, Watched
-from drillbook.domain.migration.proof import Contents, Step
+from drillbook.domain.migration.proof import Contents, Contraction, Step
 from drillbook.domain.migration.settings import ADVERSARY
 from probes.recording import recording
 
@@ -37,11 +37,11 @@ class Recorded:
         every_s: How often the locks were to be looked at.
         steps: Ways that were gone.
         contents: What the table held, the first before all ways.
-        invalid: Indexes that were found invalid when it was over.
+        invalid: Indexes that were found invalid when it was over; None when nobody looked.
         looks: At the locks.
         killed_s: When a back-fill was killed; None when none was.
         backfilled: When it was done, and how many rows it had gone over then.
-        contracts: Of each contract step that was tried: when it began and ended, the schema before and after it.
+        contracts: Contract steps that were tried.
     """
 
     folder: Path
@@ -49,11 +49,11 @@ class Recorded:
     every_s: float
     steps: tuple[Step, ...]
     contents: tuple[Contents, ...]
-    invalid: tuple[str, ...]
+    invalid: tuple[str, ...] | None
     looks: tuple[Look, ...]
     killed_s: float | None = None
     backfilled: tuple[float, int] | None = None
-    contracts: tuple[tuple[float, float, str, str], ...] = ()
+    contracts: tuple[Contraction, ...] = ()
 
     @property
     def window(self) -> Window:
@@ -63,7 +63,7 @@ class Recorded:
         ends = [
             self.steps[-1].end_s,
             *([self.backfilled[0]] if self.backfilled else []),
-            *(c[1] for c in self.contracts),
+            *(one.end_s for one in self.contracts),
         ]
         return Window(self.steps[0].start_s, max(ends) + _AFTER_S)
 
@@ -91,10 +91,10 @@ def recorded(folder: Path) -> Recorded:
         every_s=float(settings["every_s"]),
         steps=tuple(Step(**line) for line in kept.get("step", [])),
         contents=tuple(Contents(line["taken_s"], line["rows"], int(line["sum"])) for line in kept.get("contents", [])),
-        invalid=tuple(indexes[-1]["invalid"]) if indexes else ("not looked at",),
+        invalid=tuple(indexes[-1]["invalid"]) if indexes else None,
         killed_s=float(kept["killed"][0]["at_s"]) if "killed" in kept else None,
         backfilled=(kept["backfilled"][-1]["at_s"], kept["backfilled"][-1]["rows"]) if "backfilled" in kept else None,
-        contracts=tuple((c["start_s"], c["end_s"], c["before"], c["after"]) for c in kept.get("contract", [])),
+        contracts=tuple(Contraction(**line) for line in kept.get("contract", [])),
         looks=tuple(Look.from_document(line) for line in _lines(folder / FOLDER / LOOKS)),
     )
 
@@ -106,8 +106,8 @@ def ways_missed(kept: Recorded) -> Measurement:
 
 def rows_there(kept: Recorded) -> Measurement:
     """Number of rows on which it was proved, at the least."""
-    rows = kept.contents[0].rows if kept.contents else 0
-    found = Measurement("rows in the table", Interval.exactly(rows), "rows", rows, kept.window, "checksum")
+    rows = Interval.exactly(kept.contents[0].rows) if kept.contents else None
+    found = Measurement("rows in the table", rows, "rows", len(kept.contents), kept.window, "checksum")
     return _evident(kept, RECORD, found)
 
 
@@ -165,13 +165,12 @@ def gone_over_again(kept: Recorded) -> Measurement:
 
 def rows_left_out(kept: Recorded, rows: int) -> Measurement:
     """Number of so many rows that a back-fill has not gone over when it says that it is done."""
-    return _evident(kept, RECORD, proof.rows_left(rows, kept.backfilled[1] if kept.backfilled else 0, kept.window))
+    return _evident(kept, RECORD, proof.rows_left(rows, kept.backfilled[1] if kept.backfilled else None, kept.window))
 
 
-def contracted_prematurely(kept: Recorded) -> Measurement:
-    """Number of contract steps that were taken, of those that were tried."""
-    tried = [(before, after) for _, _, before, after in kept.contracts]
-    return _evident(kept, RECORD, proof.premature(tried, kept.window))
+def contracted_prematurely(kept: Recorded, release: str) -> Measurement:
+    """Number of contract steps that were taken, of those that were tried, while this release served."""
+    return _evident(kept, RECORD, proof.premature(kept.contracts, release, kept.window))
 
 
 def worst_latency(kept: Recorded, who: str) -> Measurement:

@@ -57,7 +57,7 @@ def _(drill: Drill, rows: int) -> None:
 
 @then(parsers.parse("the contract step was refused while release {version} served"))
 def _(drill: Drill, version: str) -> None:
-    taken = migration.contracted_prematurely(migration.recorded(drill.folder))
+    taken = migration.contracted_prematurely(migration.recorded(drill.folder), version)
     drill.check("migration.premature", f"no step ends release {version} while it serves", "at_most", 0, taken)
 
 

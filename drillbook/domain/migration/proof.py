@@ -74,11 +74,12 @@ class Backup:
 
 
 def steps_missed(steps: Sequence[Step], wanted: Sequence[str], window: Window) -> Measurement:
-    """Number of ways that did not lead where they were to, those never gone among them."""
+    """Number of ways that did not lead where they were to; of those that were never gone nobody knows."""
     done = {one.name: one for one in steps}
-    wrong = [name for name in wanted if name not in done or done[name].found != done[name].wanted]
+    wrong = sum(one.found != one.wanted for name, one in done.items() if name in wanted)
+    never = sum(name not in done for name in wanted)
     name = "ways that did not lead where they were to"
-    return Measurement(name, Interval.exactly(len(wrong)), "steps", len(wanted), window, "migration")
+    return Measurement(name, Interval(wrong, wrong + never), "steps", len(done), window, "migration")
 
 
 def rows_changed(before: Contents | None, after: Sequence[Contents], window: Window) -> Measurement:
@@ -118,20 +119,44 @@ def worst_latency(requests: Requests, stalls: Stalls, window: Window, name: str)
     )
 
 
-def rows_left(rows: int, gone_over: int, window: Window) -> Measurement:
-    """Number of rows that a back-fill has not gone over when it says that it is done."""
-    return Measurement("rows left out", Interval.exactly(max(0, rows - gone_over)), "rows", rows, window, "back-fill")
+def rows_left(rows: int, gone_over: int | None, window: Window) -> Measurement:
+    """Number of rows that a back-fill has not gone over when it has ended; None when it was not seen to end."""
+    left = None if gone_over is None else Interval.exactly(max(0, rows - gone_over))
+    return Measurement("rows left out", left, "rows", rows, window, "back-fill")
 
 
-def premature(steps: Sequence[tuple[str, str]], window: Window) -> Measurement:
-    """Number of contract steps that were taken while the release that they end served.
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """One contract step that was tried.
 
-    Args:
-        steps: The schema before and after each try.
-        window: When they were tried.
+    Attributes:
+        start_s: In seconds since the epoch on the run's clock.
+        end_s: Likewise.
+        before: The schema's revision before.
+        after: And after.
+        text: What the migration said last.
     """
-    taken = sum(before != after for before, after in steps)
-    return Measurement("contract steps taken", Interval.exactly(taken), "steps", len(steps), window, "migration")
+
+    start_s: float
+    end_s: float
+    before: str
+    after: str
+    text: str
+
+
+def premature(tried: Sequence[Contraction], release: str, window: Window) -> Measurement:
+    """Number of contract steps that were taken while a release that they end served.
+
+    One that came to nothing and does not name that release came to nothing for another reason, which shows nothing.
+    """
+    taken = sum(one.before != one.after for one in tried)
+    doubts = tuple(
+        f"a contract step came to nothing, and not because of release {release}: {one.text}"
+        for one in tried
+        if one.before == one.after and release not in one.text
+    )
+    name = "contract steps taken"
+    return Measurement(name, Interval.exactly(taken), "steps", len(tried), window, "migration", doubts)
 
 
 def answers_of_older(requests: Requests, releases: Sequence[str], since_s: float, until_s: float) -> Measurement:
@@ -176,6 +201,7 @@ def unproven_before(backups: Sequence[Backup], migration_s: float, clocks_s: flo
     return Measurement(name, interval, "s", len(proven), window, "restore")
 
 
-def invalid_indexes(names: Sequence[str], window: Window) -> Measurement:
-    """Number of indexes that an interrupted build has left."""
-    return Measurement("invalid indexes", Interval.exactly(len(names)), "indexes", 1, window, "pg_index")
+def invalid_indexes(names: Sequence[str] | None, window: Window) -> Measurement:
+    """Number of indexes that an interrupted build has left; None when nobody looked."""
+    count = None if names is None else Interval.exactly(len(names))
+    return Measurement("invalid indexes", count, "indexes", 1, window, "pg_index")

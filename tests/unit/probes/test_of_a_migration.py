@@ -72,23 +72,29 @@ def test_a_whole_record_says_it_all(keep) -> None:
 
 def test_a_migration_that_stopped_in_its_midst_says_so(keep) -> None:
     kept = keep(*STEPS[:1], *READ[:4])
-    assert migration.ways_missed(kept).interval == Interval.exactly(2)
+    assert migration.ways_missed(kept).interval == Interval(0, 2)
     assert migration.rows_changed(kept).interval is None
     assert migration.invalid_indexes(kept).interval == Interval.exactly(1)
 
 
 def test_a_migration_that_never_began_proves_nothing(keep) -> None:
     kept = keep(seen=[])
-    assert migration.ways_missed(kept).interval == Interval.exactly(3)
-    assert migration.rows_there(kept).interval == Interval.exactly(0)
-    assert migration.longest_request_wait(kept).interval is None
-    # That nobody looked is not that there is none.
-    assert migration.invalid_indexes(kept).interval == Interval.exactly(1)
+    assert migration.ways_missed(kept).interval == Interval(0, 3)
+    for measure in (migration.rows_there, migration.longest_request_wait, migration.invalid_indexes):
+        assert measure(kept).interval is None
+    assert migration.rows_left_out(kept, 10).interval is None
 
 
 BACKFILL = [
     {"kind": "killed", "at_s": 11.25, "rows": 40},
-    {"kind": "contract", "start_s": 11.3, "end_s": 11.6, "before": "2", "after": "2", "text": "refused"},
+    {
+        "kind": "contract",
+        "start_s": 11.3,
+        "end_s": 11.6,
+        "before": "2",
+        "after": "2",
+        "text": "1.0.0 is still connected",
+    },
     {"kind": "backfilled", "at_s": 14.0, "rows": 100, "text": ""},
 ]
 
@@ -104,7 +110,7 @@ def test_a_backfill_counts_from_when_it_was_killed(keep, rows, again: int) -> No
     assert migration.gone_over_again(kept).interval == Interval.exactly(again)
     assert migration.rows_left_out(kept, 100).interval == Interval.exactly(0)
     assert migration.rows_left_out(kept, 120).interval == Interval.exactly(20)
-    assert migration.contracted_prematurely(kept).interval == Interval.exactly(0)
+    assert migration.contracted_prematurely(kept, "1.0.0").interval == Interval.exactly(0)
     assert kept.window.end_s == 15.0
 
 
@@ -112,4 +118,4 @@ def test_a_backfill_that_was_never_killed_is_no_proof_that_it_goes_on(keep) -> N
     kept = keep(*STEPS[:1], BACKFILL[2])
     with pytest.raises(FileNotFoundError, match="no back-fill was killed"):
         migration.gone_over_again(kept)
-    assert migration.contracted_prematurely(kept).samples == 0
+    assert migration.contracted_prematurely(kept, "1.0.0").samples == 0

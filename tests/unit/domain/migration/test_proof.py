@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from drillbook.domain.interval import Interval
 from drillbook.domain.ledger import LookUp, Write
 from drillbook.domain.measurement import Window
 from drillbook.domain.migration import proof
-from drillbook.domain.migration.proof import Backup, Contents, Step
+from drillbook.domain.migration.proof import Backup, Contents, Contraction, Step
 from drillbook.domain.requests import Requests, Stalls
 from drillbook.domain.verdict import Objective, Verdict, judge
 
@@ -31,18 +32,19 @@ def requests(*rows: tuple[float, float, str], version: str = "1.0.0") -> Request
 
 
 @pytest.mark.parametrize(
-    ("steps", "missed"),
+    ("steps", "missed", "seen"),
     [
-        ([Step("up", 0, 1, "2", "2"), Step("down", 1, 2, "1", "1")], 0),
-        ([Step("up", 0, 1, "2", "2"), Step("down", 1, 2, "1", "2")], 1),
-        ([Step("up", 0, 1, "2", "2")], 1),
-        ([], 2),
+        ([Step("up", 0, 1, "2", "2"), Step("down", 1, 2, "1", "1")], Interval(0, 0), Verdict.PASS),
+        ([Step("up", 0, 1, "2", "2"), Step("down", 1, 2, "1", "2")], Interval(1, 1), Verdict.FAIL),
+        ([Step("up", 0, 1, "2", "1")], Interval(1, 2), Verdict.FAIL),
+        ([Step("up", 0, 1, "2", "2")], Interval(0, 1), Verdict.INCONCLUSIVE),
+        ([], Interval(0, 2), Verdict.INCONCLUSIVE),
     ],
 )
-def test_a_way_that_was_not_gone_to_its_end_is_missed(steps, missed) -> None:
+def test_a_way_that_did_not_lead_where_it_was_to_is_missed(steps, missed, seen) -> None:
     found = proof.steps_missed(steps, ("up", "down"), WINDOW)
-    assert found.interval == Interval.exactly(missed)
-    assert verdict("at_most", 0, found) is (Verdict.FAIL if missed else Verdict.PASS)
+    assert found.interval == missed
+    assert verdict("at_most", 0, found) is seen
 
 
 @pytest.mark.parametrize(
@@ -144,6 +146,7 @@ def test_a_restore_was_seen_to_reach_the_migration(backups, seen) -> None:
 
 def test_an_index_that_is_left_invalid_is_counted() -> None:
     assert proof.invalid_indexes(["i"], WINDOW).interval == Interval.exactly(1)
+    assert verdict("at_most", 0, proof.invalid_indexes(None, WINDOW)) is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("gone_over", "left"), [(0, 10), (7, 3), (10, 0), (12, 0)])
@@ -151,7 +154,15 @@ def test_rows_that_a_backfill_left_out_are_counted(gone_over, left) -> None:
     assert proof.rows_left(10, gone_over, WINDOW).interval == Interval.exactly(left)
 
 
+def test_of_a_backfill_that_was_not_seen_to_end_nothing_is_known() -> None:
+    assert verdict("at_most", 0, proof.rows_left(10, None, WINDOW)) is Verdict.INCONCLUSIVE
+
+
 def test_a_contract_step_that_was_taken_is_premature() -> None:
-    assert verdict("at_most", 0, proof.premature([("2", "2"), ("2", "3")], WINDOW)) is Verdict.FAIL
-    assert verdict("at_most", 0, proof.premature([("2", "2")], WINDOW)) is Verdict.PASS
-    assert verdict("at_most", 0, proof.premature([], WINDOW)) is Verdict.INCONCLUSIVE
+    refused = Contraction(0.0, 1.0, "2", "2", "still connected: analytics-blue-1.0.0")
+    taken, broken = replace(refused, after="3"), replace(refused, text="no such command")
+    for tried, seen in (
+        ([refused], Verdict.PASS), ([refused, taken], Verdict.FAIL), ([broken], Verdict.INCONCLUSIVE),
+        ([], Verdict.INCONCLUSIVE),
+    ):  # fmt: skip
+        assert verdict("at_most", 0, proof.premature(tried, "1.0.0", WINDOW)) is seen
