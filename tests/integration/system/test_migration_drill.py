@@ -274,3 +274,7 @@ def check_that_changes_are_seen(run: Path) -> None:
     assert derived(run)[0] is Verdict.INCONCLUSIVE
     looks.unlink()
     assert any("cannot be derived" in said for said in derived(run)[2])
+    assert not _derive(Reader(run), ID).differences
+    windows = folder / migration.OLDER / "load" / "live.jsonl"
+    windows.write_text("\n".join(windows.read_text().splitlines()[:10]))
+    assert _derive(Reader(run), ID).differences
