@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytest_plugins = [
     "features.steps.fault",
     "features.steps.load",
+    "features.steps.migration",
     "features.steps.pipeline",
     "features.steps.platform",
     "features.steps.recovery",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from drillbook import gate
+from drillbook import gate, migration_scripts
 from drillbook.domain import pipeline_checks
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
+from drillbook.domain.migration import rules
 from drillbook.domain.pipeline import NotAPipeline
 from drillbook.domain.verdict import Judgement, Objective, Verdict, judge, merge
+from drillbook.ports import Unreachable
 from drillbook.run import pipeline_file
 from drillbook.run.folder import write_json
 from drillbook.run.stopping import told
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drillbook.domain.environment import Environment
+    from drillbook.domain.migration.script import Linted
     from drillbook.domain.pipeline import Pipeline
     from drillbook.run.session import Session
     from drillbook.run.timeline import Timeline
@@ -32,6 +35,8 @@ STATIC = "static"
 
 PIPELINE_FILE = "pipeline.json"
 """The pipeline as it was read, in the scenario's folder."""
+MIGRATIONS_FILE = "migrations.json"
+"""Likewise the migrations, with what the linter of statements said of each."""
 
 _YESTERDAY_S = 86_400.0
 
@@ -69,6 +74,7 @@ class Inspection:
     doubts: list[str] = field(default_factory=list[str])
     _missing: list[str] = field(default_factory=list[str])
     _pipeline: Pipeline | None = None
+    _migrations: Sequence[Linted] | None = None
     _ruling: gate.Ruling | None = None
 
     @property
@@ -128,6 +134,37 @@ class Inspection:
         """Schedules drill, keep the evidence and put back."""
         statement = "each schedule drills, fails on FAIL, warns of INCONCLUSIVE, keeps evidence and puts back"
         return self._check("pipeline.nightly", statement, pipeline_checks.nightly)
+
+    # The migrations.
+
+    def read_migrations(self) -> None:
+        """The environment's migrations; as they were read and linted they are kept.
+
+        Raises:
+            NotReady: When the environment names none, or they cannot be read.
+        """
+        named = self.environment.migrations
+        if named is None:
+            raise NotReady(f"not proved here: {self.environment.name} names no migrations; name Alembic's folder")
+        try:
+            found = migration_scripts.linted(named.scripts)
+        except Unreachable as error:
+            raise NotReady(str(error)) from error
+        write_json(self.folder / MIGRATIONS_FILE, {"migrations": [asdict(one) for one in found]})
+        self.timeline.record("observed", f"there are {len(found)} migrations", activity="migrations")
+        self.look_at_migrations(found)
+
+    def look_at_migrations(self, found: Sequence[Linted]) -> None:
+        """Judge these, which were read before."""
+        self._migrations = found
+
+    def check_migrations(self, about: str) -> Judgement:
+        """No migration breaks a rule about this."""
+        if self._migrations is None:
+            raise NotReady("the migrations were not read")
+        wrong = [str(one) for one in rules.lint(self._migrations) if one.rule in rules.about(about)]
+        id_ = f"migrations.{about.partition(' ')[0]}"
+        return self.check(id_, f"every migration {about}", wrong, source="migrations")
 
     # The gate.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.canary import Shift
 from drillbook.actions.deploy import Deploy
+from drillbook.actions.migration import MIGRATION_ACTIONS
 from drillbook.actions.scraped import Scraped
 from drillbook.actions.switch import Switch
 from drillbook.actions.watch import Limits
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from drillbook.actions.faults.plan import Faults
+    from drillbook.actions.migration import Migrated
     from drillbook.actions.recovery.plan import Recovery
     from drillbook.domain.environment import Environment
     from drillbook.domain.undo import Change, Restoration
@@ -49,6 +51,7 @@ class Platform:
         smoke: Makes the smoke checks whose writes have keys with a prefix.
         recovery: How one region is recovered in the other; None where nobody has said.
         faults: What may be made to go wrong; None where nobody has said.
+        migration: How a migration is proved; None where nobody has said.
     """
 
     environment: Environment
@@ -65,6 +68,7 @@ class Platform:
     smoke: Callable[[str], Smoke]
     recovery: Recovery | None = None
     faults: Faults | None = None
+    migration: Migrated | None = None
 
     def live_slot(self) -> str:
         """The one slot that has the public's traffic.
@@ -141,29 +145,30 @@ class Platform:
                 "environment file of that one"
             )
         arguments = change.arguments["arguments"]
-        if change.action in {*STEPS, FAULT}:
-            if self.recovery is None:
+        for names, said, part in (
+            ({*STEPS, FAULT}, "how it is recovered", self.recovery),
+            (CATALOGUE, "what faults may hit", self.faults),
+            (MIGRATION_ACTIONS, "how its migrations are proved", self.migration),
+        ):
+            if change.action in names and part is not None:
+                return part.make(change.action, arguments)
+            if change.action in names:
                 raise ValueError(
-                    f"the undo journal names the step {change.action}, and this environment does not say how it is "
-                    "recovered: use the file that the run was made with"
+                    f"the undo journal names the action {change.action}, and this environment does not say {said}: use "
+                    "the file that the run was made with"
                 )
-            return self.recovery.make(change.action, arguments)
-        if change.action in CATALOGUE:
-            if self.faults is None:
-                raise ValueError(
-                    f"the undo journal names the fault {change.action}, and this environment does not say what faults "
-                    "may hit: use the file that the run was made with"
-                )
-            return self.faults.make(change.action, arguments)
+        return self._make_release(change.action, arguments)
+
+    def _make_release(self, action: str, arguments: Mapping[str, Any]) -> Action:
         if arguments["slot"] not in self.router.backends():
             raise ValueError(f"the undo journal names the slot {arguments['slot']!r}, which this environment lacks")
-        if change.action == "deploy-release":
+        if action == "deploy-release":
             return self.deploy(arguments["slot"], arguments["release"])
-        if change.action == "switch-traffic":
+        if action == "switch-traffic":
             return self.switch(arguments["slot"])
-        if change.action == "shift-traffic":
+        if action == "shift-traffic":
             return self.shift(arguments["slot"], tuple(int(weight) for weight in arguments["steps"]))
-        raise ValueError(f"the undo journal names the action {change.action!r}, which this version does not know")
+        raise ValueError(f"the undo journal names the action {action!r}, which this version does not know")
 
     def undo(self, change: Change) -> Restoration:
         """Undo one change and see that it is undone."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from drillbook import topology, wiring
 from drillbook.domain.measurement import Window
+from drillbook.domain.migration.script import Linted
 from drillbook.domain.pipeline import Pipeline
 from drillbook.domain.undo import Change, latest
 from drillbook.drill import Drill
 from drillbook.drivers import prometheus
-from drillbook.inspection import PIPELINE_FILE, Inspection
+from drillbook.inspection import MIGRATIONS_FILE, PIPELINE_FILE, Inspection
 from drillbook.platform import Platform
 from drillbook.ports import Observation, SlotStatus
 from drillbook.run import environment as environments
@@ -132,6 +133,12 @@ class _Inspected(Inspection):
         if not path.is_file():
             raise NotKept(f"{PIPELINE_FILE} is not there")
         self.look_at(Pipeline.from_document(json.loads(path.read_bytes())))
+
+    def read_migrations(self) -> None:
+        path = self.folder / MIGRATIONS_FILE
+        if not path.is_file():
+            raise NotKept(f"{MIGRATIONS_FILE} is not there")
+        self.look_at_migrations([Linted.from_document(one) for one in json.loads(path.read_bytes())["migrations"]])
 
     def ask_gate(self, ending: str) -> None:
         asked = [event for event in cast("_Story", self.session.clock).lines if event.data.get("activity") == "gate"]

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillbook import fault_wiring, recovery_wiring
+from drillbook import fault_wiring, migration_wiring, recovery_wiring
 from drillbook.domain.promql import narrowed
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
@@ -160,6 +160,7 @@ def platform(
             client,
             clock,
         ),
+        migration=None if looking_on else migration_wiring.migrated(environment, clock),
     )
     return made if looking_on else replace(made, faults=fault_wiring.faults(environment, clock, made.live_slot))
 

@@ -27,6 +27,7 @@ from drillbook.evidence.text import printable
 from drillbook.inspection import STATIC, Inspection
 from drillbook.run.experiment import read_journal
 from drillbook.run.stopping import told
+from probes.migration import NEWER, OLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +64,9 @@ def _derive(reader: Reader, id_: str) -> Derived:
     document = mapping_of(reader.document(f"drills/{id_}/drill.json"))
     if STATIC in texts_of(document.get("tags")):
         return _inspect(reader, id_, document)
-    differences = witness.differences(reader, load)
+    differences: list[str] = []
+    for users in (load, *(f"drills/{id_}/{who}/load" for who in (OLDER, NEWER))):
+        differences += witness.differences(reader, users)
     try:
         drill = replay.drill(reader.root, id_, document)
     except replay.NotKept as error:

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import ipaddress
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -71,11 +71,13 @@ class ReadingBack:
         rate_hz: At most so many keys per second.
         concurrency: At most so many at once.
         deadline_s: Keys not answered for by then are recorded with an error.
+        target: Where they are asked for; None for where they were written to.
     """
 
     rate_hz: float
     concurrency: int
     deadline_s: float
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +162,17 @@ def parse(document: object) -> Plan:
         pool=meter.whole("pool", default=10, low=1),
     )
     meter.done()
+    target = _target(top)
     back = _Keys(top.take("read_back", {}), "read_back")
     reading_back = ReadingBack(
         rate_hz=back.number("rate_hz", default=400, low=1, high=10_000),
         concurrency=back.whole("concurrency", default=16, low=1),
         deadline_s=back.number("deadline_s", default=60, low=1, high=3600),
+        target=_elsewhere(back, target),
     )
     back.done()
     plan = Plan(
-        target=_target(top),
+        target=target,
         workload=top.text("workload"),
         workload_options=top.mapping("workload_options"),
         namespace=top.text("namespace"),
@@ -187,7 +191,33 @@ def parse(document: object) -> Plan:
 
 
 def _target(top: _Keys) -> Target:
-    text = top.text("base_url")
+    scheme, host, port, prefix = _place(top.text("base_url"))
+    return Target(
+        scheme=scheme,
+        host=host,
+        port=port,
+        prefix=prefix,
+        headers=_headers(top),
+        nameservers=_nameservers(top),
+        ca_file=top.text("ca_file", default="") or None,
+    )
+
+
+def _elsewhere(back: _Keys, target: Target) -> Target | None:
+    """Another release has to have what this one took: its address, or the headers that lead to it, are named."""
+    text, headers = back.text("base_url", default=""), _headers(back)
+    if not text and not headers:
+        return None
+    scheme, host, port, prefix = _place(text) if text else (target.scheme, target.host, target.port, target.prefix)
+    return replace(target, scheme=scheme, host=host, port=port, prefix=prefix, headers=headers)
+
+
+def _headers(keys: _Keys) -> dict[str, str]:
+    return {name: str(value) for name, value in keys.mapping("headers").items()}
+
+
+def _place(text: str) -> tuple[str, str, int, str]:
+    """Scheme, host, port and prefix."""
     url = urlsplit(text)
     try:
         port = url.port
@@ -197,15 +227,7 @@ def _target(top: _Keys) -> Target:
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
         msg = f"base_url has to look like http://host:port/path, and is {text!r}"
         raise PlanError(msg)
-    return Target(
-        scheme=url.scheme,
-        host=url.hostname,
-        port=port or (443 if url.scheme == "https" else 80),
-        prefix=url.path.rstrip("/"),
-        headers={name: str(value) for name, value in top.mapping("headers").items()},
-        nameservers=_nameservers(top),
-        ca_file=top.text("ca_file", default="") or None,
-    )
+    return url.scheme, url.hostname, port or (443 if url.scheme == "https" else 80), url.path.rstrip("/")
 
 
 def _nameservers(top: _Keys) -> tuple[str, ...]:

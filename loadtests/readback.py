@@ -1,4 +1,4 @@
-"""At the end every acknowledged write is looked up again, on the path its client would take."""
+"""At the end every acknowledged write is looked up again, on its client's own path or on another release's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_back(plan: Plan, workload: Workload, keys: Iterable[str], folder: Path)
     """Look each key up and write `readback.parquet`; what cannot be told by the deadline is a row with an error."""
     table = Columns(folder, "readback", READBACK)
     settings = plan.reading_back
-    client = Client(plan.target, plan.clock, plan.metering.timeout_s)
+    client = Client(settings.target or plan.target, plan.clock, plan.metering.timeout_s)
     pool = Pool(settings.concurrency)
     greenlets = Greenlets(settings.concurrency)
     start_s = plan.clock.now()

@@ -67,7 +67,9 @@ class Recording:
 
     def evidence(self, name: str) -> str:
         """A table's path relative to the run's folder."""
-        return f"drills/{self.folder.name}/load/{self._path(name).name}"
+        parts = self.folder.parts
+        within = parts[len(parts) - parts[::-1].index("drills") :] if "drills" in parts else parts[-1:]
+        return "/".join(("drills", *within, "load", self._path(name).name))
 
     def doubts(self, requests: Requests, window: Window, *, kinds: int = 1) -> tuple[str, ...]:
         """Reasons why the rows of a window do not tell of it: rows are missing, or the meter was asleep.

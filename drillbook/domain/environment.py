@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from drillbook.domain.fault_settings import FaultSettings
     from drillbook.domain.guard import AllowedHours, Burn
+    from drillbook.domain.migration.settings import Migrations
 
 Tier = Literal["development", "staging", "production"]
 
@@ -348,6 +349,7 @@ class Environment:
         pipeline: Its `.gitlab-ci.yml`; None when it names none.
         recovery: How one region is recovered in the other; None when it is not.
         faults: What faults may hit; None when there are to be none.
+        migrations: Those of its database; None when it names none.
     """
 
     name: str
@@ -371,6 +373,7 @@ class Environment:
     pipeline: Path | None = None
     recovery: RecoverySettings | None = None
     faults: FaultSettings | None = None
+    migrations: Migrations | None = None
 
     @property
     def target(self) -> str:

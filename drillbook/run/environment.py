@@ -31,7 +31,15 @@ from drillbook.domain.environment import (
     WorkloadSettings,
 )
 from drillbook.domain.guard import AllowedHours, Burn
-from drillbook.run import canary_plan, environment_faults, recovery_section, redaction, secrets_in, yaml_file
+from drillbook.run import (
+    canary_plan,
+    environment_faults,
+    migrations_section,
+    recovery_section,
+    redaction,
+    secrets_in,
+    yaml_file,
+)
 from drillbook.run.yaml_file import EnvironmentFileError
 
 if TYPE_CHECKING:
@@ -376,6 +384,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         if "recovery" in d
         else None,
         faults=environment_faults.settings(path, d["faults"]) if "faults" in d else None,
+        migrations=migrations_section.settings(d["migrations"], seconds, path.parent) if "migrations" in d else None,
     )
 
 

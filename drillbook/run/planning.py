@@ -34,8 +34,8 @@ _REACH = {
 }
 """Beginnings of tags that say how far a drill reaches, and what such a tag has to be."""
 
-PIPELINE = "pipeline"
-"""The feature whose scenarios are about an environment's own pipeline."""
+PIPELINE, MIGRATIONS, MIGRATION = "pipeline", "migrations", "migration"
+"""Features that are drilled only where the environment names what they are about, or where they are asked for."""
 
 RESILIENCE = "resilience"
 """The class of drills that make faults; a tag, and the folder of their features."""
@@ -150,11 +150,17 @@ def is_drilled(feature: str, tags: Collection[str], environment: Environment, on
     """Whether a scenario is of these features or classes; when none is named, what an environment offers is drilled.
 
     Faults are made only where they are asked for. A recovery needs an environment that says how it is recovered, and
-    checks of a pipeline need one that names its own.
+    checks of a pipeline or of migrations need one that names its own.
     """
     if only:
         return feature in only or (RESILIENCE in tags and RESILIENCE in only)
-    if RESILIENCE in tags or (feature == PIPELINE and environment.pipeline is None):
+    migrations = environment.migrations
+    named = {
+        PIPELINE: environment.pipeline is not None,
+        MIGRATIONS: migrations is not None,
+        MIGRATION: migrations is not None and migrations.proof is not None,
+    }
+    if RESILIENCE in tags or not named.get(feature, True):
         return False
     return RECOVERY not in tags or (environment.recovery is not None and LOSS not in tags)
 
@@ -205,7 +211,9 @@ def touched(environment: Environment, drill_list: Iterable[Drill] = ()) -> list[
     region = environment.primary.name
     names = ", ".join(releases.release.format(slot=slot) for slot in route.backends)
     requests = 2 * environment.load.rate_hz
+    drill_list = list(drill_list)
     tags = {tag for drill in drill_list for tag in drill.tags}
+    features = {drill.feature for drill in drill_list}
     return [
         f"{region}: Helm releases {names} in namespace {releases.namespace}: one into the idle slot and out again",
         f"{region}: HTTPRoute {route.namespace}/{route.route}: the weights of its last rule are switched and put back",
@@ -215,6 +223,7 @@ def touched(environment: Environment, drill_list: Iterable[Drill] = ()) -> list[
             f"and {environment.load.collectors} collectors; the events that they store stay"
         ),
         *(_recovered(environment) if RECOVERY in tags else ()),
+        *(_migrated(environment) if MIGRATION in features else ()),
         *(_hit(environment, region) if RESILIENCE in tags else ()),
     ]
 
@@ -227,6 +236,16 @@ def _recovered(environment: Environment) -> Iterator[str]:
                 f"{name}: namespace {environment.recovery.namespace}: the database is ordered, stopped, started and "
                 "promoted, and the public's name and the application's database are led there and back"
             )
+
+
+def _migrated(environment: Environment) -> Iterator[str]:
+    """What the proof of a migration changes, which an environment without one cannot have."""
+    if environment.migrations is not None and (proof := environment.migrations.proof) is not None:
+        yield (
+            f"{proof.address}: as many rows as the feature says are added to {proof.table.name} and removed, its "
+            f"schema goes to {proof.before}, to {proof.after} and back, and a transaction on it is kept open for some "
+            "seconds"
+        )
 
 
 def _hit(environment: Environment, region: str) -> Iterator[str]:
@@ -265,11 +284,12 @@ def _check_reach(drill: Drill) -> None:
 
 
 def _sources_sha256(environment: Environment, features: Path) -> str:
-    """Digest of everything that says what the drills do: features, steps, experiments, chart, values, adapter."""
+    """Digest of all that says what drills do: features, steps, experiments, chart, values, adapter, migrations."""
     digest = hashlib.sha256()
     adapter = Path(environment.workload.adapter.rpartition(":")[0])
     roots = [features, features.parent / "experiments", environment.releases.chart, *environment.releases.values]
-    for root in [*roots, *([adapter] if adapter.suffix == ".py" else [])]:
+    scripts = [environment.migrations.scripts] if environment.migrations is not None else []
+    for root in [*roots, *scripts, *([adapter] if adapter.suffix == ".py" else [])]:
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             # Where things lie differs from machine to machine; what they are called within does not.
             if path.is_file() and path.suffix != ".pyc":

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from analytics.config import Settings
+    from analytics.release import Release
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
@@ -119,8 +120,8 @@ def _add_health(  # noqa: PLR0917 - what readiness depends on
         except (StoreUnavailableError, TimeoutError):
             reasons.append(f"The database did not answer within {_READY_WITHIN_S:g} s.")
         else:
-            if schema < settings.release.schema:
-                reasons.append(f"The schema is at revision {schema or 'none'}, {settings.release.schema} is needed.")
+            if not settings.release.serves_with(schema):
+                reasons.append(f"The schema is at revision {schema or 'none'}, {_needed(settings.release)} is needed.")
         if not state.started:
             reasons.append("The start is not finished.")
         if state.draining:
@@ -137,6 +138,14 @@ def _add_health(  # noqa: PLR0917 - what readiness depends on
             },
             200 if ready else 503,
         )
+
+
+def _needed(release: Release) -> str:
+    return (
+        f"{release.oldest_schema} to {release.newest_schema}"
+        if release.newest_schema
+        else f"{release.oldest_schema} on"
+    )
 
 
 def _add_events(api: FastAPI, metrics: Metrics, mischief: Mischief, store: EventStore) -> None:

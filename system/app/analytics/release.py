@@ -29,9 +29,12 @@ class Release:
             raise ValueError(message)
 
     @cached_property
-    def _minor(self) -> tuple[int, int]:
-        major, minor, *_ = self.version.split(".")
-        return int(major), int(minor)
+    def _numbers(self) -> tuple[int, ...]:
+        return tuple(int(number) for number in self.version.partition("-")[0].split("."))
+
+    @property
+    def _minor(self) -> tuple[int, ...]:
+        return self._numbers[:2]
 
     @property
     def has_median(self) -> bool:
@@ -45,5 +48,23 @@ class Release:
 
     @property
     def schema(self) -> str:
-        """The oldest schema revision that this release works with; every newer one serves it too."""
+        """The schema revision that this release is brought; it also works one expand step before and after it."""
         return "0002" if self._minor >= (1, 1) else "0001"
+
+    @property
+    def oldest_schema(self) -> str:
+        """The oldest one with which it serves: 1.1.0 leaves out what is not there yet, or not any more."""
+        return "0001"
+
+    @property
+    def newest_schema(self) -> str:
+        """The newest one with which it serves; empty without an end. From 0003 on events say who stored them."""
+        return "" if self.records_version else "0002"
+
+    def serves_with(self, schema: str) -> bool:
+        """Whether it works with a schema revision."""
+        return self.oldest_schema <= schema and (not self.newest_schema or schema <= self.newest_schema)
+
+    def before(self, other: Release) -> bool:
+        """Whether it is an older release, what comes after the hyphen aside."""
+        return self._numbers < other._numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +28,8 @@ _ACQUIRE_S = 2.0
 _STATEMENT_MS = 3000
 _RECONNECT_S = 4.0
 """After so long the pauses between two tries begin anew at a second; they double."""
+_ASK_AGAIN_S = 1.0
+"""Whether the schema has come forward, so seldom that those who find it has not cost nothing."""
 
 _INSERT = """
 INSERT INTO events (key, source, occurred_at, kind, value) VALUES (%s, %s, %s, %s, %s)
@@ -100,6 +103,7 @@ class EventStore:
         """Nothing is connected until `open`."""
         release = settings.release
         self._version = release.version if release.records_version else None
+        self._without_version_until_s = 0.0
         self._aggregate: LiteralString = _AGGREGATE.format(median=_MEDIAN if release.has_median else "")
         self._least = min(2, settings.pool_size)
         self._trying_again = asyncio.Lock()
@@ -142,15 +146,25 @@ class EventStore:
         """
         values = (event.key, event.source, event.occurred_at, event.kind, event.value)
         async with self._connection() as connection:
-            if self._version is None:
-                cursor = await connection.execute(_INSERT, values)
-            else:
-                cursor = await connection.execute(_INSERT_WITH_VERSION, (*values, self._version))
+            cursor = await self._insert(connection, values)
             if cursor.rowcount == 1:
                 return "created"
             cursor = await connection.execute(_SELECT, (event.key,))
             row = await cursor.fetchone()
         return "present" if row is not None and Event(*row) == event else "different"
+
+    async def _insert(self, connection: Connection, values: tuple[Any, ...]) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+        """Say which release stores it where the schema has a place for that.
+
+        A schema that was taken back, or not brought forward yet, has none; it is asked again after a while.
+        """
+        now_s = time.monotonic()
+        if self._version is not None and now_s >= self._without_version_until_s:
+            try:
+                return await connection.execute(_INSERT_WITH_VERSION, (*values, self._version))
+            except errors.UndefinedColumn:
+                self._without_version_until_s = now_s + _ASK_AGAIN_S
+        return await connection.execute(_INSERT, values)
 
     async def get(self, key: str) -> Event | None:
         """The event of a key.

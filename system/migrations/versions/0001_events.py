@@ -6,9 +6,13 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+phase = "expand"
+loses = "all events, on the way down"
+
 
 def upgrade() -> None:
     """For release 1.0.0."""
+    op.execute("SET lock_timeout = '200ms'")
     op.execute("""
         CREATE TABLE events (
             key text PRIMARY KEY,
@@ -25,4 +29,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take all events away."""
+    op.execute("SET lock_timeout = '200ms'")
     op.execute("DROP TABLE events")

@@ -121,7 +121,7 @@ def migrate() -> Migrate:
     def run(url: str, version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "analytics.migrate", *arguments],
-            env=_environment(DATABASE_URL=url, VERSION=version, ANALYTICS_MIGRATIONS=str(SYSTEM / "migrations")),
+            env=environment_of(DATABASE_URL=url, VERSION=version, ANALYTICS_MIGRATIONS=str(SYSTEM / "migrations")),
             capture_output=True,
             text=True,
             timeout=60,
@@ -131,7 +131,8 @@ def migrate() -> Migrate:
     return run
 
 
-def _environment(**variables: str) -> dict[str, str]:
+def environment_of(**variables: str) -> dict[str, str]:
+    """Of a process of the platform."""
     return {**os.environ, "PYTHONPATH": f"{SYSTEM / 'app'}:{SYSTEM / 'scoring'}", **variables}
 
 
@@ -180,7 +181,7 @@ def service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
         with log.open("w") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "analytics"],
-                env=_environment(**environment),
+                env=environment_of(**environment),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -196,7 +197,7 @@ def service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 def scoring() -> Iterator[str]:
     """URL of a running scoring mock."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "scoring"], env=_environment(PORT=str(port)), text=True)
+    process = subprocess.Popen([sys.executable, "-m", "scoring"], env=environment_of(PORT=str(port)), text=True)
     try:
         deadline_s = time.monotonic() + _READY_WITHIN_S
         while time.monotonic() < deadline_s:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
 
+from tests.integration.system.conftest import SYSTEM, environment_of
+
 if TYPE_CHECKING:
-    from tests.integration.system.conftest import Migrate
+    from collections.abc import Callable
+
+    from tests.integration.system.conftest import Migrate, Service
 
 
 def _columns(url: str) -> set[str]:
@@ -76,3 +84,100 @@ def test_an_unreachable_database_ends_the_migration_in_time_with_a_reason(migrat
     refused = migrate("postgresql://127.0.0.1:9/none", "1.0.0", "upgrade", "--within", "3")
     assert refused.returncode == 1
     assert "cannot be reached" in refused.stderr
+
+
+def _fill(url: str, rows: int) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO events (key, source, occurred_at, kind, value)"
+            " SELECT 'old-' || n, 's', now(), 'k', n FROM generate_series(1, %s) n",
+            (rows,),
+        )
+
+
+def _one(url: str, query: str) -> tuple[object, ...]:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(query).fetchone()
+    assert row is not None
+    return row
+
+
+def test_an_upgrade_never_ends_an_older_release(database: str, migrate: Migrate) -> None:
+    refused = migrate(database, "1.1.0", "upgrade", "--to", "0003")
+    assert refused.returncode == 1
+    assert "only releases from 1.1.0 on" in refused.stderr
+    assert _revision(migrate, database) == "none"
+
+
+def test_a_contract_step_waits_for_the_older_release_and_the_backfill(
+    database: str, migrate: Migrate, service: Callable[..., Service]
+) -> None:
+    migrate(database, "1.1.0", "upgrade")
+    _fill(database, 10)
+    older = service(database, "1.0.0")
+    older.wait_until("/readyz", 200)
+    refused = migrate(database, "1.1.0", "contract")
+    assert refused.returncode == 1
+    assert "still connected: analytics-blue-1.0.0" in refused.stderr
+    assert _revision(migrate, database) == "0002"
+    older.terminate()
+    assert older.process.wait(15) == 0
+    refused = migrate(database, "1.1.0", "contract")
+    assert refused.returncode == 1
+    assert "run `backfill` first" in refused.stderr
+    newer = service(database, "1.1.0")
+    newer.wait_until("/readyz", 200)
+    assert migrate(database, "1.1.0", "backfill").returncode == 0
+    assert migrate(database, "1.1.0", "contract").returncode == 0
+    assert _revision(migrate, database) == "0003"
+    newer.wait_until("/readyz", 200)
+    late = migrate(database, "1.0.0", "upgrade")
+    assert late.returncode == 1
+    assert "1.0.0 works with none after 0002" in late.stderr
+    assert migrate(database, "1.1.0", "downgrade").returncode == 0
+    assert _one(database, "SELECT count(*) FROM events WHERE stored_by = 'before 1.1.0'") == (10,)
+
+
+def test_a_backfill_that_is_killed_goes_on_where_it_was(database: str, migrate: Migrate) -> None:
+    rows = 5000
+    migrate(database, "1.1.0", "upgrade")
+    _fill(database, rows)
+    with subprocess.Popen(
+        [sys.executable, "-m", "analytics.migrate", "backfill", "--batch", "50", "--pause", "0.01"],
+        env=environment_of(DATABASE_URL=database, VERSION="1.1.0", ANALYTICS_MIGRATIONS=str(SYSTEM / "migrations")),
+    ) as running:
+        deadline_s = time.monotonic() + 30
+        while _one(database, "SELECT to_regclass('backfills') IS NOT NULL") == (False,) or (
+            _one(database, "SELECT coalesce(max(rows), 0) >= 500 FROM backfills") == (False,)
+        ):
+            assert time.monotonic() < deadline_s, "it makes no progress"
+            time.sleep(0.01)
+        running.send_signal(signal.SIGKILL)
+    done, filled = _one(database, "SELECT rows, filled FROM backfills")
+    assert isinstance(done, int)
+    assert 500 <= done < rows
+    assert filled == done
+    assert _one(database, "SELECT count(*) FROM events WHERE stored_by IS NOT NULL") == (done,)
+    # What is filled twice would be counted twice.
+    goes_on = migrate(database, "1.1.0", "backfill", "--batch", "50", "--pause", "0")
+    assert goes_on.returncode == 0
+    assert f"goes on after {done} events" in goes_on.stdout
+    assert _one(database, "SELECT rows, filled, passes, finished_at IS NOT NULL FROM backfills") == (
+        rows, rows, 1, True,
+    )  # fmt: skip
+    assert _one(database, "SELECT count(*) FROM events WHERE stored_by IS NULL") == (0,)
+
+
+def test_a_backfill_that_was_done_looks_again_for_what_came_since(database: str, migrate: Migrate) -> None:
+    migrate(database, "1.1.0", "upgrade")
+    assert migrate(database, "1.1.0", "backfill").returncode == 0
+    _fill(database, 3)
+    assert migrate(database, "1.1.0", "backfill").returncode == 0
+    assert _one(database, "SELECT rows, filled, passes FROM backfills") == (3, 3, 2)
+
+
+def test_a_backfill_without_its_column_says_what_to_do(database: str, migrate: Migrate) -> None:
+    migrate(database, "1.0.0", "upgrade")
+    refused = migrate(database, "1.1.0", "backfill")
+    assert refused.returncode == 1
+    assert "bring the schema to 0002 first" in refused.stderr

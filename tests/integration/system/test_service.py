@@ -123,15 +123,45 @@ def test_an_answer_carries_the_correlation_id_of_its_request(migrated: str, serv
     assert '"correlation_id": "drill-1"' in running.log.read_text()
 
 
-def test_readiness_needs_the_schema_of_the_release(
+def test_readiness_needs_a_schema_that_the_release_works_with(
+    database: str, migrate: Migrate, service: Callable[..., Service]
+) -> None:
+    older = service(database, "1.0.0")
+    assert "revision none, 0001 to 0002 is needed" in older.wait_until("/readyz", 503).text
+    assert migrate(database, "1.0.0", "upgrade").returncode == 0
+    older.wait_until("/readyz", 200)
+    older.terminate()
+    assert older.process.wait(15) == 0
+    assert migrate(database, "1.1.0", "upgrade").returncode == 0
+    assert migrate(database, "1.1.0", "contract").returncode == 0
+    service(database, "1.1.0").wait_until("/readyz", 200)
+    assert "revision 0003" in service(database, "1.0.0").wait_until("/readyz", 503).text
+
+
+def test_a_release_serves_while_its_schema_comes_and_goes(
     database: str, migrate: Migrate, service: Callable[..., Service]
 ) -> None:
     assert migrate(database, "1.0.0", "upgrade").returncode == 0
-    service(database, "1.0.0").wait_until("/readyz", 200)
     newer = service(database, "1.1.0")
-    assert "revision 0001, 0002 is needed" in newer.wait_until("/readyz", 503).text
-    assert migrate(database, "1.1.0", "upgrade").returncode == 0
     newer.wait_until("/readyz", 200)
+    assert _ingest(newer, "before", _event(1.0)).status_code == 201
+    assert migrate(database, "1.1.0", "upgrade").returncode == 0
+
+    def stored_by(key: str) -> str | None:
+        with psycopg.connect(database) as connection:
+            row = connection.execute("SELECT stored_by FROM events WHERE key = %s", (key,)).fetchone()
+        return row[0] if row else None
+
+    deadline_s, number = time.monotonic() + 10, 0
+    while stored_by(f"after-{number}") is None:
+        assert time.monotonic() < deadline_s, "it does not notice that the schema has come forward"
+        number += 1
+        assert _ingest(newer, f"after-{number}", _event(1.0)).status_code == 201
+        time.sleep(0.1)
+    assert stored_by("before") is None
+    assert migrate(database, "1.1.0", "downgrade").returncode == 0
+    assert _ingest(newer, "down", _event(1.0)).status_code == 201
+    assert requests.get(f"{newer.url}/v1/events/before", timeout=5).status_code == 200
 
 
 def test_without_the_database_it_lives_but_is_not_ready_and_recovers(

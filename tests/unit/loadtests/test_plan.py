@@ -118,3 +118,21 @@ def test_files_that_hold_no_plan(tmp_path):
     (tmp_path / "plan.json").write_text("[]")
     with pytest.raises(PlanError, match="the plan has to be a JSON object"):
         read(tmp_path / "plan.json")
+
+
+def test_writes_are_looked_up_where_they_were_written_unless_the_plan_says_where_else():
+    assert parse(GOOD).reading_back.target is None
+    here = parse(GOOD).target
+    by_header = parse(GOOD | {"read_back": {"headers": {"X-Slot": "green"}}}).reading_back.target
+    assert by_header is not None
+    assert (by_header.host, by_header.port, by_header.headers) == (here.host, here.port, {"X-Slot": "green"})
+    by_address = parse(GOOD | {"read_back": {"base_url": "https://other.test/v2/"}}).reading_back.target
+    assert by_address is not None
+    assert (by_address.scheme, by_address.host, by_address.port, by_address.prefix) == (
+        "https",
+        "other.test",
+        443,
+        "/v2",
+    )
+    with pytest.raises(PlanError, match="has to look like"):
+        parse(GOOD | {"read_back": {"base_url": "other.test"}})

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from pytest_bdd.feature import get_feature
 
+from drillbook.domain.migration.settings import Migrations, ProofSettings, Table
 from drillbook.run import planning
 from drillbook.run.environment import DIRECTORY, load
 
@@ -177,3 +178,20 @@ def test_faults_are_drilled_only_where_they_are_asked_for():
         "pod_killed",
         "cutover",
     }
+
+
+def test_a_migration_that_is_proved_is_told_and_part_of_what_is_approved(project, environment):
+    of_migrations = [planning.Drill("migration", "It is proved", ("DEP-3.1",))]
+    assert not [line for line in planning.touched(environment, of_migrations) if "rows as the feature says" in line]
+    table = Table("events", ("key",), "key LIKE 's%'", "INSERT")
+    proof = ProofSettings("dbname=x", "", ("go",), {}, table, "0001", "0002", "1.0.0", "1.1.0")
+    scripts = project / "migrations"
+    scripts.mkdir()
+    (scripts / "0001.py").write_text("revision = '0001'")
+    proved = replace(environment, migrations=Migrations(scripts, proof))
+    (told,) = [line for line in planning.touched(proved, of_migrations) if "rows as the feature says" in line]
+    assert told.startswith("dbname=x: as many rows as the feature says are added to events and removed")
+    drills = planning.drills(project / "features")
+    before = planning.run_plan(proved, drills, project / "features").sha256
+    (scripts / "0001.py").write_text("revision = '0002'")
+    assert planning.run_plan(proved, drills, project / "features").sha256 != before

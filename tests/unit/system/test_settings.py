@@ -59,3 +59,17 @@ def test_a_wrong_setting_is_named(change: dict[str, str], says: str) -> None:
 def test_a_release_has_what_its_version_brought(version: str, median: bool, schema: str) -> None:
     release = Release(version)
     assert (release.has_median, release.records_version, release.schema) == (median, median, schema)
+
+
+@pytest.mark.parametrize(
+    ("version", "schemas"),
+    [("1.0.0", ["0001", "0002"]), ("1.1.0", ["0001", "0002", "0003"]), ("1.2.0-bad", ["0001", "0002", "0003"])],
+)
+def test_a_release_serves_one_expand_step_before_and_after_its_own(version: str, schemas: list[str]) -> None:
+    assert [schema for schema in ("", "0001", "0002", "0003") if Release(version).serves_with(schema)] == schemas
+
+
+def test_releases_are_ordered_by_their_numbers() -> None:
+    assert Release("1.9.0").before(Release("1.10.0"))
+    assert not Release("1.1.0").before(Release("1.1.0"))
+    assert not Release("1.2.0-bad").before(Release("1.1.0"))

@@ -311,8 +311,10 @@ def recovery(world, sites):
 
 @pytest.fixture
 def drill(world, recovery, journal, timeline, monkeypatch):
-    platform = SimpleNamespace(recovery=recovery, smoke=lambda _prefix: world, environment=SimpleNamespace(name="e",
-                               target=""), router=None)  # fmt: skip
+    platform = SimpleNamespace(
+        recovery=recovery, faults=None, migration=None, smoke=lambda _prefix: world,
+        environment=SimpleNamespace(name="e", target=""), router=None,
+    )  # fmt: skip
     platform.undo = lambda change: restore(change, Platform.make(platform, change), world)
     made = SimpleNamespace(platform=platform, journal=journal, timeline=timeline, clock=world, prefix="p",
                            folder=world.record.parents[1], events=lambda: events(timeline.path))  # fmt: skip

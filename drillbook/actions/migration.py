@@ -1,0 +1,190 @@
+"""Rows to prove a migration with, and the migration itself: up or down, and back to where it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from drillbook.ports import Conflict, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from drillbook.domain.migration.settings import ProofSettings
+    from drillbook.migration_ports import MigratedTable, Migrator
+    from drillbook.ports import Clock
+
+
+SEED, MIGRATE = "seed-rows", "migrate"
+MIGRATION_ACTIONS = frozenset({SEED, MIGRATE})
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """Enough rows that a rewrite or a scan under a lock would be felt.
+
+    Attributes:
+        database: Takes them.
+        clock: The run's.
+        rows: How many there have to be.
+        deadline_s: For them to be there.
+    """
+
+    database: MigratedTable
+    clock: Clock
+    rows: int
+    deadline_s: float = 300.0
+
+    @property
+    def name(self) -> str:
+        """Its registered name."""
+        return SEED
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What it was made with."""
+        return {"rows": self.rows}
+
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The database."""
+        return ("database",)
+
+    def describe(self) -> str:
+        """In words."""
+        return f"add {self.rows} rows that nobody but the drill reads"
+
+    def capture(self) -> Mapping[str, Any]:
+        """How many there are; those of a drill that died are used, and removed in the end."""
+        return {"rows": self.database.contents()[0]}
+
+    def do(self) -> None:
+        """Add those that lack."""
+        self.database.seed(self.rows)
+
+    def observe(self) -> Observation:
+        """Count them."""
+        rows, total = self.database.contents()
+        return Observation(
+            rows >= self.rows, f"there are {rows} such rows", self.clock.now(), {"rows": rows, "sum": total}
+        )
+
+    def undo(self, before: Mapping[str, Any]) -> None:
+        """Remove all of them, whoever added them."""
+        del before
+        self.database.remove_seed()
+
+    def observe_undone(self, before: Mapping[str, Any]) -> Observation:
+        """Whether none is left."""
+        del before
+        rows, _ = self.database.contents()
+        return Observation(rows == 0, f"there are {rows} such rows", self.clock.now(), {"rows": rows})
+
+
+@dataclass(frozen=True, slots=True)
+class Migrate:
+    """The schema to another revision; in effect once the database itself says so.
+
+    Attributes:
+        migrator: Takes it there.
+        database: Says where it is.
+        clock: The run's.
+        to: The revision.
+        deadline_s: For the way there, and again for the way back.
+    """
+
+    migrator: Migrator
+    database: MigratedTable
+    clock: Clock
+    to: str
+    deadline_s: float = 120.0
+
+    @property
+    def name(self) -> str:
+        """Its registered name."""
+        return MIGRATE
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What it was made with."""
+        return {"to": self.to}
+
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The database."""
+        return ("database",)
+
+    def describe(self) -> str:
+        """In words."""
+        return f"take the schema to {self.to}"
+
+    def capture(self) -> Mapping[str, Any]:
+        """Where it is."""
+        return {"revision": self.database.revision()}
+
+    def do(self) -> None:
+        """Go there, up or down."""
+        self._go(self.database.revision(), self.to)
+
+    def observe(self) -> Observation:
+        """Where the database says that it is."""
+        return self._at(self.to)
+
+    def undo(self, before: Mapping[str, Any]) -> None:
+        """Go back to where it was.
+
+        Raises:
+            Conflict: When it is at a revision that is neither what it was nor what this change made of it.
+        """
+        now, former = self.database.revision(), str(before["revision"])
+        if now not in {former, self.to}:
+            raise Conflict(
+                f"the schema is at {now}, which is neither where it was ({former}) nor where this change took it "
+                f"({self.to}): somebody else has migrated it since, so it is left; migrate it by hand"
+            )
+        self._go(now, former)
+
+    def observe_undone(self, before: Mapping[str, Any]) -> Observation:
+        """Whether it is where it was."""
+        return self._at(str(before["revision"]))
+
+    def _go(self, now: str, to: str) -> None:
+        """Revisions are ordered by their names, as Alembic's are here."""
+        if now != to:
+            self.migrator.run("upgrade" if now < to else "downgrade", to, deadline_s=self.deadline_s)
+
+    def _at(self, wanted: str) -> Observation:
+        found = self.database.revision()
+        text = f"the schema is at {found or 'no revision'}"
+        return Observation(found == wanted, text, self.clock.now(), {"revision": found})
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """The database of an environment whose migrations are proved.
+
+    Attributes:
+        settings: How.
+        database: The table that they are proved on.
+        migrator: The platform's own way to migrate.
+        clock: The run's.
+    """
+
+    settings: ProofSettings
+    database: MigratedTable
+    migrator: Migrator
+    clock: Clock
+
+    def seed(self, rows: int) -> Seed:
+        """The action that adds rows."""
+        return Seed(self.database, self.clock, rows)
+
+    def migrate(self, to: str) -> Migrate:
+        """The action that takes the schema to a revision."""
+        return Migrate(self.migrator, self.database, self.clock, to, self.settings.deadline_s)
+
+    def make(self, name: str, arguments: Mapping[str, Any]) -> Seed | Migrate:
+        """One of them, made again from the undo journal."""
+        if name == SEED:
+            return self.seed(int(arguments["rows"]))
+        return self.migrate(str(arguments["to"]))

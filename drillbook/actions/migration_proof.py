@@ -1,0 +1,153 @@
+"""One migration up, down and up again under load, with what it leaves noted after each way."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from drillbook.domain.migration.proof import Contents, Step
+from drillbook.domain.migration.settings import ADVERSARY
+from drillbook.ports import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from drillbook.migration_ports import MigratedTable, Migrator
+    from drillbook.ports import Clock
+
+_TAKES_HOLD_WITHIN_S = 10.0
+_ENDS_WITHIN_S = 10.0
+_LOOKS_EVERY_S = 0.02
+
+
+class NotHeld(Exception):
+    """What the migration was to meet, a transaction or its own death, did not come about; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is done; what it shows is computed from what is noted.
+
+    Attributes:
+        database: The table.
+        migrator: The platform's own way to migrate.
+        clock: The run's.
+        note: Keeps a fact under a kind: `step`, `contents`, `indexes`.
+        deadline_s: For one way.
+    """
+
+    database: MigratedTable
+    migrator: Migrator
+    clock: Clock
+    note: Callable[[str, Mapping[str, Any]], None]
+    deadline_s: float = 120.0
+
+    def read(self) -> Contents:
+        """Note what the table holds, and whether an index is invalid.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        found = Contents(self.clock.now(), *self.database.contents())
+        self.note("contents", {**asdict(found), "sum": str(found.sum)})
+        self.note("indexes", {"at_s": self.clock.now(), "invalid": list(self.database.invalid_indexes())})
+        return found
+
+    def go(self, name: str, to: str) -> Step:
+        """One way; that it failed is noted as well, and decides the verdict.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        start_s, now = self.clock.now(), self.database.revision()
+        way = "upgrade" if now < to else "downgrade"
+        try:
+            said = self.migrator.run(way, to, deadline_s=self.deadline_s)
+        except Unreachable as error:
+            said = str(error)
+        step = Step(name, start_s, self.clock.now(), to, self.database.revision(), said)
+        self.note("step", asdict(step))
+        self.read()
+        return step
+
+    def kill_a_backfill(self, at_rows: int, rows: int) -> None:
+        """Start a back-fill of so many rows and end it with SIGKILL once some of them are done.
+
+        Raises:
+            NotHeld: When it ended by itself before, or made no progress.
+            Unreachable: When it cannot be started.
+        """
+        running = self.migrator.start("backfill", "")
+        give_up_s = self.clock.now() + self.deadline_s
+        try:
+            # One that was done before has left all rows behind it.
+            while not at_rows <= (done := self.database.backfilled()) < rows:
+                if not running.alive:
+                    raise NotHeld(f"the back-fill ended before {at_rows} rows: {running.finish(_ENDS_WITHIN_S)}")
+                if self.clock.now() > give_up_s:
+                    raise NotHeld(f"the back-fill did {done} rows in {self.deadline_s:g} s, and not {at_rows}")
+                self.clock.sleep(_LOOKS_EVERY_S)
+        finally:
+            running.kill()
+        self.note("killed", {"at_s": self.clock.now(), "rows": self.database.backfilled()})
+
+    def finish_the_backfill(self) -> None:
+        """Start it again and wait for its end; how far it came is noted, also when it fails.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        said = self._tried("backfill")
+        self.note("backfilled", {"at_s": self.clock.now(), "rows": self.database.backfilled(), "text": said})
+
+    def try_to_contract(self) -> None:
+        """Ask for a step that ends an older release; that it was refused, and where the schema is then, is noted.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        start_s, before = self.clock.now(), self.database.revision()
+        said = self._tried("contract")
+        fact = {"start_s": start_s, "end_s": self.clock.now(), "before": before, "after": self.database.revision()}
+        self.note("contract", {**fact, "text": said})
+
+    def _tried(self, way: str) -> str:
+        try:
+            return self.migrator.run(way, "", deadline_s=self.deadline_s)
+        except Unreachable as error:
+            return str(error)
+
+    def go_behind_a_long_transaction(self, name: str, to: str, for_s: float) -> Step:
+        """The same while somebody's transaction keeps the table, until the migration has queued for so many seconds.
+
+        Raises:
+            NotHeld: When the transaction was not open in time.
+        """
+        held, ended = threading.Event(), threading.Event()
+        problems: list[str] = []
+
+        def hold() -> None:
+            try:
+                with self.database.long_transaction():
+                    held.set()
+                    # A migration takes a while to start; what it never meets shows nothing.
+                    while not self._queues() and not ended.wait(_LOOKS_EVERY_S):
+                        pass
+                    ended.wait(for_s)
+            except Unreachable as error:
+                problems.append(str(error))
+
+        adversary = threading.Thread(target=hold, name="adversary")
+        adversary.start()
+        try:
+            if not held.wait(_TAKES_HOLD_WITHIN_S):
+                raise NotHeld("; ".join(problems) or f"it was not open within {_TAKES_HOLD_WITHIN_S:g} s")
+            return self.go(name, to)
+        finally:
+            ended.set()
+            adversary.join()
+
+    def _queues(self) -> bool:
+        """Whether anybody waits behind the long transaction."""
+        return any(ADVERSARY in wait.behind for wait in self.database.look(self.clock.now).waits)

@@ -1,0 +1,219 @@
+"""What a migration that was run under load has shown, from what its drill has kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from drillbook.domain.interval import Interval
+from drillbook.domain.ledger import LookUp, Write
+from drillbook.domain.measurement import Measurement, Window
+from drillbook.domain.migration import locks, proof
+from drillbook.domain.migration.locks import Look, Watched
+from drillbook.domain.migration.proof import Contents, Contraction, Step
+from drillbook.domain.migration.settings import ADVERSARY
+from probes.recording import recording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+WAYS = ("up", "down", "up again")
+OLDER, NEWER = "older", "newer"
+"""Folders, in the drill's, of the loads on the two releases."""
+FOLDER, RECORD, LOOKS = "migration", "record.jsonl", "looks.jsonl"
+_AFTER_S = 1.0
+"""Requests due so long after the last way may still have met it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a drill has kept of a migration.
+
+    Attributes:
+        folder: The drill's folder.
+        application: Name of the migration's connections.
+        every_s: How often the locks were to be looked at.
+        steps: Ways that were gone.
+        contents: What the table held, the first before all ways.
+        invalid: Indexes that were found invalid when it was over; None when nobody looked.
+        looks: At the locks.
+        killed_s: When a back-fill was killed; None when none was.
+        backfilled: When it was done, and how many rows it had gone over then.
+        contracts: Contract steps that were tried.
+    """
+
+    folder: Path
+    application: str
+    every_s: float
+    steps: tuple[Step, ...]
+    contents: tuple[Contents, ...]
+    invalid: tuple[str, ...] | None
+    looks: tuple[Look, ...]
+    killed_s: float | None = None
+    backfilled: tuple[float, int] | None = None
+    contracts: tuple[Contraction, ...] = ()
+
+    @property
+    def window(self) -> Window:
+        """From the first way's beginning until requests that met the last of what was done are answered."""
+        if not self.steps:
+            return Window(0.0, 0.0)
+        ends = [
+            self.steps[-1].end_s,
+            *([self.backfilled[0]] if self.backfilled else []),
+            *(one.end_s for one in self.contracts),
+        ]
+        return Window(self.steps[0].start_s, max(ends) + _AFTER_S)
+
+    @property
+    def watched(self) -> Watched:
+        """The looks while ways were gone."""
+        window = self.window
+        return Watched(self.looks, Window(window.start_s, max(window.start_s, window.end_s - _AFTER_S)), self.every_s)
+
+
+def recorded(folder: Path) -> Recorded:
+    """What a drill has kept of its migration.
+
+    Raises:
+        FileNotFoundError: When it has kept nothing.
+    """
+    kept: dict[str, list[dict[str, Any]]] = {}
+    for line in _lines(folder / FOLDER / RECORD):
+        kept.setdefault(str(line.pop("kind")), []).append(line)
+    settings = kept.get("settings", [{}])[0]
+    indexes = kept.get("indexes", [])
+    return Recorded(
+        folder=folder,
+        application=str(settings["application"]),
+        every_s=float(settings["every_s"]),
+        steps=tuple(Step(**line) for line in kept.get("step", [])),
+        contents=tuple(Contents(line["taken_s"], line["rows"], int(line["sum"])) for line in kept.get("contents", [])),
+        invalid=tuple(indexes[-1]["invalid"]) if indexes else None,
+        killed_s=float(kept["killed"][0]["at_s"]) if "killed" in kept else None,
+        backfilled=(kept["backfilled"][-1]["at_s"], kept["backfilled"][-1]["rows"]) if "backfilled" in kept else None,
+        contracts=tuple(Contraction(**line) for line in kept.get("contract", [])),
+        looks=tuple(Look.from_document(line) for line in _lines(folder / FOLDER / LOOKS)),
+    )
+
+
+def ways_missed(kept: Recorded) -> Measurement:
+    """Number of the ways up, down and up again that did not lead where they were to."""
+    return _evident(kept, RECORD, proof.steps_missed(kept.steps, WAYS, kept.window))
+
+
+def rows_there(kept: Recorded) -> Measurement:
+    """Number of rows on which it was proved, at the least."""
+    rows = Interval.exactly(kept.contents[0].rows) if kept.contents else None
+    found = Measurement("rows in the table", rows, "rows", len(kept.contents), kept.window, "checksum")
+    return _evident(kept, RECORD, found)
+
+
+def rows_changed(kept: Recorded) -> Measurement:
+    """Number of rows that are not what they were, after any of the ways."""
+    first, *after = kept.contents or (None,)
+    complete = after if len(after) >= len(WAYS) else ()
+    return _evident(kept, RECORD, proof.rows_changed(first, complete, kept.window))
+
+
+def invalid_indexes(kept: Recorded) -> Measurement:
+    """Number of indexes that it has left invalid."""
+    return _evident(kept, RECORD, proof.invalid_indexes(kept.invalid, kept.window))
+
+
+def longest_request_wait(kept: Recorded) -> Measurement:
+    """Seconds for which anybody waited behind the migration for a lock, at the longest."""
+    name = "longest wait for a lock behind the migration"
+    mine = kept.application
+    found = locks.longest_wait(kept.watched, lambda one: one.application != mine and mine in one.behind, name)
+    return _evident(kept, LOOKS, found)
+
+
+def requests_blocked(kept: Recorded, longer_than_s: float) -> Measurement:
+    """Number of requests that waited behind the migration for longer than so many seconds."""
+    name = f"requests that waited behind the migration for longer than {longer_than_s:g} s"
+    return _evident(kept, LOOKS, locks.blocked(kept.watched, kept.application, longer_than_s, name))
+
+
+def exclusive_for(kept: Recorded) -> Measurement:
+    """Seconds for which the migration kept everybody from a table, at the longest."""
+    name = "time for which the migration held ACCESS EXCLUSIVE"
+    return _evident(kept, LOOKS, locks.longest_exclusive(kept.watched, kept.application, name))
+
+
+def queued_behind_the_adversary(kept: Recorded) -> Measurement:
+    """Seconds for which the migration was seen to wait behind the long transaction."""
+    name = "longest wait of the migration behind the long transaction"
+    mine = kept.application
+    found = locks.longest_wait(kept.watched, lambda one: one.application == mine and ADVERSARY in one.behind, name)
+    return _evident(kept, LOOKS, found)
+
+
+def gone_over_again(kept: Recorded) -> Measurement:
+    """Number of rows that a back-fill went over once more after it was killed.
+
+    Raises:
+        FileNotFoundError: When none was killed, or it was not seen to its end.
+    """
+    if kept.killed_s is None or kept.backfilled is None:
+        raise FileNotFoundError("no back-fill was killed and seen to its end")
+    window = Window(kept.killed_s, kept.backfilled[0])
+    return _evident(kept, LOOKS, locks.gone_over_again(Watched(kept.looks, window, kept.every_s)))
+
+
+def rows_left_out(kept: Recorded, rows: int) -> Measurement:
+    """Number of so many rows that a back-fill has not gone over when it says that it is done."""
+    return _evident(kept, RECORD, proof.rows_left(rows, kept.backfilled[1] if kept.backfilled else None, kept.window))
+
+
+def contracted_prematurely(kept: Recorded, release: str) -> Measurement:
+    """Number of contract steps that were taken, of those that were tried, while this release served."""
+    return _evident(kept, RECORD, proof.premature(kept.contracts, release, kept.window))
+
+
+def worst_latency(kept: Recorded, who: str) -> Measurement:
+    """Seconds from when a request to a release was due to its answer, at worst while ways were gone.
+
+    Args:
+        kept: The record.
+        who: `older`, `newer`, or empty for the public.
+    """
+    load = recording(kept.folder / who)
+    requests = load.metered().due_within(kept.window.start_s, kept.window.end_s)
+    name = f"worst latency of the {who or 'public'}{' release' if who else ''}"
+    found = proof.worst_latency(requests, load.stalls(), kept.window, name)
+    doubts = (*found.doubts, *load.doubts(requests, kept.window, kinds=2))
+    return replace(found, doubts=doubts, evidence=(load.evidence("requests"), load.evidence("stalls")))
+
+
+def lost_crosswise(kept: Recorded, who: str) -> Measurement:
+    """Number of events that one release acknowledged and the other does not have, or has otherwise."""
+    load = recording(kept.folder / who)
+    writes = [
+        Write(row["key"], row["state"] == "acknowledged", row["state"] == "refused", row["sent_s"], row["done_s"])
+        for row in load.rows("ledger")
+    ]
+    look_ups = [LookUp(row["key"], row["copies"], row["equal"], row["error"]) for row in load.rows("readback")]
+    other = NEWER if who == OLDER else OLDER
+    found = proof.crosswise(writes, look_ups, f"events of the {who} release that the {other} lacks", kept.window)
+    doubts = () if load.phase == "done" else (f"not read back: the load ended in phase {load.phase!r}",)
+    return replace(
+        found, doubts=(*found.doubts, *doubts), evidence=(load.evidence("ledger"), load.evidence("readback"))
+    )
+
+
+def _evident(kept: Recorded, name: str, measured: Measurement) -> Measurement:
+    return replace(measured, evidence=(f"drills/{kept.folder.name}/{FOLDER}/{name}",))
+
+
+def _lines(path: Path) -> Sequence[dict[str, Any]]:
+    """Its lines; the last one of a drill that died may be cut off."""
+    found: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return found

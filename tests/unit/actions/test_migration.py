@@ -1,0 +1,316 @@
+"""Migrations as changes to a database in memory: made, seen, undone, and noted when they fail."""
+
+# ruff: noqa: ARG002 - what is in memory takes the arguments of what is real
+
+from __future__ import annotations
+
+import itertools
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from drillbook.actions.migration import Migrate, Migrated, Seed
+from drillbook.actions.migration_proof import NotHeld, Proof
+from drillbook.domain.migration.locks import Look, Wait
+from drillbook.domain.migration.settings import ProofSettings, Table
+from drillbook.domain.undo import Change
+from drillbook.drivers.lock_watch import LockWatch
+from drillbook.platform import Platform
+from drillbook.ports import Conflict, Unreachable
+from drillbook.run import environment as environments
+from drillbook.run.action import restore
+
+PROJECT = Path(__file__).resolve().parents[3]
+TABLE = Table("events", ("key",), "key LIKE 's%'", "INSERT")
+SETTINGS = ProofSettings("dbname=x", "", ("go",), {}, TABLE, "0001", "0002", "1.0.0", "1.1.0 without")
+
+
+@dataclass
+class Database:
+    """A table and its schema; a clock that moves when somebody waits."""
+
+    revision_: str = "0001"
+    rows: int = 0
+    sum: int = 0
+    now_s: float = 1000.0
+    refuses: str = ""
+    invalid: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    ways: list[str] = field(default_factory=list)
+    progress: list[int] = field(default_factory=list)
+    alive: bool = True
+    queues: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+    waits_for_release: bool = False
+
+    def now(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def revision(self) -> str:
+        return self.revision_
+
+    def seed(self, rows: int) -> None:
+        self.rows = rows
+
+    def remove_seed(self) -> None:
+        self.rows = 0
+
+    def contents(self) -> tuple[int, int]:
+        return self.rows, self.sum
+
+    def invalid_indexes(self) -> list[str]:
+        return self.invalid
+
+    def look(self, now) -> Look:
+        wait = Wait(1, "x", "analytics-migrate", 0.1, "AccessExclusiveLock", "events", ("drillbook-adversary",))
+        return Look(now(), now(), (wait,) if self.queues.is_set() else ())
+
+    def stop_looking(self) -> None:
+        pass
+
+    @contextmanager
+    def long_transaction(self):
+        if self.refuses == "transaction":
+            raise Unreachable("no connection is left")
+        self.held.append("held")
+        yield
+        self.held.append("released")
+        self.released.set()
+
+    def backfilled(self) -> int:
+        self.now_s += 1.0
+        return self.progress.pop(0) if len(self.progress) > 1 else self.progress[0]
+
+    def start(self, way: str, to: str):
+        self.ways.append(f"start {way}")
+        return self
+
+    def finish(self, deadline_s: float) -> str:
+        return "it had nothing to do"
+
+    def kill(self) -> None:
+        self.ways.append("kill")
+
+    def run(self, way: str, to: str, *, deadline_s: float) -> str:
+        self.ways.append(f"{way} {to}" + (" while held" if self.held[-1:] == ["held"] else ""))
+        if self.refuses == way:
+            raise Unreachable(f"{way} failed")
+        if self.waits_for_release:
+            self.queues.set()
+            assert self.released.wait(10)
+        self.revision_ = to
+        return "done"
+
+
+def migrate(database: Database, to: str) -> Migrate:
+    return Migrate(database, database, database, to)
+
+
+@pytest.mark.parametrize(("found", "to", "ways"), [
+    ("0001", "0002", ["upgrade 0002"]), ("0002", "0001", ["downgrade 0001"]), ("0002", "0002", []),
+])  # fmt: skip
+def test_the_schema_goes_where_it_is_to_and_back(found: str, to: str, ways: list[str]) -> None:
+    database = Database(found)
+    action = migrate(database, to)
+    before = action.capture()
+    action.do()
+    assert database.ways == ways
+    assert action.observe().holds
+    action.undo(before)
+    assert database.revision() == found
+    assert action.observe_undone(before).holds
+
+
+def test_a_schema_that_somebody_else_has_migrated_is_left() -> None:
+    database = Database("0003")
+    with pytest.raises(Conflict, match="somebody else has migrated it"):
+        migrate(database, "0002").undo({"revision": "0001"})
+    assert database.ways == []
+
+
+def test_rows_of_a_drill_that_died_are_used_and_removed_in_the_end() -> None:
+    database = Database(rows=4)
+    action = Seed(database, database, 10)
+    before = action.capture()
+    assert not action.observe().holds
+    action.do()
+    assert action.observe().holds
+    action.undo(before)
+    assert database.rows == 0
+    assert action.observe_undone(before).holds
+
+
+def test_the_undo_journal_alone_brings_the_actions_back() -> None:
+    database = Database("0002", rows=10)
+    platform = SimpleNamespace(
+        environment=SimpleNamespace(target="here"), recovery=None, faults=None, clock=database,
+        migration=Migrated(SETTINGS, database, database, database),
+    )  # fmt: skip
+    for name, arguments, before in (
+        ("migrate", {"to": "0002"}, {"revision": "0001"}), ("seed-rows", {"rows": 10}, {"rows": 0}),
+    ):  # fmt: skip
+        change = Change(1, "run", "drill", name, {"arguments": arguments, "before": before}, 1, target="here")
+        assert restore(change, Platform.make(platform, change), database).restored
+    assert (database.revision(), database.rows) == ("0001", 0)
+    platform.migration = None
+    with pytest.raises(ValueError, match="does not say how its migrations are proved"):
+        Platform.make(platform, change)
+
+
+@pytest.fixture
+def noted():
+    return []
+
+
+@pytest.fixture
+def proof(noted):
+    database = Database(rows=10, sum=5)
+    return database, Proof(database, database, database, lambda kind, fact: noted.append((kind, dict(fact))))
+
+
+def test_what_each_way_leaves_is_noted(proof, noted) -> None:
+    database, made = proof
+    made.read()
+    made.go("up", "0002")
+    database.sum, database.invalid = 6, ["i"]
+    made.go("down", "0001")
+    assert [kind for kind, _ in noted] == ["contents", "indexes", *(2 * ["step", "contents", "indexes"])]
+    steps = [fact for kind, fact in noted if kind == "step"]
+    assert [(one["name"], one["wanted"], one["found"]) for one in steps] == [
+        ("up", "0002", "0002"), ("down", "0001", "0001"),
+    ]  # fmt: skip
+    assert noted[-2][1] == {"taken_s": database.now_s, "rows": 10, "sum": "6"}
+    assert noted[-1][1]["invalid"] == ["i"]
+
+
+def test_a_way_that_fails_is_noted_with_what_was_said_and_where_the_schema_is(proof) -> None:
+    database, made = proof
+    database.refuses = "upgrade"
+    step = made.go("up", "0002")
+    assert (step.wanted, step.found, step.text) == ("0002", "0001", "upgrade failed")
+
+
+def test_the_long_transaction_is_open_while_the_migration_runs_and_ended_after_it(proof) -> None:
+    database, made = proof
+    made.go_behind_a_long_transaction("up again", "0002", 60.0)
+    assert database.ways == ["upgrade 0002 while held"]
+    assert database.held == ["held", "released"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "adversary"]
+
+
+def test_the_long_transaction_lasts_until_the_migration_has_queued_behind_it(proof) -> None:
+    database, made = proof
+    database.waits_for_release = True
+    step = made.go_behind_a_long_transaction("up again", "0002", 0.01)
+    assert step.found == "0002"
+    assert database.held == ["held", "released"]
+
+
+def test_without_the_long_transaction_nothing_is_migrated(proof, monkeypatch) -> None:
+    database, made = proof
+    monkeypatch.setattr("drillbook.actions.migration_proof._TAKES_HOLD_WITHIN_S", 0.05)
+    database.refuses = "transaction"
+    with pytest.raises(NotHeld, match="no connection is left"):
+        made.go_behind_a_long_transaction("up again", "0002", 60.0)
+    assert database.ways == []
+
+
+def test_looks_that_are_not_answered_are_told_and_leave_a_gap(tmp_path) -> None:
+    looked = threading.Event()
+    seen: list[float] = []
+
+    def look(now) -> Look:
+        seen.append(now())
+        if len(seen) == 2:
+            raise Unreachable("the server is busy")
+        if len(seen) == 4:
+            looked.set()
+        return Look(now(), now())
+
+    clock = itertools.count()
+    watch = LockWatch(look, lambda: float(next(clock)), tmp_path / "migration" / "looks.jsonl", 0.001)
+    watch.start()
+    assert looked.wait(10)
+    watch.end()
+    watch.end()
+    assert watch.unanswered == ["the server is busy"]
+    assert len((tmp_path / "migration" / "looks.jsonl").read_text().splitlines()) == len(seen) - 1
+
+
+def environment(tmp_path: Path, section: str):
+    text = (PROJECT / "environments" / "twin.yaml").read_text()
+    text = text.replace("migrations: {scripts: ../system/migrations}\n", section).replace("../", f"{PROJECT}/")
+    (tmp_path / "twin.yaml").write_text(text)
+    return environments.load(tmp_path / "twin.yaml")
+
+
+PROOF = """
+migrations:
+  scripts: ../system/migrations
+  proof:
+    address: host=10.77.1.11 port=30432 user=analytics dbname=analytics
+    password: file:secret
+    command: [python3, -m, analytics.migrate, "{way}", --to, "{to}"]
+    settings: {DATABASE_URL: "{url}"}
+    before: "0001"
+    after: "0002"
+    older: 1.0.0
+    newer: 1.1.0 without its migration
+    look_every: 20 ms
+    table: {name: events, columns: [key], seeded: "key LIKE 'seeded-%'", seed: INSERT}
+"""
+
+
+def test_an_environment_says_how_its_migrations_are_proved(tmp_path) -> None:
+    found = environment(tmp_path, PROOF).migrations
+    assert found is not None
+    assert found.proof is not None
+    assert found.scripts == PROJECT / "system" / "migrations"
+    assert (found.proof.every_s, found.proof.table.columns) == (0.02, ("key",))
+    assert found.proof.password == f"file:{tmp_path / 'secret'}"
+    assert environment(tmp_path, "").migrations is None
+
+
+def test_a_proof_without_a_way_to_migrate_is_refused(tmp_path) -> None:
+    with pytest.raises(environments.EnvironmentFileError, match="command"):
+        environment(tmp_path, PROOF.replace("    command:", "    commands:"))
+
+
+def test_a_backfill_is_killed_in_its_midst_and_not_by_what_an_earlier_one_left(proof, noted) -> None:
+    database, made = proof
+    database.progress = [12, 0, 2, 4, 5]
+    made.kill_a_backfill(3, rows=10)
+    assert database.ways == ["start backfill", "kill"]
+    ((kind, fact),) = noted
+    assert (kind, fact["rows"]) == ("killed", 5)
+
+
+@pytest.mark.parametrize(
+    ("alive", "said"), [(False, "ended before 3 rows: it had nothing to do"), (True, "did 2 rows")]
+)
+def test_a_backfill_that_was_not_killed_is_said_and_never_left_running(proof, noted, alive: bool, said: str) -> None:
+    database, made = proof
+    database.progress, database.alive = [0, 2], alive
+    with pytest.raises(NotHeld, match=said):
+        made.kill_a_backfill(3, rows=10)
+    assert database.ways == ["start backfill", "kill"]
+    assert noted == []
+
+
+def test_how_far_a_backfill_came_and_where_a_contract_step_led_are_noted_also_when_they_fail(proof, noted) -> None:
+    database, made = proof
+    database.progress, database.refuses = [7], "backfill"
+    made.finish_the_backfill()
+    database.refuses = "contract"
+    made.try_to_contract()
+    assert [(kind, fact.get("rows"), fact["text"]) for kind, fact in noted] == [
+        ("backfilled", 7, "backfill failed"), ("contract", None, "contract failed"),
+    ]  # fmt: skip
+    assert (noted[-1][1]["before"], noted[-1][1]["after"]) == ("0001", "0001")

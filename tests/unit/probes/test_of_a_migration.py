@@ -1,0 +1,121 @@
+"""What a drill has kept of a migration, read again; and what it cannot say when something is missing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from drillbook.domain.interval import Interval
+from drillbook.domain.migration.locks import Held, Look, Wait
+from probes import migration
+
+STEPS = [
+    {"kind": "step", "name": name, "start_s": start_s, "end_s": start_s + 1.0, "wanted": to, "found": to, "text": ""}
+    for name, start_s, to in (("up", 10.0, "2"), ("down", 12.0, "1"), ("up again", 14.0, "2"))
+]
+READ = [
+    {"kind": kind, **fact}
+    for at_s in (9.0, 11.5, 13.5, 15.5)
+    for kind, fact in (
+        ("contents", {"taken_s": at_s, "rows": 5, "sum": str(2**70)}),
+        ("indexes", {"at_s": at_s, "invalid": ["i"] if at_s == 11.5 else []}),
+    )
+]
+SETTINGS = [{"kind": "settings", "application": "migrate", "every_s": 0.1}]
+BEHIND = Wait(7, "x", "service", 0.4, "RowExclusiveLock", "t", ("migrate",))
+QUEUED = Wait(8, "y", "migrate", 0.2, "AccessExclusiveLock", "t", ("drillbook-adversary",))
+
+
+def looks() -> list[Look]:
+    """Ten times a second, with one request behind the migration, which once queued behind somebody itself."""
+    found = [Look(9.0 + n / 10, 9.01 + n / 10) for n in range(75)]
+    found[20] = Look(11.0, 11.01, (BEHIND,), (Held(8, "migrate", "t"),))
+    found[52] = Look(14.2, 14.21, (QUEUED,))
+    return found
+
+
+@pytest.fixture
+def keep(tmp_path):
+    """Keeps these facts as the drill `d` would; answers what is read of them."""
+
+    def kept(*facts: dict, seen: list[Look] | None = None) -> migration.Recorded:
+        folder = tmp_path / "drills" / "d"
+        (folder / "migration").mkdir(parents=True)
+        lines = [json.dumps(fact) for fact in (*SETTINGS, *facts)]
+        (folder / "migration" / "record.jsonl").write_text("\n".join([*lines, '{"kind": "ste']))
+        found = looks() if seen is None else seen
+        text = "\n".join(json.dumps(one.document()) for one in found)
+        (folder / "migration" / "looks.jsonl").write_text(text)
+        return migration.recorded(folder)
+
+    return kept
+
+
+def test_a_whole_record_says_it_all(keep) -> None:
+    kept = keep(*STEPS, *READ)
+    assert (kept.window.start_s, kept.window.end_s) == (10.0, 16.0)
+    zero = Interval.exactly(0)
+    assert migration.ways_missed(kept).interval == zero
+    assert migration.rows_there(kept).interval == Interval.exactly(5)
+    assert migration.rows_changed(kept).interval == zero
+    assert migration.invalid_indexes(kept).interval == zero
+    assert migration.requests_blocked(kept, 0.3).interval == Interval.exactly(1)
+    assert migration.requests_blocked(kept, 0.6).interval == zero
+    waited, held = migration.longest_request_wait(kept), migration.exclusive_for(kept)
+    queued = migration.queued_behind_the_adversary(kept)
+    for measured, low, high in ((waited, 0.4, 0.51), (held, 0.0, 0.21), (queued, 0.2, 0.31)):
+        assert measured.interval is not None, measured.doubts
+        assert (measured.interval.low, measured.interval.high) == (pytest.approx(low), pytest.approx(high))
+        assert measured.evidence == ("drills/d/migration/looks.jsonl",)
+
+
+def test_a_migration_that_stopped_in_its_midst_says_so(keep) -> None:
+    kept = keep(*STEPS[:1], *READ[:4])
+    assert migration.ways_missed(kept).interval == Interval(0, 2)
+    assert migration.rows_changed(kept).interval is None
+    assert migration.invalid_indexes(kept).interval == Interval.exactly(1)
+
+
+def test_a_migration_that_never_began_proves_nothing(keep) -> None:
+    kept = keep(seen=[])
+    assert migration.ways_missed(kept).interval == Interval(0, 3)
+    for measure in (migration.rows_there, migration.longest_request_wait, migration.invalid_indexes):
+        assert measure(kept).interval is None
+    assert migration.rows_left_out(kept, 10).interval is None
+
+
+BACKFILL = [
+    {"kind": "killed", "at_s": 11.25, "rows": 40},
+    {
+        "kind": "contract",
+        "start_s": 11.3,
+        "end_s": 11.6,
+        "before": "2",
+        "after": "2",
+        "text": "1.0.0 is still connected",
+    },
+    {"kind": "backfilled", "at_s": 14.0, "rows": 100, "text": ""},
+]
+
+
+def progress(*rows: int) -> list[Look]:
+    """From 9 s on; those before the back-fill was killed are of it too."""
+    return [Look(9.0 + n / 10, 9.01 + n / 10, progress=rows[min(n // 10, len(rows) - 1)]) for n in range(75)]
+
+
+@pytest.mark.parametrize(("rows", "again"), [((100, 0, 40, 60, 100), 0), ((100, 0, 40, 10, 100), 30)])
+def test_a_backfill_counts_from_when_it_was_killed(keep, rows, again: int) -> None:
+    kept = keep(*STEPS[:1], *BACKFILL, seen=progress(*rows))
+    assert migration.gone_over_again(kept).interval == Interval.exactly(again)
+    assert migration.rows_left_out(kept, 100).interval == Interval.exactly(0)
+    assert migration.rows_left_out(kept, 120).interval == Interval.exactly(20)
+    assert migration.contracted_prematurely(kept, "1.0.0").interval == Interval.exactly(0)
+    assert kept.window.end_s == 15.0
+
+
+def test_a_backfill_that_was_never_killed_is_no_proof_that_it_goes_on(keep) -> None:
+    kept = keep(*STEPS[:1], BACKFILL[2])
+    with pytest.raises(FileNotFoundError, match="no back-fill was killed"):
+        migration.gone_over_again(kept)
+    assert migration.contracted_prematurely(kept, "1.0.0").samples == 0
