@@ -73,7 +73,7 @@ def written(
     yaml = YAML(typ="safe", pure=True)
     document = yaml.load((PROJECT / "environments" / "twin.yaml").read_text())
     document["name"] = name
-    del document["reach"]
+    del document["reach"], document["recovery"]
     document["regions"] = {"us-east-1": {"kubeconfig": "kubeconfig.yaml", "role": "primary"}}
     environments = directory / "environments"
     if not environments.exists():
