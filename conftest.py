@@ -42,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Tags of the features become this mark."""
     config.addinivalue_line("markers", "resilience: a scenario that makes a fault; drilled where it is asked for")
+    config.addinivalue_line("markers", "nightly: a scenario that takes minutes; drilled where it is asked for")
     config.addinivalue_line("markers", "static: a scenario about files, which needs no platform")
     config.addinivalue_line("markers", "recovery: a scenario that needs an environment which says how it is recovered")
     config.addinivalue_line("markers", "loss: a scenario that needs somebody who can bring a loss about")

@@ -74,7 +74,11 @@ def tell_runbook(
 def verify(
     environment: EnvironmentName = "twin",
     only: Annotated[
-        str, typer.Option(help="Drills to run, separated by commas: cutover, rollback; resilience for all faults.")
+        str,
+        typer.Option(
+            help="Drills to run, separated by commas: cutover, rollback; nightly for what takes long, resilience for "
+            "all faults."
+        ),
     ] = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for somebody else's run.")] = 0.0,
     production_allowed: Annotated[bool, typer.Option(help="Allow drills in a production environment.")] = False,
@@ -335,7 +339,7 @@ def _plan(where: Environment, only: str) -> tuple[list[Drill], Plan]:
 def _known(only: str) -> list[str]:
     """The features of `--only`; refused when there is one that does not exist."""
     names = [name for name in only.split(",") if name]
-    known = sorted({planning.RESILIENCE, *(drill.feature for drill in _drills())})
+    known = sorted({*planning.CLASSES, *(drill.feature for drill in _drills())})
     unknown = sorted(set(names) - set(known))
     if unknown:
         typer.echo(f"--only: there is no feature {', '.join(unknown)}; there are {', '.join(known)}", err=True)

@@ -96,8 +96,8 @@ def stem(item: pytest.Item) -> str:
 
 
 def _class(item: pytest.Item) -> set[str]:
-    """`resilience` for what makes faults; nothing for others."""
-    return {planning.RESILIENCE} & _tags(item)
+    """Under which names other than its feature's it is asked for."""
+    return planning.CLASSES & _tags(item)
 
 
 def _tags(item: pytest.Item) -> set[str]:

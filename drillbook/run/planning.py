@@ -37,6 +37,9 @@ _REACH = {
 PIPELINE, MIGRATIONS, MIGRATION = "pipeline", "migrations", "migration"
 """Features that are drilled only where the environment names what they are about, or where they are asked for."""
 
+CLASSES = frozenset({"resilience", "nightly"})
+"""Tags of drills that are drilled only where they, or their class, are asked for: they make faults, or take long."""
+
 RESILIENCE = "resilience"
 """The class of drills that make faults; a tag, and the folder of their features."""
 
@@ -147,22 +150,27 @@ def chosen(drill_list: Iterable[Drill], environment: Environment, only: Collecti
 
 
 def is_drilled(feature: str, tags: Collection[str], environment: Environment, only: Collection[str]) -> bool:
-    """Whether a scenario is of these features or classes; when none is named, what an environment offers is drilled.
+    """Whether a scenario is of these features, or of these classes and the environment offers it.
 
-    Faults are made only where they are asked for. A recovery needs an environment that says how it is recovered, and
-    checks of a pipeline or of migrations need one that names its own.
+    When none is named, what is of no class is drilled.
     """
-    if only:
-        return feature in only or (RESILIENCE in tags and RESILIENCE in only)
+    if feature in only:
+        return True
+    classes = CLASSES & {*tags}
+    asked = classes & {*only} if only else not classes
+    return bool(asked) and _offers(environment, feature, tags)
+
+
+def _offers(environment: Environment, feature: str, tags: Collection[str]) -> bool:
+    """Whether it has what such a drill needs; faults say themselves what they lack."""
     migrations = environment.migrations
     named = {
         PIPELINE: environment.pipeline is not None,
         MIGRATIONS: migrations is not None,
         MIGRATION: migrations is not None and migrations.proof is not None,
     }
-    if RESILIENCE in tags or not named.get(feature, True):
-        return False
-    return RECOVERY not in tags or (environment.recovery is not None and LOSS not in tags)
+    recoverable = RECOVERY not in tags or (environment.recovery is not None and LOSS not in tags)
+    return named.get(feature, True) and recoverable
 
 
 def unplanned(drill_list: Sequence[Drill], collected: Iterable[tuple[str, str]]) -> list[str]:

@@ -101,6 +101,7 @@ def _install_platform(
     if region is primary:
         address = f"{primary.workers[0].address}:{_NODE_PORTS['database']}"
         fault_credentials.write_database(address, credentials["app"])
+        write_private(state_directory() / "migration" / "database", credentials["app"])
 
 
 def _back_up(profile: Profile, primary: Region, built: Built) -> None:

@@ -1,4 +1,4 @@
-@ENV-2.5 @DEP-3.1 @DEP-3.2 @DEP-3.5
+@nightly @ENV-2.5 @DEP-3.1 @DEP-3.2 @DEP-3.5
 Feature: The database is migrated while people use the platform
   A release brings its schema while the release before it serves, and may have to give it up again. Neither release may
   notice: not their users, who wait for no lock, nor what they have stored.

@@ -195,3 +195,14 @@ def test_a_migration_that_is_proved_is_told_and_part_of_what_is_approved(project
     before = planning.run_plan(proved, drills, project / "features").sha256
     (scripts / "0001.py").write_text("revision = '0002'")
     assert planning.run_plan(proved, drills, project / "features").sha256 != before
+
+
+def test_what_takes_long_is_drilled_where_it_or_its_class_is_asked_for_and_the_environment_offers_it():
+    everything = planning.drills(DIRECTORY.parent / "features")
+    nightly = [drill for drill in everything if "nightly" in drill.tags]
+    assert nightly
+    assert not [drill for drill in planning.chosen(everything, TWIN, []) if drill in nightly]
+    assert planning.chosen(everything, TWIN, ["nightly"]) == nightly
+    without = replace(TWIN, migrations=None)
+    assert "migration" not in {drill.feature for drill in planning.chosen(everything, without, ["nightly"])}
+    assert "migration" in {drill.feature for drill in planning.chosen(everything, without, ["migration"])}
