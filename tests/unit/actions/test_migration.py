@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -246,7 +247,7 @@ def test_looks_that_are_not_answered_are_told_and_leave_a_gap(tmp_path) -> None:
 
 def environment(tmp_path: Path, section: str):
     text = (PROJECT / "environments" / "twin.yaml").read_text()
-    text = text.replace("migrations: {scripts: ../system/migrations}\n", section).replace("../", f"{PROJECT}/")
+    text = re.sub(r"(?ms)^migrations:\n.*?(?=^\S)", lambda _: section, text).replace("../", f"{PROJECT}/")
     (tmp_path / "twin.yaml").write_text(text)
     return environments.load(tmp_path / "twin.yaml")
 
