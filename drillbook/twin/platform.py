@@ -175,19 +175,19 @@ def _wait_public(primary: Region) -> None:
 def _open_vault(region: Region, built: Built) -> None:
     """Initialise the region's vault when it is new and unseal it; the key stays with the twin's state."""
     _kubectl(built, region).wait_pods("vault", deadline_s=_PODS_DEADLINE_S)
-    url = f"http://{region.workers[0].address}:{_NODE_PORTS['vault']}/v1/sys"
+    url = f"http://{region.workers[0].address}:{_NODE_PORTS['vault']}/v1"
     path = state_directory() / "vault" / f"{region.name}.json"
-    wait_until(lambda: _silence(f"{url}/seal-status"), deadline_s=_PODS_DEADLINE_S)
-    health = requests.get(f"{url}/seal-status", timeout=10).json()
+    wait_until(lambda: _silence(f"{url}/sys/seal-status"), deadline_s=_PODS_DEADLINE_S)
+    health = requests.get(f"{url}/sys/seal-status", timeout=10).json()
     if not health["initialized"]:
-        answer = requests.put(f"{url}/init", json={"secret_shares": 1, "secret_threshold": 1}, timeout=30)
+        answer = requests.put(f"{url}/sys/init", json={"secret_shares": 1, "secret_threshold": 1}, timeout=30)
         answer.raise_for_status()
         write_private(path, answer.text)
     if health["sealed"]:
         key = json.loads(path.read_text())["keys"][0]
-        requests.put(f"{url}/unseal", json={"key": key}, timeout=30).raise_for_status()
+        requests.put(f"{url}/sys/unseal", json={"key": key}, timeout=30).raise_for_status()
     if region.role == "primary":
-        wait_until(lambda: _silence(f"{url}/health"), deadline_s=60)
+        wait_until(lambda: _silence(f"{url}/sys/health"), deadline_s=60)
         made = json.loads(path.read_text())
         fault_credentials.write_vault(url, made["root_token"], made["keys"][0])
 
