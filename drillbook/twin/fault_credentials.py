@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from drillbook.twin.kubectl import wait_until
 from drillbook.twin.layout import state_directory
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 POLICY = 'path "sys/seal" { capabilities = ["update", "sudo"] }\n'
 _NAME = "drillbook-seal"
 _TIMEOUT_S = 10.0
+_READY_WITHIN_S = 60.0
 _LASTS = "768h"
 """Of the token; each `twin up` makes a new one when it has ended."""
 
@@ -39,15 +41,28 @@ def write_vault(url: str, root_token: str, unseal_key: str) -> None:
         unseal_key: The one share.
 
     Raises:
+        ClusterError: When it does not know its administrator within a minute.
         requests.RequestException: When the vault does not answer or refuses.
     """
     _write("vault-unseal-key", unseal_key)
+    wait_until(lambda: _not_ready(url, root_token), deadline_s=_READY_WITHIN_S)
     if _is_good(url, root_token):
         return
     _ask("PUT", f"{url}/sys/policies/acl/{_NAME}", root_token, {"policy": POLICY})
     wanted = {"policies": [_NAME], "no_default_policy": True, "no_parent": True, "ttl": _LASTS}
     made = _ask("POST", f"{url}/auth/token/create", root_token, wanted)
     _write("vault-token", str(made["auth"]["client_token"]))
+
+
+def _not_ready(url: str, root_token: str) -> str:
+    """Why nothing can be made in the vault yet: it says that it is active before its stores are there."""
+    try:
+        answer = requests.get(
+            f"{url}/auth/token/lookup-self", headers={"X-Vault-Token": root_token}, timeout=_TIMEOUT_S
+        )
+    except requests.RequestException as error:
+        return f"{url} does not answer: {error}"
+    return "" if answer.ok else f"{url} answers its administrator with {answer.status_code}"
 
 
 def _is_good(url: str, root_token: str) -> bool:
