@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytest_plugins = [
+    "features.steps.canary",
     "features.steps.fault",
     "features.steps.load",
     "features.steps.migration",
