@@ -88,9 +88,9 @@ def _metered(column: str, value: Callable[[Any], Any]) -> Callable[[pa.Table], p
     """Another value of the request that the meter sent in the middle of the drill: all measurements look there."""
 
     def change(table: pa.Table) -> pa.Table:
-        rows = sorted((row for row in table.to_pylist() if row["kind"] == "meter"), key=lambda row: row["due_s"])
-        chosen = rows[len(rows) // 2]
-        return _with(column, table.to_pylist().index(chosen), value(chosen))(table)
+        metered = [(index, row) for index, row in enumerate(table.to_pylist()) if row["kind"] == "meter"]
+        index, row = sorted(metered, key=lambda found: found[1]["due_s"])[len(metered) // 2]
+        return _with(column, index, value(row))(table)
 
     return change
 
