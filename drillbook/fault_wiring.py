@@ -118,5 +118,7 @@ def _slow_store(part: ObjectStorePart) -> slow_store.SlowStore:
 
 def _secret(reference: str) -> str:
     found = credentials.read(reference, os.environ)
-    redaction.learn([found, *secrets_in.of_url(found)])
+    # Of a URL, what stands before the host is secret: were host and port taken for a piece of one, no change of theirs
+    # could be read in the journal again.
+    redaction.learn(list(secrets_in.of_url(found)) or [found])
     return found

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from drillbook import wiring
 from drillbook.actions.migration_proof import Proof
 from drillbook.activities import Halted, activity
-from drillbook.drivers.lock_watch import LockWatch
 from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import append_line
 from drillbook.run.load import Load
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from drillbook.actions.migration import Migrated
     from drillbook.domain.migration.proof import Step
+    from drillbook.migration_ports import LockWatching
 
 _LOAD_STARTS_WITHIN_S = 45.0
 _ANSWERED_AFTER_S = 2.0
@@ -30,7 +30,7 @@ class _GoingOn:
     """The proof of this process' experiment."""
 
     proof: Proof
-    watch: LockWatch
+    watch: LockWatching
     loads: list[Load]
 
 
@@ -50,15 +50,13 @@ def begin_proof() -> dict[str, Any]:
     ]
     for load in loads:
         load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
-    database, clock = migrated.database, drill.clock
-    file = drill.folder / migration.FOLDER / migration.LOOKS
-    watch = LockWatch(database.look, clock.now, file, migrated.settings.every_s)
+    watch = migrated.watched(drill.folder / migration.FOLDER / migration.LOOKS)
     watch.start()
 
     def note(kind: str, fact: Mapping[str, Any]) -> None:
         _note(drill, kind, fact)
 
-    proof = Proof(database, migrated.migrator, clock, note, migrated.settings.deadline_s)
+    proof = Proof(migrated.database, migrated.migrator, drill.clock, note, migrated.settings.deadline_s)
     _going_on.append(_GoingOn(proof, watch, loads))
     rows = proof.read().rows
     drill.timeline.record("observed", f"both releases serve, over {rows} rows", activity="begin_proof", rows=rows)

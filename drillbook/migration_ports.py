@@ -51,6 +51,21 @@ class MigratedTable(Protocol):
         ...
 
 
+class LockWatching(Protocol):
+    """Looks at a database's locks at a stated rate."""
+
+    unanswered: list[str]
+    """Why the first looks that were not answered were not; known in the end."""
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def end(self) -> None:
+        """Look no more; returns once the last look is kept, raises Unreachable when it is not. Idempotent."""
+        ...
+
+
 class Migrator(Protocol):
     """The platform's own way to migrate."""
 

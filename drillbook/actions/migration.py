@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from drillbook.ports import Conflict, Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from drillbook.domain.migration.settings import ProofSettings
-    from drillbook.migration_ports import MigratedTable, Migrator
+    from drillbook.migration_ports import LockWatching, MigratedTable, Migrator
     from drillbook.ports import Clock
 
 
@@ -168,12 +169,14 @@ class Migrated:
         database: The table that they are proved on.
         migrator: The platform's own way to migrate.
         clock: The run's.
+        watched: Who looks at its locks, from when it is started until it is ended, and keeps each look in a file.
     """
 
     settings: ProofSettings
     database: MigratedTable
     migrator: Migrator
     clock: Clock
+    watched: Callable[[Path], LockWatching]
 
     def seed(self, rows: int) -> Seed:
         """The action that adds rows."""

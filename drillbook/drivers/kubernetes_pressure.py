@@ -33,6 +33,12 @@ while True:
 """
 """Twice as many processes as processors, so that half of them would take all; it says so once it has burnt some."""
 
+THERE = """
+import os, sys
+sys.exit(not os.path.exists(sys.argv[1]))
+"""
+"""An image with Python need not have a shell or its tools."""
+
 GROW = """
 kept = []
 while True:
@@ -75,7 +81,9 @@ class Pressure:
         # What is asked for decides who gets how much while all want more: without a limit it is to be felt.
         requests = {"cpu": "10m" if self.cpu else "1", "memory": "16Mi"}
         if self.on == "cpu":
-            work = Work(BURN, (BURNT,), ("test", "-f", BURNT), limits=limits, requests=requests, beside=self.beside)
+            work = Work(
+                BURN, (BURNT,), ("python3", "-c", THERE, BURNT), limits=limits, requests=requests, beside=self.beside
+            )
         else:
             work = Work(GROW, limits=limits, requests=requests, beside=self.beside, again=True)
         self.helper.start(work)

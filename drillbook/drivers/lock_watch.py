@@ -1,66 +1,134 @@
-"""Looks at a database's locks at a stated rate, beside whatever else goes on, and keeps every look."""
+"""Looks at a database's locks at a stated rate, beside whatever else goes on, and keeps every look.
+
+`python -m drillbook.drivers.lock_watch` is a process that does nothing else: as a thread of an experiment it waited for
+the experiment's other threads, and what it missed meanwhile nobody can tell. It gets the database by its standard
+input, ends once that is closed, and is on the leash of whoever starts it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.domain.migration.settings import Table
+from drillbook.drivers.migrated_database import MigratedDatabase
 from drillbook.ports import Unreachable
+from drillbook.run import leash
+from drillbook.run.clock import SteadyClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from drillbook.domain.migration.locks import Look
 
 _END_WITHIN_S = 10.0
+_TOLD_AT_MOST = 20
 
 
+@dataclass(slots=True)
 class LockWatch:
-    """A thread that looks until it is ended; a look that was not answered is missing from the file, which is a gap."""
+    """A process that looks until it is ended; a look that was not answered is missing from the file, which is a gap.
 
-    def __init__(
-        self, look: Callable[[Callable[[], float]], Look], now: Callable[[], float], file: Path, every_s: float
-    ) -> None:
-        """Not looking yet.
+    Attributes:
+        database: What is looked at.
+        clock: The run's.
+        file: Where each look becomes a line.
+        every_s: Time from the beginning of one look to that of the next.
+        unanswered: Why the first looks that were not answered were not; known once it has ended.
+    """
 
-        Args:
-            look: Looks once; told how to tell the time.
-            now: Seconds since the epoch on the run's clock.
-            file: Where each look becomes a line.
-            every_s: Time from the beginning of one look to that of the next.
-        """
-        self._look, self._now, self._file, self._every_s = look, now, file, every_s
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lock watch", daemon=True)
-        self.unanswered: list[str] = []
+    database: MigratedDatabase
+    clock: SteadyClock
+    file: Path
+    every_s: float
+    unanswered: list[str] = field(default_factory=list[str])
+    _process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Begin to look."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._thread.start()
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            leash.command(os.getpid(), "drillbook.drivers.lock_watch"), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **self.clock.as_environment()},
+        )  # fmt: skip
+        assert self._process.stdin is not None  # noqa: S101 - asked for two lines above
+        told = {
+            "address": self.database.address, "password": self.database.password(),
+            "table": asdict(self.database.table), "progress": self.database.progress,
+            "file": str(self.file.absolute()), "every_s": self.every_s,
+        }  # fmt: skip
+        # One that has ended already leaves no look, which is a gap in the file.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{json.dumps(told)}\n")
+            self._process.stdin.flush()
 
     def end(self) -> None:
-        """Look no more; returns once the last look is in the file.
+        """Look no more; returns once the last look is in the file. Idempotent.
 
         Raises:
-            Unreachable: When the last look does not end.
+            Unreachable: When the last look does not end, or the process failed.
         """
-        self._end.set()
-        if self._thread.is_alive():
-            self._thread.join(_END_WITHIN_S)
-        if self._thread.is_alive():
-            raise Unreachable(f"the last look at the locks did not end within {_END_WITHIN_S:g} s")
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            said, _ = process.communicate(timeout=_END_WITHIN_S)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            process.wait()
+            raise Unreachable(f"the last look at the locks did not end within {_END_WITHIN_S:g} s") from error
+        self.unanswered += said.splitlines()
+        if process.returncode:
+            raise Unreachable(f"who looked at the locks ended with {process.returncode}: see its error above")
 
-    def _run(self) -> None:
-        due_s = self._now()
-        with self._file.open("a", encoding="utf-8") as file:
-            while not self._end.is_set():
-                try:
-                    file.write(f"{json.dumps(self._look(self._now).document())}\n")
-                except Unreachable as error:
-                    self.unanswered.append(str(error))
-                file.flush()
-                due_s = max(due_s + self._every_s, self._now() - self._every_s)
-                self._end.wait(max(0.0, due_s - self._now()))
+
+def watch(look: Callable[[], Look], clock: SteadyClock, file: Path, every_s: float, end: threading.Event) -> list[str]:
+    """Look until told to end.
+
+    Returns:
+        Why the first looks that were not answered were not.
+    """
+    unanswered: list[str] = []
+    due_s = clock.now()
+    with file.open("a", encoding="utf-8") as kept:
+        while not end.is_set():
+            try:
+                kept.write(f"{json.dumps(look().document())}\n")
+            except Unreachable as error:
+                if len(unanswered) < _TOLD_AT_MOST:
+                    unanswered.append(" ".join(str(error).split()))
+            kept.flush()
+            due_s = max(due_s + every_s, clock.now() - every_s)
+            end.wait(max(0.0, due_s - clock.now()))
+    return unanswered
+
+
+def main() -> None:
+    """Look at what the standard input names until it is closed; the reasons of missing looks go to the output."""
+    told = json.loads(sys.stdin.readline())
+    clock, end = SteadyClock.from_environment(), threading.Event()
+    table = Table(**{**told["table"], "columns": tuple(told["table"]["columns"])})
+    database = MigratedDatabase(told["address"], lambda: str(told["password"]), table, told["progress"])
+
+    def until_closed() -> None:
+        sys.stdin.read()
+        end.set()
+
+    threading.Thread(target=until_closed, name="until closed", daemon=True).start()
+    # On a machine that it shares, it goes first, where it may: it needs little, and what it misses is not known.
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    unanswered = watch(lambda: database.look(clock.now), clock, Path(told["file"]), told["every_s"], end)
+    database.stop_looking()
+    sys.stdout.writelines(f"{text}\n" for text in unanswered)
+
+
+if __name__ == "__main__":
+    main()

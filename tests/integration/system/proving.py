@@ -77,9 +77,7 @@ class Rig:
         )  # fmt: skip
         self.folder.mkdir(parents=True, exist_ok=True)
         self.proof = Proof(self.database, self.migrator, self.clock, self.note)
-        self.watch = LockWatch(
-            self.database.look, self.clock.now, self.folder / migration.FOLDER / migration.LOOKS, EVERY_S
-        )
+        self.watch = LockWatch(self.database, self.clock, self.folder / migration.FOLDER / migration.LOOKS, EVERY_S)
         self.note("settings", {"application": APPLICATION, "every_s": EVERY_S})
 
     def note(self, kind: str, fact: Any) -> None:

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+import socket
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -19,11 +21,13 @@ from drillbook.actions.migration_proof import NotHeld, Proof
 from drillbook.domain.migration.locks import Look, Wait
 from drillbook.domain.migration.settings import ProofSettings, Table
 from drillbook.domain.undo import Change
-from drillbook.drivers.lock_watch import LockWatch
+from drillbook.drivers.lock_watch import LockWatch, watch
+from drillbook.drivers.migrated_database import MigratedDatabase
 from drillbook.platform import Platform
 from drillbook.ports import Conflict, Unreachable
 from drillbook.run import environment as environments
 from drillbook.run.action import restore
+from drillbook.run.clock import SteadyClock
 
 PROJECT = Path(__file__).resolve().parents[3]
 TABLE = Table("events", ("key",), "key LIKE 's%'", "INSERT")
@@ -148,11 +152,15 @@ def test_rows_of_a_drill_that_died_are_used_and_removed_in_the_end() -> None:
     assert action.observe_undone(before).holds
 
 
+def never_watched(file: Path) -> Any:
+    raise AssertionError(file)
+
+
 def test_the_undo_journal_alone_brings_the_actions_back() -> None:
     database = Database("0002", rows=10)
     platform = SimpleNamespace(
         environment=SimpleNamespace(target="here"), recovery=None, faults=None, clock=database,
-        migration=Migrated(SETTINGS, database, database, database),
+        migration=Migrated(SETTINGS, database, database, database, never_watched),
     )  # fmt: skip
     for name, arguments, before in (
         ("migrate", {"to": "0002"}, {"revision": "0001"}), ("seed-rows", {"rows": 10}, {"rows": 0}),
@@ -224,25 +232,46 @@ def test_without_the_long_transaction_nothing_is_migrated(proof, monkeypatch) ->
 
 
 def test_looks_that_are_not_answered_are_told_and_leave_a_gap(tmp_path) -> None:
-    looked = threading.Event()
+    end = threading.Event()
     seen: list[float] = []
 
-    def look(now) -> Look:
-        seen.append(now())
+    def look() -> Look:
+        seen.append(0.0)
         if len(seen) == 2:
-            raise Unreachable("the server is busy")
+            raise Unreachable("the server\nis busy")
         if len(seen) == 4:
-            looked.set()
-        return Look(now(), now())
+            end.set()
+        return Look(1.0, 2.0)
 
-    clock = itertools.count()
-    watch = LockWatch(look, lambda: float(next(clock)), tmp_path / "migration" / "looks.jsonl", 0.001)
-    watch.start()
-    assert looked.wait(10)
-    watch.end()
-    watch.end()
-    assert watch.unanswered == ["the server is busy"]
-    assert len((tmp_path / "migration" / "looks.jsonl").read_text().splitlines()) == len(seen) - 1
+    file = tmp_path / "looks.jsonl"
+    assert watch(look, SteadyClock.starting_now(), file, 0.001, end) == ["the server is busy"]
+    assert len(file.read_text().splitlines()) == len(seen) - 1 == 3
+
+
+def test_who_looks_at_the_locks_is_a_process_of_its_own_that_tells_what_was_not_answered(tmp_path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        table = Table("events", ("key",), "true", "INSERT")
+        database = MigratedDatabase(f"host=127.0.0.1 port={port}", lambda: "not-to-be-told", table)
+        looking = LockWatch(database, SteadyClock.starting_now(), tmp_path / "migration" / "looks.jsonl", 0.01)
+        looking.start()
+        deadline_s = time.monotonic() + 20
+        while not looking.file.exists() and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        looking.end()
+    looking.end()
+    assert looking.file.read_text() == ""
+    assert looking.unanswered
+    assert all("Connection refused" in text and "not-to-be-told" not in text for text in looking.unanswered)
+
+
+def test_who_looked_at_the_locks_and_failed_is_told(tmp_path) -> None:
+    database = MigratedDatabase("host=127.0.0.1", str, Table("events", ("key",), "true", "INSERT"))
+    looking = LockWatch(database, SteadyClock.starting_now(), tmp_path, 0.01)
+    looking.start()
+    with pytest.raises(Unreachable, match="who looked at the locks ended with 1"):
+        looking.end()
 
 
 def environment(tmp_path: Path, section: str):
