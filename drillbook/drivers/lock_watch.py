@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from drillbook.domain.migration.locks import Look
 
 _END_WITHIN_S = 10.0
+_BEGINS_WITHIN_S = 30.0
 _TOLD_AT_MOST = 20
+_LOOKED = "looked"
 
 
 @dataclass(slots=True)
@@ -52,7 +55,11 @@ class LockWatch:
     _process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to look; returns once the first look was tried.
+
+        Raises:
+            Unreachable: When the process does not get so far.
+        """
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
             leash.command(os.getpid(), "drillbook.drivers.lock_watch"), text=True,
@@ -64,10 +71,23 @@ class LockWatch:
             "table": asdict(self.database.table), "progress": self.database.progress,
             "file": str(self.file.absolute()), "every_s": self.every_s,
         }  # fmt: skip
-        # One that has ended already leaves no look, which is a gap in the file.
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as is told below
             self._process.stdin.write(f"{json.dumps(told)}\n")
             self._process.stdin.flush()
+        self._await_the_first_look(self._process)
+
+    def _await_the_first_look(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None  # noqa: S101 - asked for where it was started
+        ready, _, _ = select.select([process.stdout], [], [], _BEGINS_WITHIN_S)
+        if not ready:
+            process.kill()
+        if not ready or process.stdout.readline().strip() != _LOOKED:
+            self._process = None
+            process.communicate()
+            raise Unreachable(
+                f"who looks at the locks did not begin within {_BEGINS_WITHIN_S:g} s, and ended with {process.returncode}: see its "
+                "error above"
+            )
 
     def end(self) -> None:
         """Look no more; returns once the last look is in the file. Idempotent.
@@ -89,13 +109,22 @@ class LockWatch:
             raise Unreachable(f"who looked at the locks ended with {process.returncode}: see its error above")
 
 
-def watch(look: Callable[[], Look], clock: SteadyClock, file: Path, every_s: float, end: threading.Event) -> list[str]:
-    """Look until told to end.
+def watch(
+    look: Callable[[], Look],
+    clock: SteadyClock,
+    file: Path,
+    every_s: float,
+    *,
+    end: threading.Event,
+    looked: Callable[[], None],
+) -> list[str]:
+    """Look until told to end, and say when the first look was tried.
 
     Returns:
         Why the first looks that were not answered were not.
     """
     unanswered: list[str] = []
+    begun = False
     due_s = clock.now()
     with file.open("a", encoding="utf-8") as kept:
         while not end.is_set():
@@ -105,6 +134,9 @@ def watch(look: Callable[[], Look], clock: SteadyClock, file: Path, every_s: flo
                 if len(unanswered) < _TOLD_AT_MOST:
                     unanswered.append(" ".join(str(error).split()))
             kept.flush()
+            if not begun:
+                begun = True
+                looked()
             due_s = max(due_s + every_s, clock.now() - every_s)
             end.wait(max(0.0, due_s - clock.now()))
     return unanswered
@@ -125,9 +157,16 @@ def main() -> None:
     # On a machine that it shares, it goes first, where it may: it needs little, and what it misses is not known.
     with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    unanswered = watch(lambda: database.look(clock.now), clock, Path(told["file"]), told["every_s"], end)
+    unanswered = watch(
+        lambda: database.look(clock.now), clock, Path(told["file"]), told["every_s"], end=end, looked=_say_looked
+    )
     database.stop_looking()
     sys.stdout.writelines(f"{text}\n" for text in unanswered)
+
+
+def _say_looked() -> None:
+    sys.stdout.write(f"{_LOOKED}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 CHAIN = "DRILLBOOK-STORE"
-SLOW_S = 1.0
+SLOW_S = 0.5
 """An answer that takes longer is slow: on one machine it takes some milliseconds."""
 
 

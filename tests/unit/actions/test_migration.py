@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -244,7 +243,9 @@ def test_looks_that_are_not_answered_are_told_and_leave_a_gap(tmp_path) -> None:
         return Look(1.0, 2.0)
 
     file = tmp_path / "looks.jsonl"
-    assert watch(look, SteadyClock.starting_now(), file, 0.001, end) == ["the server is busy"]
+    begun: list[int] = []
+    said = watch(look, SteadyClock.starting_now(), file, 0.001, end=end, looked=lambda: begun.append(len(seen)))
+    assert (said, begun) == (["the server is busy"], [1])
     assert len(file.read_text().splitlines()) == len(seen) - 1 == 3
 
 
@@ -256,9 +257,6 @@ def test_who_looks_at_the_locks_is_a_process_of_its_own_that_tells_what_was_not_
         database = MigratedDatabase(f"host=127.0.0.1 port={port}", lambda: "not-to-be-told", table)
         looking = LockWatch(database, SteadyClock.starting_now(), tmp_path / "migration" / "looks.jsonl", 0.01)
         looking.start()
-        deadline_s = time.monotonic() + 20
-        while not looking.file.exists() and time.monotonic() < deadline_s:
-            time.sleep(0.01)
         looking.end()
     looking.end()
     assert looking.file.read_text() == ""
@@ -269,9 +267,9 @@ def test_who_looks_at_the_locks_is_a_process_of_its_own_that_tells_what_was_not_
 def test_who_looked_at_the_locks_and_failed_is_told(tmp_path) -> None:
     database = MigratedDatabase("host=127.0.0.1", str, Table("events", ("key",), "true", "INSERT"))
     looking = LockWatch(database, SteadyClock.starting_now(), tmp_path, 0.01)
-    looking.start()
-    with pytest.raises(Unreachable, match="who looked at the locks ended with 1"):
-        looking.end()
+    with pytest.raises(Unreachable, match="did not begin within 30 s, and ended with 1"):
+        looking.start()
+    looking.end()
 
 
 def environment(tmp_path: Path, section: str):
