@@ -85,8 +85,8 @@ class LockWatch:
             self._process = None
             process.communicate()
             raise Unreachable(
-                f"who looks at the locks did not begin within {_BEGINS_WITHIN_S:g} s, and ended with {process.returncode}: see its "
-                "error above"
+                f"who looks at the locks did not begin within {_BEGINS_WITHIN_S:g} s, and ended with "
+                f"{process.returncode}: see its error above"
             )
 
     def end(self) -> None:
