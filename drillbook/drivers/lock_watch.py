@@ -16,7 +16,7 @@ import sys
 import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.migration.settings import Table
 from drillbook.drivers.migrated_database import MigratedDatabase
@@ -144,9 +144,10 @@ def watch(
 
 def main() -> None:
     """Look at what the standard input names until it is closed; the reasons of missing looks go to the output."""
-    told = json.loads(sys.stdin.readline())
+    told: dict[str, Any] = json.loads(sys.stdin.readline())
     clock, end = SteadyClock.from_environment(), threading.Event()
-    table = Table(**{**told["table"], "columns": tuple(told["table"]["columns"])})
+    columns: list[str] = told["table"].pop("columns")
+    table = Table(columns=tuple(columns), **told["table"])
     database = MigratedDatabase(told["address"], lambda: str(told["password"]), table, told["progress"])
 
     def until_closed() -> None:
