@@ -16,11 +16,9 @@ KINDS = ("canaries.flagger.app", "metrictemplates.flagger.app", "alertproviders.
 STABLE = "1.0.0"
 WORSE = "1.2.0-bad"
 
-_ANSWERS = f'traefik_service_requests_total{{service=~".*-svc-{NAMESPACE}-{NAME}-canary-[0-9]+@kubernetesgateway"%s}}'
-ERRORS_PROMQL = (
-    f"100 * (sum(rate({_ANSWERS % ',code=~"5.."'}[{INTERVAL_S}s])) or vector(0)) "
-    f"/ sum(rate({_ANSWERS % ''}[{INTERVAL_S}s]))"
-)
+_ANSWERS = f'traefik_service_requests_total{{service=~".*-svc-{NAMESPACE}-{NAME}-canary-[0-9]+@kubernetesgateway"'
+_OVER = f"[{INTERVAL_S}s]"
+ERRORS_PROMQL = f'100 * (sum(rate({_ANSWERS},code=~"5.."}}{_OVER})) or vector(0)) / sum(rate({_ANSWERS}}}{_OVER}))'
 """Percent of the canary's answers that are errors, as the gateway counts them; nothing without traffic."""
 
 
