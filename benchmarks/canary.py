@@ -163,7 +163,8 @@ def main() -> int:
         print(f"  aborted after {each.aborted_at} answers: {each.reason}")
     rows: list[dict[str, object]] = []
     print(
-        f"{'release':<14}{'caught':>8}{'answers needed: median':>24}{'90 %':>8}{'worst':>8}{'bound':>8}{'bad answers':>13}"
+        f"{'release':<14}{'caught':>8}{'answers needed: median':>24}{'90 %':>8}{'worst':>8}{'bound':>8}"
+        f"{'bad answers':>13}"
     )
     for release in RELEASES:
         courses = [course(release, plan, recorded, _chance(seed), on=True) for seed in range(wanted.worse)]

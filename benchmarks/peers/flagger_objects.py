@@ -32,8 +32,8 @@ def release(like: Mapping[str, Any], version: str, trial: int, error_share: floa
         error_share: Of its answers.
     """
     container = {**like["spec"]["template"]["spec"]["containers"][0], "name": NAME}
-    # Flagger's copy of the pod is made with the API of Kubernetes 1.27, which has no `sleep` here: it loses the handler,
-    # and the cluster refuses what is left. The same wait, by the only program in the image that can.
+    # Flagger copies the pod with the API of Kubernetes 1.27, which has no `sleep` here: it loses the handler, and
+    # the cluster refuses what is left. The same wait, by the only program in the image that can.
     wait_s = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     wait = ["python3", "-c", f"import time; time.sleep({wait_s})"]
     container["lifecycle"] = {"preStop": {"exec": {"command": wait}}}
