@@ -31,7 +31,7 @@ def release(like: Mapping[str, Any], version: str, trial: int, error_share: floa
         trial: Changes the pods whatever else is the same, so that Flagger sees a release.
         error_share: Of its answers.
     """
-    container = {**like["spec"]["template"]["spec"]["containers"][0], "name": NAME}
+    container: dict[str, Any] = {**like["spec"]["template"]["spec"]["containers"][0], "name": NAME}
     # Flagger copies the pod with the API of Kubernetes 1.27, which has no `sleep` here: it loses the handler, and
     # the cluster refuses what is left. The same wait, by the only program in the image that can.
     wait_s = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)

@@ -53,7 +53,12 @@ def test_the_release_on_trial_has_its_flaw_and_no_other() -> None:
     container = {
         "image": "r:5000/analytics:1.0.0", "env": [{"name": "SLOT", "value": "blue"}, {"name": "DEFECT_DELAY_MS"}],
     }  # fmt: skip
-    pod = {"containers": [container], "terminationGracePeriodSeconds": 9, "securityContext": {}, "volumes": []}
+    pod: dict[str, Any] = {
+        "containers": [container],
+        "terminationGracePeriodSeconds": 9,
+        "securityContext": {},
+        "volumes": [],
+    }
     made = objects.release({"spec": {"template": {"spec": pod}}}, "1.2.0-bad", 3, 0.1)["spec"]["template"]
     assert made["spec"]["containers"][0]["image"] == "r:5000/analytics:1.2.0-bad"
     assert made["spec"]["containers"][0]["env"] == [
