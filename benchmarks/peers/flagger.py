@@ -66,7 +66,7 @@ def ours(file: Path, runs: Path, drill: str, version: str) -> Trial:
         RuntimeError: When its folder does not say what became of the canary.
     """
     command = [
-        sys.executable, "-m", "pytest", "features/release", "-q", f"--environment={file}", f"--runs={runs}",
+        sys.executable, "-m", "pytest", "features", "-q", f"--environment={file}", f"--runs={runs}",
         "--lock-wait=120", "-k", drill,
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_DRILL_S)
