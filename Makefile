@@ -7,6 +7,7 @@
 #   make lint       ruff, basedpyright, import-linter
 #   make setup      install system packages, Python environment and Go when needed
 #   make bench      measure and print figures; kept under reports/bench/
+#   make bench-peers  the same releases and loads given to other tools, on the twin that is up
 #   make down       take the twin down
 #   make lock       resolve requirements.lock again
 #   make clean      remove the environment and what the tests left
@@ -18,7 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup verify test nightly soak unit lint bench down lock clean
+.PHONY: help setup verify test nightly soak unit lint bench bench-peers down lock clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -54,6 +55,10 @@ soak: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+bench-peers: setup
+	@$(BIN)/drillbook twin up
+	$(BIN)/python -m benchmarks.peers
 
 down: $(STAMP)
 	$(BIN)/drillbook twin down

@@ -18,6 +18,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from drillbook.domain.canary import WHOLE, Arm, Comparison, Plan, Window
 from drillbook.domain.canary_ruling import Step, look
@@ -161,21 +162,24 @@ def main() -> int:
     )
     for each in false:
         print(f"  aborted after {each.aborted_at} answers: {each.reason}")
-    rows: list[dict[str, object]] = []
-    print(f"{'release':<14}{'caught':>8}{'answers needed: median':>24}{'90 %':>8}{'bound':>8}{'bad answers':>13}")
+    rows: list[dict[str, Any]] = []
+    print(
+        f"{'release':<14}{'caught':>8}{'answers needed: median':>24}{'90 %':>8}{'worst':>8}{'bound':>8}"
+        f"{'bad answers':>13}"
+    )
     for release in RELEASES:
         courses = [course(release, plan, recorded, _chance(seed), on=True) for seed in range(wanted.worse)]
         caught = sum(each.aborted_at is not None and each.promoted_at is None for each in courses) / len(courses)
         needed = sorted(each.aborted_at or math.inf for each in courses)
-        row = {
+        row: dict[str, Any] = {
             "release": release.name, "caught": caught, "median": needed[len(needed) // 2],
-            "ninety": needed[int(0.9 * len(needed))], "bound": bound(release, plan, recorded),
+            "ninety": needed[int(0.9 * len(needed))], "worst": needed[-1], "bound": bound(release, plan, recorded),
             "bad": statistics.median(each.bad for each in courses),
         }  # fmt: skip
         rows.append(row)
         print(
-            f"{release.name:<14}{caught:>8.0%}{row['median']:>24,.0f}{row['ninety']:>8,.0f}{row['bound']:>8,.0f}"
-            f"{row['bad']:>13,.0f}",
+            f"{release.name:<14}{caught:>8.0%}{row['median']:>24,.0f}{row['ninety']:>8,.0f}{row['worst']:>8,.0f}"
+            f"{row['bound']:>8,.0f}{row['bad']:>13,.0f}",
             flush=True,
         )
     if wanted.json:

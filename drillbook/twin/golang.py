@@ -62,6 +62,7 @@ class Program:
         expected_s: Seconds that it takes with nothing cached on two cores.
         variables: Linked in: Go variable to value.
         links: Names beside the binary by which it can be called.
+        modules: Directory that holds its module's.
     """
 
     name: str
@@ -70,11 +71,12 @@ class Program:
     expected_s: int
     variables: tuple[tuple[str, str], ...] = ()
     links: tuple[str, ...] = ()
+    modules: Path = _SOURCES
 
     @property
     def sources(self) -> Path:
         """Its module."""
-        return _SOURCES / self.name
+        return self.modules / self.name
 
     @property
     def linker_flags(self) -> str:
@@ -115,6 +117,17 @@ def build_all(progress: Progress = silent, *, cache: Cache | None = None) -> Bin
         coredns=built["coredns"] / "coredns",
         pause=built["pause"] / "pause",
     )
+
+
+def build_one(program: Program, progress: Progress = silent, *, cache: Cache | None = None) -> Path:
+    """The directory with one program, built when the cache lacks it.
+
+    Raises:
+        BuildError: When it does not build, or there is no Go that is new enough.
+        CacheError: When the cache cannot be written.
+    """
+    cache = cache or Cache()
+    return _build(program, toolchain(progress, cache=cache), cache, progress)
 
 
 def toolchain(progress: Progress = silent, *, cache: Cache | None = None) -> Path:

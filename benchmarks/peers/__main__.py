@@ -1,0 +1,34 @@
+"""`python -m benchmarks.peers [NAME [OPTIONS]]`: comparisons with other tools, all of them or one."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.peers import flagger
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+KEPT = Path(__file__).resolve().parents[2] / "reports" / "bench"
+PEERS = {"flagger": flagger.main}
+
+
+def main() -> int:
+    """Run what was asked for; the exit code is that of the worst."""
+    # Ended from outside, every peer still removes what it made.
+    signal.signal(signal.SIGTERM, _end)
+    name, *options = sys.argv[1:] or [""]
+    if name:
+        return PEERS[name](options)
+    return max(run(["--json", str(KEPT / f"peer-{each}.json")]) for each, run in PEERS.items())
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
