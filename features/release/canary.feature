@@ -6,7 +6,7 @@ Feature: A release is tried on a few users first
   Background:
     Given release 1.0.0 is live and healthy, and the other slot is empty
 
-  @DEP-2.2
+  @nightly @DEP-2.2
   Scenario: A release that is no worse is promoted in steps
     Given analysts and collectors are on the platform, metered on new and on reused connections
     When release 1.1.0 is tried as a canary
@@ -31,6 +31,7 @@ Feature: A release is tried on a few users first
       | fails 10 % of its first users' requests   |
       | takes 50 ms longer from its first user on |
 
+  @nightly
   Scenario: A canary that is the live release itself is not aborted
     Given analysts and collectors are on the platform, metered on new and on reused connections
     When release 1.0.0 is tried as a canary
@@ -38,6 +39,7 @@ Feature: A release is tried on a few users first
     And every decision follows from its users' answers
     And no request failed, was answered wrongly or went unsent
 
+  @nightly
   Scenario: A canary that nobody uses is never promoted
     When release 1.1.0 is tried as a canary
     Then it was held at its first weight and never promoted, since nothing could be decided
