@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -41,47 +40,47 @@ def write_vault(url: str, root_token: str, unseal_key: str) -> None:
         unseal_key: The one share.
 
     Raises:
-        ClusterError: When it does not know its administrator within a minute.
-        requests.RequestException: When the vault does not answer or refuses.
+        ClusterError: When it does not take them within a minute.
     """
     _write("vault-unseal-key", unseal_key)
-    wait_until(lambda: _not_ready(url, root_token), deadline_s=_READY_WITHIN_S)
-    if _is_good(url, root_token):
-        return
-    _ask("PUT", f"{url}/sys/policies/acl/{_NAME}", root_token, {"policy": POLICY})
-    wanted = {"policies": [_NAME], "no_default_policy": True, "no_parent": True, "ttl": _LASTS}
-    made = _ask("POST", f"{url}/auth/token/create", root_token, wanted)
-    _write("vault-token", str(made["auth"]["client_token"]))
+    wait_until(lambda: _lacks(url, root_token), deadline_s=_READY_WITHIN_S)
 
 
-def _not_ready(url: str, root_token: str) -> str:
-    """Why nothing can be made in the vault yet: it says that it is active before its stores are there."""
+def _lacks(url: str, root_token: str) -> str:
+    """Why the token is not there yet.
+
+    A vault that has just begun says that it is active before its stores are there, and sends whoever asks to an address
+    of the cluster while it does not lead itself.
+    """
     try:
-        answer = requests.get(
-            f"{url}/auth/token/lookup-self", headers={"X-Vault-Token": root_token}, timeout=_TIMEOUT_S
-        )
+        if not _ask("GET", f"{url}/auth/token/lookup-self", root_token).ok:
+            return f"{url} does not know its administrator"
+        if _is_good(url, root_token):
+            return ""
+        wanted = {"policies": [_NAME], "no_default_policy": True, "no_parent": True, "ttl": _LASTS}
+        kept = _ask("PUT", f"{url}/sys/policies/acl/{_NAME}", root_token, {"policy": POLICY})
+        made = _ask("POST", f"{url}/auth/token/create", root_token, wanted) if kept.ok else kept
     except requests.RequestException as error:
         return f"{url} does not answer: {error}"
-    return "" if answer.ok else f"{url} answers its administrator with {answer.status_code}"
+    if made.status_code != requests.codes.ok:
+        return f"{url} answers its administrator with {made.status_code}"
+    _write("vault-token", str(made.json()["auth"]["client_token"]))
+    return ""
 
 
 def _is_good(url: str, root_token: str) -> bool:
     """Whether the vault still knows the token that was made last."""
     path = directory() / "vault-token"
-    if not path.is_file():
-        return False
-    answer = requests.post(
-        f"{url}/auth/token/lookup", headers={"X-Vault-Token": root_token}, json={"token": path.read_text()},
-        timeout=_TIMEOUT_S,
-    )  # fmt: skip
-    return answer.ok
+    return path.is_file() and _ask("POST", f"{url}/auth/token/lookup", root_token, {"token": path.read_text()}).ok
 
 
-def _ask(method: str, url: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer = requests.request(method, url, headers={"X-Vault-Token": token}, json=body, timeout=_TIMEOUT_S)
-    answer.raise_for_status()
-    found: dict[str, Any] = json.loads(answer.text) if answer.text else {}
-    return found
+def _ask(method: str, url: str, token: str, body: dict[str, Any] | None = None) -> requests.Response:
+    answer = requests.request(
+        method, url, headers={"X-Vault-Token": token}, json=body, timeout=_TIMEOUT_S, allow_redirects=False
+    )
+    if answer.is_redirect:
+        raise requests.TooManyRedirects(f"it sends to {answer.headers['Location']}", response=answer)
+    return answer
 
 
 def _write(name: str, text: str) -> None:
