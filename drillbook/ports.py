@@ -359,6 +359,10 @@ class DatabaseHost(Protocol):
         """Ask for no server, shut down in order. Idempotent."""
         ...
 
+    def lose(self) -> None:
+        """End it at once, in no order, and ask for none. Idempotent."""
+        ...
+
     def start(self) -> None:
         """Ask for one server. Idempotent."""
         ...

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from drillbook.actions.recovery.loss import LostServer
 from drillbook.actions.recovery.plan import Recovery
 from drillbook.actions.recovery.site import Site
 from drillbook.domain.fencing import DirectAddress
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
     from drillbook.domain.environment import Environment, RecoverySettings
-    from drillbook.ports import Client, Clock
+    from drillbook.ports import Client, Clock, Fault
 
 
 def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Client, clock: Clock) -> Recovery | None:
@@ -43,8 +44,10 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
     releases, host = environment.releases, urlsplit(environment.public_url).hostname or ""
     names = Names(tuple(environment.reach.nameservers))
     deployments = tuple(releases.deployment.format(slot=slot) for slot in environment.router.backends)
+    sites = {region: _site(settings, region, api) for region, api in apis.items()}
+    faults: dict[str, Fault] = {"server": LostServer(sites[environment.primary.name], clock)}
     return Recovery(
-        sites={region: _site(settings, region, api) for region, api in apis.items()},
+        sites=sites,
         home=environment.primary.name,
         away=environment.others[0].name,
         direct=DirectAddress(settings.addresses[environment.primary.name], settings.password),
@@ -69,6 +72,7 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
         path=environment.workload.probe_path,
         replicas=settings.replicas,
         silence_s=settings.silence_s,
+        faults={how: faults[how] for how in settings.losses},
     )
 
 

@@ -305,6 +305,7 @@ class RecoverySettings:
         dns_key: Where its key is.
         zone: Of the public name.
         name_addresses: Region to the IPv4 addresses that the public name has there.
+        losses: What may be lost on purpose: `server`, the primary's database server.
     """
 
     namespace: str
@@ -321,6 +322,7 @@ class RecoverySettings:
     dns_key: str
     zone: str
     name_addresses: Mapping[str, tuple[str, ...]]
+    losses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,19 @@ class StatefulSetDatabase:
         """Ask for no pod; each is ended in order."""
         self._scale(0)
 
+    def lose(self) -> None:
+        """Ask for no pod, and have the one there is ended without any time for it."""
+        self._scale(0)
+        with asking(self.api, f"delete the pod {self.namespace}/{self.name}-0"):
+            try:
+                self._core().delete_namespaced_pod(
+                    f"{self.name}-0", self.namespace, body=client.V1DeleteOptions(grace_period_seconds=0),
+                    _request_timeout=TIMEOUT_S,
+                )  # fmt: skip
+            except ApiException as error:
+                if error.status != _ABSENT:
+                    raise
+
     def start(self) -> None:
         """Ask for one."""
         self._scale(1)

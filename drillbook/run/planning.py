@@ -58,8 +58,8 @@ _RELEASE_S = 15.0
 RECOVERY = "recovery"
 """Tag of drills that need an environment which says how one region is recovered in the other."""
 
-LOSS = "loss"
-"""Tag of those that need somebody who can make a region or its database fail, which no environment has yet."""
+LOSS = "loss-"
+"""Beginning of tags of those that need an environment where this may be lost, for example `@loss-server`."""
 
 
 class PlanError(Exception):
@@ -169,8 +169,11 @@ def _offers(environment: Environment, feature: str, tags: Collection[str]) -> bo
         MIGRATIONS: migrations is not None,
         MIGRATION: migrations is not None and migrations.proof is not None,
     }
-    recoverable = RECOVERY not in tags or (environment.recovery is not None and LOSS not in tags)
-    return named.get(feature, True) and recoverable
+    if not named.get(feature, True):
+        return False
+    recovery = environment.recovery
+    lost = {tag.removeprefix(LOSS) for tag in tags if tag.startswith(LOSS)}
+    return RECOVERY not in tags or (recovery is not None and lost <= {*recovery.losses})
 
 
 def unplanned(drill_list: Sequence[Drill], collected: Iterable[tuple[str, str]]) -> list[str]:

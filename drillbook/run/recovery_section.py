@@ -36,6 +36,7 @@ def settings(
         dns_key=beside(name["key"]),
         zone=name["zone"],
         name_addresses={region: tuple(addresses) for region, addresses in name["addresses"].items()},
+        losses=tuple(section.get("losses", ())),
     )
 
 

@@ -1,4 +1,4 @@
-@recovery @loss @destructive @region-primary @region-secondary @DR-1.5 @DR-1.6 @DR-2.3
+@nightly @recovery @loss-server @destructive @region-primary @region-secondary @DR-1.5 @DR-1.6 @DR-2.3
 Feature: The primary database is lost while its region lives
   The servers of the application are well, and what they write to is gone. Users stay where they are, and their writes
   cross over to the other region's database until the lost one is rebuilt.

@@ -1,4 +1,4 @@
-@recovery @loss @destructive @region-primary @region-secondary @ENV-3.1 @ENV-3.4 @DR-1.5 @DR-1.6
+@nightly @recovery @loss-cut @loss-nodes @loss-partition @destructive @region-primary @region-secondary @ENV-3.1 @ENV-3.4 @DR-1.5 @DR-1.6
 Feature: A region is lost, and the other one takes over by itself
   Whoever loses a region is to be served again soon, to find what was acknowledged to them, and never to be told two
   things by two databases. Once the region is back it is handed its place, and nobody loses a write by that either.

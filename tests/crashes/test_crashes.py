@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.twin
 
 SWITCH = "a_planned_switch_loses_no_write"
+LOST = "server_is_gone_and_does_not_come_back"
+CANARY = "no_worse_is_promoted_in_steps"
 SCENARIOS = (
     "a_good_release_replaces_the_live_one",
     "a_release_that_fails_its_validation_never_takes_traffic",
@@ -26,8 +28,11 @@ SCENARIOS = (
     "taken_back_by_itself and fails",
     SWITCH,
     # One entry of the journal covers all weights; the tests of the action kill it at each of them.
-    "no_worse_is_promoted_in_steps",
+    CANARY,
+    LOST,
 )
+ONLY = {CANARY: ("--only=canary",), LOST: ("--only=database_primary_lost",)}
+"""What is drilled only where it is asked for."""
 FAULTS = (
     "pod_killed", "node_drained", "gateway_pod_killed", "dns_stopped", "connections_used_up", "vault_sealed",
     "processor_wanted", "link_cut",
@@ -79,7 +84,7 @@ def kill(
         more: Arguments of the run.
         after_s: So much later, in the middle of a change that takes its time.
     """
-    run = start(scenario, *more)
+    run = start(scenario, *ONLY.get(scenario, ()), *more)
     run.wait_for_boundary(boundary)
     run.wait_for_parts(parts)
     time.sleep(after_s)
@@ -126,6 +131,15 @@ def test_a_switch_of_the_database_that_dies_half_way_is_put_back(start, twin, pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("parts", [("runner",), ("runner", "watchdog")], ids="+".join)
+@pytest.mark.parametrize("boundary", [1, 2, 4, 6], ids=["loss meant", "lost", "fenced", "promoted"])
+def test_a_failover_that_dies_half_way_is_put_back(start, twin, parts, boundary):
+    case = kill(start, twin, LOST, parts, boundary)
+    print(case)
+    assert not case.wrong, case
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [("runner",), ("experiment",), ("runner", "watchdog")], ids="+".join)
 @pytest.mark.parametrize("boundary", [1, 2], ids=["meant", "made"])
 @pytest.mark.parametrize("feature", FAULTS)
@@ -139,7 +153,7 @@ def test_a_fault_of_a_run_that_is_killed_is_undone(start, twin, feature, parts, 
 @pytest.mark.soak
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_part_at_every_boundary(start, twin, scenario):
-    clean = start(scenario)
+    clean = start(scenario, *ONLY.get(scenario, ()))
     assert clean.end() == 0, clean.output.read_text()
     boundaries = range(len(clean.lines("undo.jsonl")))
     cases: list[Case] = []

@@ -63,3 +63,19 @@ def test_it_is_scaled(server, database, verb, replicas) -> None:
 def test_only_a_pod_that_is_gone_or_done_does_not_run(server, database, pods, running) -> None:
     server.answer = lambda _: (200, {}, json.dumps({"items": pods}).encode())
     assert database.running() is running
+
+
+@pytest.mark.parametrize("status", [200, 404], ids=["there", "gone"])
+def test_it_is_lost_at_once_and_asked_for_no_more(server, database, status) -> None:
+    server.answer = lambda asked: (status if asked.method == "DELETE" else 200, {}, b"{}")
+    database.lose()
+    scaled, deleted = server.asked
+    assert (scaled.path.rpartition("/")[2], scaled.json) == ("scale", {"spec": {"replicas": 0}})
+    assert (deleted.method, deleted.path) == ("DELETE", "/api/v1/namespaces/data/pods/postgres-0")
+    assert deleted.json["gracePeriodSeconds"] == 0
+
+
+def test_a_server_that_may_not_be_ended_is_not_lost(server, database) -> None:
+    server.answer = lambda asked: (403 if asked.method == "DELETE" else 200, {}, b"{}")
+    with pytest.raises(Unreachable, match="delete the pod data/postgres-0"):
+        database.lose()

@@ -100,13 +100,15 @@ def test_a_recovery_is_offered_where_the_environment_has_one_or_by_its_name(proj
     tagged = [drill for drill in drills if "recovery" in drill.tags]
     assert tagged
     without = replace(environment, recovery=None)
-    having = replace(environment, recovery=SimpleNamespace(namespace="data"))
+    having = replace(environment, recovery=SimpleNamespace(namespace="data", losses=("server",)))
     assert planning.chosen(drills, without, []) == [drill for drill in drills if drill not in tagged]
     assert planning.chosen(drills, without, ["nested"]) == drills
     assert planning.chosen(drills, having, []) == drills
-    lossy = written(project, NESTED.replace("@DEP-1.1", "@recovery @loss"))
-    assert "loss" not in {tag for drill in planning.chosen(lossy, having, []) for tag in drill.tags}
-    assert planning.chosen(lossy, having, ["nested"]) == lossy
+    for tag, offered in (("loss-server", True), ("loss-server @loss-cut", False)):
+        lossy = written(project, NESTED.replace("@DEP-1.1", f"@recovery @{tag}"))
+        assert (planning.chosen(lossy, having, []) == lossy) is offered
+        assert planning.chosen(lossy, having, ["nested"]) == lossy
+    drills = written(project, NESTED.replace("@DEP-1.1", "@recovery"))
     assert planning.run_plan(having, drills, project / "features").namespaces == ("analytics", "data")
     assert planning.run_plan(without, drills, project / "features").namespaces == ("analytics",)
 
@@ -203,7 +205,9 @@ def test_what_takes_long_is_drilled_where_it_or_its_class_is_asked_for_and_the_e
     nightly = [drill for drill in everything if "nightly" in drill.tags]
     assert nightly
     assert not [drill for drill in planning.chosen(everything, TWIN, []) if drill in nightly]
-    assert planning.chosen(everything, TWIN, ["nightly"]) == nightly
+    offered = [drill for drill in nightly if drill.feature != "region_lost"]
+    assert {drill.feature for drill in offered} >= {"canary", "migration", "database_primary_lost"}
+    assert planning.chosen(everything, TWIN, ["nightly"]) == offered
     without = replace(TWIN, migrations=None)
     assert "migration" not in {drill.feature for drill in planning.chosen(everything, without, ["nightly"])}
     assert "migration" in {drill.feature for drill in planning.chosen(everything, without, ["migration"])}

@@ -107,6 +107,11 @@ class Server:
             self.peer.replicate()  # a shutdown in order sends what is left
             self.up = False
 
+    def lose(self):
+        self.world.step(f"lose {self.region}")
+        self._asked()
+        self.up = False
+
     def start(self):
         self.world.step(f"start {self.region}")
         self._asked()
