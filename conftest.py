@@ -46,7 +46,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nightly: a scenario that takes minutes; drilled where it is asked for")
     config.addinivalue_line("markers", "static: a scenario about files, which needs no platform")
     config.addinivalue_line("markers", "recovery: a scenario that needs an environment which says how it is recovered")
-    config.addinivalue_line("markers", "loss: a scenario that needs somebody who can bring a loss about")
     config.addinivalue_line("markers", "destructive: a scenario that takes away what users rest on")
     config.addinivalue_line("markers", "requirement(id): the promise that a scenario proves, for example DEP-2.1")
 
@@ -56,5 +55,5 @@ def pytest_bdd_apply_tag(tag: str, function: Callable[..., Any]) -> bool | None:
     if planning.is_requirement(tag):
         pytest.mark.requirement(tag)(function)
         return True
-    # How far a scenario reaches is no mark either: the plan of the run says it to the guard.
-    return True if planning.says_how_far(tag) else None
+    # How far a scenario reaches, and what it loses, is no mark either: the plan of the run knows it.
+    return True if planning.says_how_far(tag) or tag.startswith(planning.LOSS) else None

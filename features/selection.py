@@ -41,7 +41,8 @@ def keep(items: list[pytest.Item], only: set[str]) -> None:
         UsageError: When there is no such feature.
     """
     known = {name for item in items if scenario_of(item) is not None for name in (stem(item), *_class(item))}
-    if unknown := only - known:
+    # Where no scenario is known at all, they could not be read, and pytest says why.
+    if known and (unknown := only - known):
         told = f"there is no feature {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
         raise pytest.UsageError(f"--only: {told}")
     if only:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,7 @@ def matching(kind, name):
     return [step for step in definitions() if step.type == kind and step.parser.is_matching(name)]
 
 
+SCENARIOS = len(planning.drills(FEATURES))
 SENTENCES = sorted({(kind, name): where for where, kind, name in sentences()}.items())
 
 
@@ -73,3 +76,10 @@ def test_every_scenario_names_the_promises_that_it_proves() -> None:
             tags = {tag for tag in written if not planning.says_how_far(tag) and not tag.startswith(planning.LOSS)}
             assert tags, scenario.name
             assert tags <= catalogue, scenario.name
+
+
+def test_every_scenario_is_one_that_pytest_can_run() -> None:
+    command = [sys.executable, "-m", "pytest", "features", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=FEATURES.parent, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{SCENARIOS} tests collected" in done.stdout
