@@ -56,4 +56,4 @@ def pytest_bdd_apply_tag(tag: str, function: Callable[..., Any]) -> bool | None:
         pytest.mark.requirement(tag)(function)
         return True
     # How far a scenario reaches, and what it loses, is no mark either: the plan of the run knows it.
-    return True if planning.says_how_far(tag) or tag.startswith(planning.LOSS) else None
+    return True if planning.says_how_far(tag) or tag.startswith(planning.LOSS) or tag == planning.TOLD else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drillbook import wiring
+from drillbook import telling, wiring
 from drillbook.actions.recovery.detect import DecideFailover, DetectLoss
 from drillbook.actions.recovery.served import Served
 from drillbook.activities import Halted, activity
@@ -87,17 +87,24 @@ def end_fault() -> dict[str, Any]:
 def take_back(step: str) -> dict[str, Any]:
     """Undo the earlier steps that this one is the opposite of, and see them undone."""
     drill = wiring.experiment()
+    recovery = _recovery(drill)
+    telling.before(drill, recovery, step)
     drill.timeline.record("intent", f"take back {' and '.join(TAKEN_BACK_BY[step])}", activity=step)
-    return {"seen": [_taken_back(drill, action, step) for action in TAKEN_BACK_BY[step]]}
+    seen = [_taken_back(drill, action, step) for action in TAKEN_BACK_BY[step]]
+    telling.after(drill, recovery, step)
+    return {"seen": seen}
 
 
 @activity
 def take_step(step: str) -> dict[str, Any]:
     """Make one change, and see it in effect before the next."""
     drill = wiring.experiment()
-    done = perform(_recovery(drill).step(step), drill.journal, drill.timeline, drill.clock)
+    recovery = _recovery(drill)
+    telling.before(drill, recovery, step)
+    done = perform(recovery.step(step), drill.journal, drill.timeline, drill.clock)
     if step in STAGE_OF:
         _end_stage(drill, STAGE_OF[step], done.observed_s)
+    telling.after(drill, recovery, step)
     return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
 
 
@@ -114,6 +121,7 @@ def verify_writes(step: str, where: str) -> dict[str, Any]:
     drill.timeline.record("recovered" if seen.holds else "note", seen.text, at_s=seen.at_s, **data)
     if not seen.holds:
         raise Halted(f"writes are not kept: {seen.text}")
+    telling.after(drill, recovery, step)
     return {"seen": seen.text}
 
 

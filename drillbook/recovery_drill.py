@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drillbook import fencing_ledger, topology, wiring
+from drillbook.domain import runbook
+from drillbook.domain.communication import AUDIENCES
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Window
 from drillbook.domain.undo import FAULT
 from drillbook.domain.wording import span
 from drillbook.ports import Unreachable
+from drillbook.run import yaml_file
 from drillbook.run.load import Load
 from drillbook.seen import NotReady
 from probes import recovery, story
 
 if TYPE_CHECKING:
     from drillbook.actions.recovery.plan import Recovery
+    from drillbook.domain.communication import Notice
     from drillbook.domain.recovery_time import RecoveryTime
     from drillbook.domain.traffic import Connection
     from drillbook.drill import Drill
+
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 
 _READ_BACK_S = 240.0
 """For the writes of ten minutes at 60 a second, looked up at 150 a second: a region that just came back is slow."""
@@ -35,6 +42,9 @@ REGION_LOSSES = {
     "lives on, parted from the other region": "partition",
 }
 """What a region may suffer, as features say it, and its name among the environment's faults."""
+
+TOLD_OF = {"the switchover": ("switchover",), "the failover and the failback": ("failover_of_database", "failback")}
+"""Experiments of whose steps people are told, as features say it."""
 
 _RECOVERED_WITHIN_S = 1200.0
 """Detection, fence and each step have deadlines of 2 min, of which an orderly one needs seconds, as on the way back."""
@@ -77,6 +87,15 @@ def watch_primary(drill: Drill) -> None:
     )
     drill.accompany(Load.start(plan, output, module="drillbook.fencing_ledger", called="fencing ledger"))
     drill.timeline.record("note", "the fencing ledger writes to the primary database", activity="fencing_ledger")
+
+
+def knows_whom_to_tell(drill: Drill) -> None:
+    """Raises NotReady unless the environment says where each audience of the communication plan is told."""
+    teller = recovery_of(drill).teller
+    missing = [words for audience, words in AUDIENCES.items() if teller is None or audience not in teller.channels]
+    if missing:
+        name = drill.platform.environment.name
+        raise NotReady(f"not proved here: the environment {name} does not say where {' and '.join(missing)} is told")
 
 
 def switch_over(drill: Drill) -> None:
@@ -201,6 +220,16 @@ def regions(drill: Drill) -> tuple[str, str]:
     if not looks:
         raise NotReady("nobody looked at the regions when the drill began")
     return str(looks[0]["home"]), str(looks[0]["away"])
+
+
+def communication_plan(drill: Drill, told_of: str) -> list[tuple[str, tuple[Notice, ...]]]:
+    """The steps of experiments with whom their runbook names, as features call them: see `TOLD_OF`."""
+    home, away = regions(drill)
+    steps: list[str] = []
+    for name in TOLD_OF[told_of]:
+        _, document = yaml_file.read(EXPERIMENTS / f"{name}.yaml")
+        steps += runbook.steps_of(document)
+    return [(name, runbook.step(name, {"home": home, "away": away}).tell) for name in steps]
 
 
 def tell_stages(drill: Drill, connection: Connection, found: RecoveryTime) -> None:

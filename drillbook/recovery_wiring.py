@@ -10,14 +10,16 @@ from urllib.parse import urlsplit
 from drillbook.actions.recovery.loss import LostServer
 from drillbook.actions.recovery.plan import Recovery
 from drillbook.actions.recovery.site import Site
+from drillbook.actions.recovery.tell import Teller
 from drillbook.domain.fencing import DirectAddress
-from drillbook.drivers import credentials
+from drillbook.drivers import credentials, received
 from drillbook.drivers.kubernetes import KubernetesCluster
 from drillbook.drivers.kubernetes_application import ConfigMapHosts
 from drillbook.drivers.kubernetes_database import StatefulSetDatabase
 from drillbook.drivers.postgresql import PostgreSQL
 from drillbook.drivers.powerdns import PowerDnsName
 from drillbook.drivers.reach import Names
+from drillbook.drivers.webhook import Webhook
 from drillbook.run import redaction
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
         path=environment.workload.probe_path,
         replicas=settings.replicas,
         silence_s=settings.silence_s,
+        teller=_teller(settings, clock),
         faults={how: faults[how] for how in settings.losses},
     )
 
@@ -82,6 +85,21 @@ def _site(settings: RecoverySettings, region: str, api: ApiClient) -> Site:
         region,
         PostgreSQL(region, settings.addresses[region], password, settings.applications),
         StatefulSetDatabase(api, settings.namespace, settings.stateful_set, settings.orders),
+    )
+
+
+def _teller(settings: RecoverySettings, clock: Clock) -> Teller | None:
+    """Who tells people; channels are reached when there is something to tell, and not before."""
+    if not settings.channels:
+        return None
+
+    def reach(reference: str) -> Webhook:
+        return Webhook(_credential(reference))
+
+    return Teller(
+        {audience: functools.partial(reach, reference) for audience, reference in settings.channels.items()},
+        clock,
+        functools.partial(received.texts, settings.received) if settings.received else None,
     )
 
 

@@ -306,6 +306,8 @@ class RecoverySettings:
         zone: Of the public name.
         name_addresses: Region to the IPv4 addresses that the public name has there.
         losses: What may be lost on purpose: `server`, the primary's database server.
+        channels: Audience of the communication plan to where the URL of its webhook is; empty when nobody is told.
+        received: URL that says which notices have arrived, as a JSON list of objects with a `text`; empty for none.
     """
 
     namespace: str
@@ -323,6 +325,8 @@ class RecoverySettings:
     zone: str
     name_addresses: Mapping[str, tuple[str, ...]]
     losses: tuple[str, ...] = ()
+    channels: Mapping[str, str] = field(default_factory=dict[str, str])
+    received: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from drillbook.domain.communication import Notice
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -22,7 +24,7 @@ class Step:
         why: Why it is done now, and what must not be skipped.
         by_hand: Commands, or sentences where there is none.
         done_when: What has to be seen before the next step.
-        tell: Who is told, and what.
+        tell: Who is told what; none when it concerns nobody.
         way_back: How it is undone.
     """
 
@@ -30,7 +32,7 @@ class Step:
     why: str
     by_hand: tuple[str, ...]
     done_when: str
-    tell: str
+    tell: tuple[Notice, ...]
     way_back: str
 
 
@@ -60,7 +62,7 @@ STEPS: Mapping[str, Step] = {
             ),
         ),
         "No pod postgres-0 is left in {home}, or the wait is over; and port 30432 in {home} answers nothing.",
-        "Incident channel: the database takes no writes from now on.",
+        (Notice("incident", "the database in {home} is fenced and takes no writes from now on"),),
         "Order `` (empty) and scale to 1, only while the database in {away} is still a standby.",
     ),
     "promote-standby": Step(
@@ -72,7 +74,7 @@ STEPS: Mapping[str, Step] = {
             _for(_ORDERS, "{away}", "primary"),
         ),
         "pg_is_in_recovery() is false, and the timeline has grown by exactly one.",
-        "Incident channel: {away} is the primary; the time of the promotion.",
+        (Notice("incident", "the database in {away} is the primary from now on"),),
         "Never by stopping it: rebuild {home} as a standby and switch over.",
     ),
     "repoint-application": Step(
@@ -86,7 +88,7 @@ STEPS: Mapping[str, Step] = {
             "kubectl --context {away} -n analytics rollout status deployment/analytics-{slot} --timeout=2m",
         ),
         "Every pod is ready: /readyz asks the database.",
-        "Nobody.",
+        (),
         "The same with the former order.",
     ),
     "scale-up-region": Step(
@@ -94,7 +96,7 @@ STEPS: Mapping[str, Step] = {
         "One region is to carry everybody; a region that is too small falls over as soon as traffic arrives.",
         ("kubectl --context {away} -n analytics scale deployment/analytics-{slot} --replicas={replicas}",),
         "{replicas} pods are ready.",
-        "Nobody.",
+        (),
         "The former number, once traffic is back in {home}.",
     ),
     "move-traffic": Step(
@@ -102,7 +104,10 @@ STEPS: Mapping[str, Step] = {
         "A health check may have done it already; it is declared, so that a {home} that comes back gets nobody.",
         ("Replace the name's Lua record in the DNS by one that has the addresses of {away} first.",),
         "The resolver that users ask gives addresses of {away} only (time to live: 30 s), and {away} answers.",
-        "Status page: service is restored from {away}; incident channel: the same.",
+        (
+            Notice("status", "service is restored from {away}"),
+            Notice("incident", "the public is led to {away}"),
+        ),
         "The former record.",
     ),
     "verify-writes": Step(
@@ -110,7 +115,7 @@ STEPS: Mapping[str, Step] = {
         "An answer is no proof that what was written can be read.",
         ("Write an event at the public's address and read it back, five times.",),
         "Every write is read back, and every answer comes from where traffic was led.",
-        "Incident channel: verified, with the recovery time and what was lost.",
+        (Notice("incident", "what users write is kept again; the recovery time and what was lost follow"),),
         "Nothing to undo.",
     ),
     "rebuild-as-standby": Step(
@@ -122,7 +127,7 @@ STEPS: Mapping[str, Step] = {
             _for(_START, "{home}"),
         ),
         "In {away}, pg_stat_replication shows it streaming, and replay_lsn follows.",
-        "Incident channel: there is a standby again.",
+        (Notice("incident", "the database in {home} follows as a standby again"),),
         "Nothing comes back; a standby harms nobody.",
     ),
     "switch-over": Step(
@@ -141,7 +146,10 @@ STEPS: Mapping[str, Step] = {
             _for(_START, "{home}"),
         ),
         "{away} takes writes, and {home} streams from it.",
-        "Before: everybody who writes. After: the same.",
+        (
+            Notice("writers", "the database moves from {home} to {away} now; writes wait for seconds", before=True),
+            Notice("writers", "the database has moved to {away}; writes are taken again"),
+        ),
         "The same, from {away} to {home}.",
     ),
 }  # fmt: skip
@@ -187,8 +195,19 @@ def markdown(experiment: Mapping[str, Any], names: Mapping[str, str]) -> str:
     lines = [f"# {experiment['title']}", "", str(experiment["description"]), ""]
     for number, it in enumerate(told, start=1):
         lines += [f"## {number}. {it.title}", "", it.why, "", *_numbered(it.by_hand), ""]
-        lines += [f"**Go on when:** {it.done_when}", "", f"**Tell:** {it.tell}", "", f"**Way back:** {it.way_back}", ""]
+        lines += [
+            f"**Go on when:** {it.done_when}",
+            "",
+            f"**Tell:** {_told(it.tell)}",
+            "",
+            f"**Way back:** {it.way_back}",
+            "",
+        ]
     return "\n".join(lines)
+
+
+def _told(notices: Sequence[Notice]) -> str:
+    return "; ".join(notice.in_words() for notice in notices) or "nobody."
 
 
 def _numbered(parts: Sequence[str]) -> list[str]:
@@ -202,5 +221,10 @@ def _filled(it: Step, names: Mapping[str, str]) -> Step:
         return text
 
     return Step(
-        fill(it.title), fill(it.why), tuple(map(fill, it.by_hand)), fill(it.done_when), fill(it.tell), fill(it.way_back)
+        fill(it.title),
+        fill(it.why),
+        tuple(map(fill, it.by_hand)),
+        fill(it.done_when),
+        tuple(notice.filled(names) for notice in it.tell),
+        fill(it.way_back),
     )

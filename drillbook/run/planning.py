@@ -58,6 +58,9 @@ _RELEASE_S = 15.0
 RECOVERY = "recovery"
 """Tag of drills that need an environment which says how one region is recovered in the other."""
 
+TOLD = "told"
+"""Tag of those that need an environment which says where people are told of a recovery."""
+
 LOSS = "loss-"
 """Beginning of tags of those that need an environment where this may be lost, for example `@loss-server`."""
 
@@ -173,6 +176,8 @@ def _offers(environment: Environment, feature: str, tags: Collection[str]) -> bo
         return False
     recovery = environment.recovery
     lost = {tag.removeprefix(LOSS) for tag in tags if tag.startswith(LOSS)}
+    if TOLD in tags and (recovery is None or not recovery.channels):
+        return False
     return RECOVERY not in tags or (recovery is not None and lost <= {*recovery.losses})
 
 

@@ -21,6 +21,7 @@ def settings(
         beside: Makes a credential's place one that does not depend on where a command is given.
     """
     database, application, name = section["database"], section["application"], section["name"]
+    communication = section.get("communication", {})
     return RecoverySettings(
         namespace=database["namespace"],
         stateful_set=database["stateful_set"],
@@ -37,6 +38,8 @@ def settings(
         zone=name["zone"],
         name_addresses={region: tuple(addresses) for region, addresses in name["addresses"].items()},
         losses=tuple(section.get("losses", ())),
+        channels={audience: beside(url) for audience, url in communication.get("channels", {}).items()},
+        received=communication.get("received", ""),
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from drillbook.twin import machines
+from drillbook.twin import machines, notices
 from drillbook.twin.layout import (
     DNS_ADDRESS,
     DOMAIN,
@@ -42,7 +42,7 @@ class ServiceError(Exception):
 
 
 def start(registry_storage: Path) -> None:
-    """Start the registry, the DNS and the resolver; what runs stays."""
+    """Start the registry, the DNS, the resolver and the receiver of notices; what runs stays."""
     directory = SERVICES.directory
     directory.mkdir(parents=True, exist_ok=True)
     registry = directory / "registry.yaml"
@@ -54,12 +54,13 @@ def start(registry_storage: Path) -> None:
         Program("registry", ("/usr/bin/docker-registry", "serve", str(registry)), {"OTEL_TRACES_EXPORTER": "none"}),
         Program("dns", ("/usr/sbin/pdns_server", f"--config-dir={directory}/dns", "--guardian=no", "--daemon=no")),
         Program("resolver", ("/usr/sbin/unbound", "-d", "-p", "-c", str(resolver))),
+        notices.program(),
     ]
     machines.start(SERVICES, programs)
 
 
 def wait_ready(*, deadline_s: float) -> None:
-    """Wait until the registry and the DNS answer; must be called inside the twin's network.
+    """Wait until the registry, the DNS and the receiver of notices answer; must be called inside the twin's network.
 
     Raises:
         ServiceError: When one of them does not in time.
@@ -68,6 +69,7 @@ def wait_ready(*, deadline_s: float) -> None:
     for name, url, headers in (
         ("registry", f"{REGISTRY_URL}/v2/", {}),
         ("DNS", DNS_API_URL, {"X-API-Key": api_key()}),
+        ("receiver of notices", f"{notices.URL}/messages", {}),
     ):
         while not _answers(url, headers):
             if time.monotonic() > deadline:

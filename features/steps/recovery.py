@@ -10,6 +10,7 @@ from drillbook import recovery_drill
 from drillbook.domain.measurement import Window
 from drillbook.domain.traffic import Connection
 from probes import recovery
+from probes.communication import untold
 from probes.fencing import writes_after_promotion
 from probes.integrity import events_duplicated
 from probes.recovery import writes_down
@@ -26,6 +27,11 @@ def _(drill: Drill) -> None:
 @given("somebody keeps trying to write to the primary database, past every name and pooler")
 def _(drill: Drill) -> None:
     recovery_drill.watch_primary(drill)
+
+
+@given("the environment says where everybody whom the runbooks name is told")
+def _(drill: Drill) -> None:
+    recovery_drill.knows_whom_to_tell(drill)
 
 
 @when("the database is switched over to the other region, and back")
@@ -89,6 +95,14 @@ def _(drill: Drill) -> None:
     drill.check("recovery.lost_since_fence", "no event is lost that came after the fence", "at_most", 0, lost)
     doubled = events_duplicated(drill.folder)
     drill.check("data.duplicated", "no event is stored twice", "at_most", 0, doubled)
+
+
+@then(parsers.parse("of each step of {told_of} everybody whom its runbook names was told, within {limit_s:g} s"))
+def _(drill: Drill, told_of: str, limit_s: float) -> None:
+    plan = recovery_drill.communication_plan(drill, told_of)
+    measured = untold(drill.seen.events, plan, drill.seen.window, within_s=limit_s)
+    statement = f"nobody whom the runbook of {told_of} names is left untold for {limit_s:g} s"
+    drill.check("recovery.told", statement, "at_most", 0, measured)
 
 
 @then("the lost primary took no write once another one was promoted")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from drillbook.actions.recovery.site import Site
+    from drillbook.actions.recovery.tell import Teller
     from drillbook.domain.fencing import DirectAddress
     from drillbook.ports import ApplicationDatabase, Client, Clock, Cluster, Fault, PublicName, Smoke
     from drillbook.run.action import Action
@@ -40,6 +41,7 @@ class Recovery:
         replicas: Pods with which one region carries everybody.
         silence_s: See `FencePrimary`.
         direct: The home database for the fencing ledger; None where nobody has said.
+        teller: Tells people, as the communication plan says; None where nobody has said how.
         faults: What can be made to go wrong here, by its name in experiments: `cut`, `nodes`, `partition`, `server`.
     """
 
@@ -56,6 +58,7 @@ class Recovery:
     replicas: int
     silence_s: float
     direct: DirectAddress | None = None
+    teller: Teller | None = None
     faults: Mapping[str, Fault] = field(default_factory=dict[str, "Fault"])
 
     def step(self, name: str) -> Action:
