@@ -108,6 +108,10 @@ def test_a_recovery_is_offered_where_the_environment_has_one_or_by_its_name(proj
         lossy = written(project, NESTED.replace("@DEP-1.1", f"@recovery @{tag}"))
         assert (planning.chosen(lossy, having, []) == lossy) is offered
         assert planning.chosen(lossy, having, ["nested"]) == lossy
+    drills = written(project, NESTED.replace("@DEP-1.1", "@recovery @told"))
+    telling = replace(environment, recovery=SimpleNamespace(losses=(), channels={"incident": "file:x"}))
+    silent = replace(environment, recovery=SimpleNamespace(losses=(), channels={}))
+    assert (planning.chosen(drills, telling, []), planning.chosen(drills, silent, [])) == (drills, [])
     drills = written(project, NESTED.replace("@DEP-1.1", "@recovery"))
     assert planning.run_plan(having, drills, project / "features").namespaces == ("analytics", "data")
     assert planning.run_plan(without, drills, project / "features").namespaces == ("analytics",)
