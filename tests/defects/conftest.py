@@ -82,13 +82,13 @@ class Saboteur:
             time.sleep(0.05)
         raise TimeoutError(f"the drill never came to {name} ({kind})")
 
-    def kubectl(self, *arguments: str) -> str:
-        """As the administrator of the primary region."""
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        """As the administrator of the primary region; `given` is its standard input."""
         command = [
             "nsenter", f"--net=/run/netns/{CLIENT.namespace}", str(state_directory() / "bin" / "kubectl"),
             f"--kubeconfig={PROFILES['staging'].regions[0].kubeconfig}", *arguments,
         ]  # fmt: skip
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=True).stdout
 
     def kill_pods(self, slot: str) -> None:
         """SIGKILL for what runs in a slot's pods of the primary region: no drain, no word to the gateway."""

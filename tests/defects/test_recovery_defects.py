@@ -1,0 +1,88 @@
+"""Each promise about recoveries is seen broken: the right check fails for the right reason, and all is put back."""
+
+from __future__ import annotations
+
+import pytest
+
+from drillbook.domain.undo import FAULT
+from drillbook.twin.link import Link, end
+
+pytestmark = [pytest.mark.twin, pytest.mark.slow]
+PASS, FAIL, INCONCLUSIVE = 0, 1, 75
+SWITCH, LOST = "a_planned_switch_loses_no_write", "server_is_gone_and_does_not_come_back"
+STATEFUL_SET = ("statefulset", "postgres", "--namespace=data")
+
+
+def put_back(outcome) -> bool:
+    return outcome.verdict_of("drill.") == {"PASS"}
+
+
+def test_a_primary_that_is_not_fenced_is_found_by_what_it_takes(drilled):
+    """Somebody starts the old primary again as one, once the other is promoted, and against its orders."""
+
+    def unfence(saboteur):
+        saboteur.after("observed", "promote-standby")
+        orders = saboteur.kubectl("create", "configmap", "postgres-orders", "--namespace=data",
+                                  "--from-literal=orders=primary", "--dry-run=client", "--output=json")  # fmt: skip
+        saboteur.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given=orders)
+        saboteur.kubectl("scale", *STATEFUL_SET, "--replicas=1")
+
+    outcome = drilled(LOST, only="database_primary_lost", sabotage=unfence)
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.verdict_of("recovery.split_brain") == {"FAIL"}, str(outcome)
+
+
+def test_a_standby_that_lagged_costs_more_than_may_be_lost(drilled):
+    """The link between the regions is cut for the last seconds before the loss."""
+    link = Link(end("us-east-1"), end("us-west-2"))
+
+    def at_most_a_second(document):
+        document["objectives"]["recovery_point"] = "1 s"
+
+    def cut(saboteur):
+        saboteur.after("note", "users and meter are on the platform")
+        link.take()
+        try:
+            saboteur.after("injected", FAULT)
+        finally:
+            link.give_back({})
+
+    outcome = drilled(LOST, only="database_primary_lost", change=at_most_a_second, sabotage=cut)
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.verdict_of("recovery.point") == {"FAIL"}, str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+def test_a_loss_that_somebody_else_mends_proves_nothing(drilled):
+    def start_again(saboteur):
+        saboteur.after("injected", FAULT)
+        saboteur.kubectl("scale", *STATEFUL_SET, "--replicas=1")
+
+    outcome = drilled(LOST, only="database_primary_lost", sabotage=start_again)
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+def test_a_standby_that_does_not_stream_is_no_state_to_begin_with(drilled):
+    link = Link(end("us-east-1"), end("us-west-2"))
+    link.take()
+    try:
+        outcome = drilled(SWITCH)
+    finally:
+        link.give_back({})
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert "us-west-2 does not stream from a primary in us-east-1" in outcome.output, str(outcome)
+
+
+def test_a_channel_that_takes_no_message_is_found(drilled, tmp_path):
+    wrong = tmp_path / "writers"
+    wrong.write_text("http://10.77.0.5:8065/hooks/nobody-has-this-hook")
+    wrong.chmod(0o600)
+
+    def to_nobody(document):
+        document["recovery"]["communication"]["channels"]["writers"] = f"file:{wrong}"
+
+    outcome = drilled("told_before_a_planned_switch", only="communication", change=to_nobody)
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.verdict_of("recovery.told") == {"FAIL"}, str(outcome)
+    assert put_back(outcome), str(outcome)
