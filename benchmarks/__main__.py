@@ -16,6 +16,7 @@ RUNS = {
     "report": ("report",),
     "size-model": ("size_model",),
     "canary": ("canary",),
+    "recovery": ("recovery",),
 }
 
 

@@ -1,0 +1,42 @@
+"""Figures of repeated recoveries are read from what drills leave, and a missing one is not made up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import recovery
+
+
+def run(runs, name, high, stage):
+    folder = runs / name
+    folder.mkdir(parents=True)
+    interval = None if high is None else {"low": 0, "high": high}
+    checks = [
+        {"objective": {"id": "recovery.time.new"}, "measurement": {"interval": interval, "unit": "s"}},
+        {"objective": {"id": "drill.restored"}, "measurement": {"interval": {"low": 0, "high": 0}, "unit": "changes"}},
+    ]
+    (folder / "checks.jsonl").write_text("".join(json.dumps(check) + "\n" for check in checks))
+    event = {"text": "stages of the recovery on new connections: fence",
+             "data": {"activity": "stages", "stages": {"fence": [0.0, stage]}}}  # fmt: skip
+    (folder / "timeline.jsonl").write_text(json.dumps(event) + "\n")
+
+
+def test_the_median_and_the_worst_of_upper_bounds(tmp_path) -> None:
+    figures = recovery.Figures()
+    for number, (high, stage) in enumerate([(20.0, 0.1), (30.0, None), (None, 0.3), ("inf", 0.2)]):
+        run(tmp_path / str(number), "a-run", high, stage)
+        figures.add(tmp_path / str(number))
+    rows = {row.figure: row for row in figures.rows("database lost")}
+    assert set(rows) == {"recovery.time.new", "  fence, new"}
+    assert (rows["recovery.time.new"].median, rows["recovery.time.new"].worst) == (30.0, float("inf"))
+    assert rows["recovery.time.new"].times == 3
+    assert rows["  fence, new"].worst == pytest.approx(0.3)
+
+
+def test_a_drill_that_fails_fails_the_benchmark(monkeypatch, capsys, tmp_path) -> None:
+    codes = iter([0, 1, 0, 75])
+    monkeypatch.setattr(recovery, "once", lambda *_: next(codes))
+    assert recovery.main(["--times", "2", "--json", str(tmp_path / "figures.json")]) == 75
+    assert "planned switchover, 2 of 2: exit code 1" in capsys.readouterr().out
