@@ -52,7 +52,7 @@ def values(region: Region) -> dict[str, Any]:
         "resilience": {
             "pods": {"analytics": ["kill", "evict"], "gateway": ["kill", "evict"], "data": ["kill"]},
             "deployments": {"kube-system": ["coredns"]},
-            "helpers": {"analytics": ["press"]},
+            "helpers": {"analytics": ["press"], "data": ["fill"]},
             "nodes": [worker.name for worker in region.workers],
         },
     }

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillbook.twin import machines, pki
-from drillbook.twin.layout import DNS_ADDRESS, PREFIX, REGISTRY_ADDRESS, REGISTRY_NAME
-from drillbook.twin.machines import Bind, Program
+from drillbook.twin.layout import DATABASE_VOLUME, DNS_ADDRESS, PREFIX, REGISTRY_ADDRESS, REGISTRY_NAME
+from drillbook.twin.machines import Bind, Disk, Program
 
 if TYPE_CHECKING:
     from drillbook.twin.layout import Machine, Region
 
 _CNI_PLUGINS = "/usr/lib/cni"
+_DATABASE_MIB = 4096
 _CONTAINERD = Path("/run/containerd/containerd.sock")
 
 
@@ -127,7 +128,9 @@ def _start_worker(
         Bind(directory / "cni", _mount_point(Path("/var/lib/cni"))),
         Bind(directory / "log", Path("/var/log")),
     ]
-    machines.start(machine, [runtime, kubelet, proxy], binds)
+    # The first worker has the database.
+    disks = [Disk(machine.volume(DATABASE_VOLUME), _DATABASE_MIB)] if machine is region.workers[0] else []
+    machines.start(machine, [runtime, kubelet, proxy], binds, disks)
 
 
 def _kubelet(region: Region, machine: Machine, components: Components, authority: pki.Authority) -> Program:

@@ -23,6 +23,9 @@ DNS_ADDRESS = "10.77.0.53"
 RESOLVER_ADDRESS = "10.77.0.54"
 """Of the resolver that users ask; it keeps answers for as long as they say, as an internet provider's does."""
 
+DATABASE_VOLUME = "postgres"
+"""Volume of the database, on each region's first worker."""
+
 Role = Literal["client", "services", "control-plane", "node"]
 ProfileName = Literal["staging", "development"]
 
@@ -57,6 +60,10 @@ class Machine:
     def directory(self) -> Path:
         """Where its state and logs are kept."""
         return state_directory() / "machines" / self.name
+
+    def volume(self, name: str) -> Path:
+        """Directory of a volume of its own, which outlives its pods and is lost with the machine."""
+        return self.directory / "volumes" / name
 
 
 @dataclass(frozen=True, slots=True)

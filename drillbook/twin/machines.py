@@ -63,7 +63,44 @@ class Bind:
     target: Path
 
 
-def start(machine: Machine, programs: Sequence[Program], binds: Sequence[Bind] = ()) -> None:
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system of the machine's own, so that it can be full while this machine's disk is not.
+
+    It is mounted through a loop device, which the kernel gives back when the machine dies. Where none can be had, or
+    the directory holds data of a machine that had no such disk, the directory is used as it is, and the machine's
+    `boot.log` says so.
+
+    Attributes:
+        directory: Where it is mounted, as the machine sees it; its image lies beside it.
+        mib: Its size, of which only what is written takes room.
+    """
+
+    directory: Path
+    mib: int
+
+    @property
+    def image(self) -> Path:
+        """The file that holds it."""
+        return self.directory.with_name(f"{self.directory.name}.ext4")
+
+    def commands(self) -> list[str]:
+        """Of the machine's boot: shell, which does not stop a boot."""
+        made, image, directory = f"{self.image}.new", self.image, self.directory
+        return [
+            f"mkdir -p {directory}",
+            (
+                f'if [ -n "$(ls -A {directory})" ]; then echo "{directory}: has data already, and gets no disk"; '
+                f"elif {{ [ -f {image} ] || {{ truncate --size={self.mib}M {made} && mkfs.ext4 -q -F -m 0 {made} && "
+                f"mv {made} {image}; }}; }} && mount -o loop {image} {directory}; then :; "
+                f'else echo "{directory}: gets no disk of its own: no loop device"; fi'
+            ),
+        ]
+
+
+def start(
+    machine: Machine, programs: Sequence[Program], binds: Sequence[Bind] = (), disks: Sequence[Disk] = ()
+) -> None:
     """Start a machine that is not running; a running one with the same programs is left alone.
 
     Raises:
@@ -81,7 +118,7 @@ def start(machine: Machine, programs: Sequence[Program], binds: Sequence[Bind] =
     machine.directory.mkdir(parents=True, exist_ok=True)
     (machine.directory / "log").mkdir(exist_ok=True)
     path.write_text(configuration)
-    (machine.directory / _BOOT).write_text(_boot_script(machine, binds))
+    (machine.directory / _BOOT).write_text(_boot_script(machine, binds, disks))
     for bind in binds:
         bind.source.mkdir(parents=True, exist_ok=True)
     boot(machine)
@@ -170,7 +207,7 @@ def end_processes(pids: Sequence[int], whose: str) -> None:
         time.sleep(0.02)
 
 
-def _boot_script(machine: Machine, binds: Sequence[Bind]) -> str:
+def _boot_script(machine: Machine, binds: Sequence[Bind], disks: Sequence[Disk]) -> str:
     lines = [
         "set -e",
         f"hostname {machine.name}",
@@ -178,6 +215,7 @@ def _boot_script(machine: Machine, binds: Sequence[Bind]) -> str:
         "mkdir -p /run/lock /run/netns",
     ]
     lines += [f"mount --bind {bind.source} {bind.target}" for bind in binds]
+    lines += [command for disk in disks for command in disk.commands()]
     lines += [
         "mount --make-rshared /",
         f"exec {sys.executable} -m supervisor.supervisord -c {machine.directory}/supervisord.conf",

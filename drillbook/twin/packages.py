@@ -48,6 +48,7 @@ NEEDED = (
     Package("containernetworking-plugins", "gives pods their addresses"),
     Package("bind9-dnsutils", "asks the DNS from the client's machine"),
     Package("docker-registry", "serves the images"),
+    Package("e2fsprogs", "makes the database's file systems"),
     Package("etcd-client", "asks and repairs etcd"),
     Package("etcd-server", "stores each cluster's objects"),
     Package("iproute2", "lays the network"),

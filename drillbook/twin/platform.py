@@ -15,7 +15,7 @@ import requests
 from drillbook.twin import accounts, backups, fault_credentials, services
 from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
-from drillbook.twin.layout import PUBLIC_NAME, state_directory
+from drillbook.twin.layout import DATABASE_VOLUME, PUBLIC_NAME, state_directory
 from drillbook.twin.state import write_private
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _install_platform(
         "postgres": {
             "primaryHost": "" if region is primary else primary.workers[0].address,
             "peerHost": next((other.workers[0].address for other in profile.regions if other is not region), ""),
-            "storage": _storage(region.workers[0], "postgres"),
+            "storage": _storage(region.workers[0], DATABASE_VOLUME),
         },
         "objectstore": {"storage": _storage(region.workers[-1], "objectstore")},
         "backup": backups.values(profile),
@@ -110,8 +110,8 @@ def _back_up(profile: Profile, primary: Region, built: Built) -> None:
 
 
 def _storage(worker: Machine, name: str) -> dict[str, str]:
-    """A directory of a node, which outlives its pods and is lost with the machine."""
-    path = worker.directory / "volumes" / name
+    """A volume of a node."""
+    path = worker.volume(name)
     path.mkdir(parents=True, exist_ok=True)
     return {"kind": "local", "node": worker.name, "path": str(path)}
 

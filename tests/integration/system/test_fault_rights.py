@@ -22,8 +22,8 @@ from tests.unit.drivers.recorded_api import RecordedApi, Right
 CHART = Path(__file__).resolve().parents[3] / "system" / "charts" / "drillbook"
 REGION = PROFILES["staging"].regions[0]
 ANY = "*"
-OFFERED = [name for name in CATALOGUE if name not in {"fill-disk", "slow-object-store"}]
-"""The twin's volumes are its machine's own disk, which is not to be filled, and it has no object store."""
+OFFERED = [name for name in CATALOGUE if name != "slow-object-store"]
+"""That of the twin is slowed by its machine, without the API."""
 BESIDE = ("exhaust-connections", "seal-vault", "cut-link", "slow-link")
 """Made without the cluster's API."""
 
@@ -87,6 +87,7 @@ def taken(name: str, live: str, first: str, monkeypatch) -> set[Right]:
     deployment = f"/apis/apps/v1/namespaces/analytics/deployments/analytics-{live}"
     scale = "/apis/apps/v1/namespaces/kube-system/deployments/coredns/scale"
     dns = pod("kube-system", "coredns-1", first)
+    cleaner = "/api/v1/namespaces/data/pods/drillbook-fault-cleaner"
     answers = {
         "GET /api/v1/namespaces/analytics/pods": {
             "items": [pod("analytics", "a", first), pod("analytics", "b", first)]
@@ -95,6 +96,8 @@ def taken(name: str, live: str, first: str, monkeypatch) -> set[Right]:
         "GET /api/v1/namespaces/data/pods": {"items": [pod("data", "d", first, claim="data-0")]},
         "GET /api/v1/namespaces/kube-system/pods": {"items": [dns]},
         "GET /api/v1/namespaces/analytics/pods/drillbook-fault": 404,
+        "GET /api/v1/namespaces/data/pods/drillbook-fault": 404,
+        f"GET {cleaner}": 404,
         f"GET {scale}": {"spec": {"replicas": 1}},
         f"GET {deployment}": {"spec": {"selector": {"matchLabels": {"slot": live}}, "template": {}}},
         **{f"GET /api/v1/nodes/{each}": node(each, cordoned=False) for each in nodes},
@@ -115,6 +118,7 @@ def taken(name: str, live: str, first: str, monkeypatch) -> set[Right]:
     action.observe()
     api.answers.update({f"GET /api/v1/nodes/{each}": node(each, cordoned=True) for each in nodes})
     api.answers[f"GET {scale}"] = {"spec": {"replicas": 0}}
+    api.answers[f"GET {cleaner}"] = {**pod("data", "cleaner", first), "status": {"phase": "Succeeded"}}
     action.undo(before)
     action.observe_undone(before)
     return set(api.rights)

@@ -35,7 +35,7 @@ def test_the_twins_file_says_what_may_be_hit(tmp_path):
     assert found.faults.nodes == ("use1-n1", "use1-n2")
     assert found.faults.dns.deployment == "coredns"
     assert found.faults.link.regions == ("us-east-1", "us-west-2")
-    assert found.faults.disk is None
+    assert (found.faults.disk.claim, found.faults.disk.reserve_mib) == ("data-postgres-0", 256)
     assert found.primary.resilience_kubeconfig.name == "us-east-1-resilience.yaml"
     assert found.guard.resilience_pods_share == 1
     assert found.guard.resilience_burn == Burn(0.9, 60.0)

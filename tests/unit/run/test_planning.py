@@ -169,7 +169,7 @@ def test_a_plan_with_faults_says_which_are_made_for_how_long_and_which_are_not()
     assert len(faults) == 28
     told = planning.touched(TWIN, faults)
     assert "us-east-1: a node is drained: for at most 240 s" in told
-    assert "us-east-1: the database's disk is filled: not made, for want of faults.disk" in told
+    assert "us-east-1: the database's disk is filled: for at most 180 s" in told
     bare = planning.touched(replace(TWIN, faults=None), faults)
     assert "us-east-1: a node is drained: not made, for want of faults.nodes and faults.evict" in bare
     assert not any("drained" in sentence for sentence in planning.touched(TWIN))
