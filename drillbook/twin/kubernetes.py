@@ -129,7 +129,7 @@ def _start_worker(
         Bind(directory / "log", Path("/var/log")),
     ]
     # The first worker has the database.
-    disks = [Disk(machine.volume(DATABASE_VOLUME), _DATABASE_MIB)] if machine is region.workers[0] else []
+    disks = [Disk(machine.volume(DATABASE_VOLUME), _DATABASE_MIB)] if machine == region.workers[0] else []
     machines.start(machine, [runtime, kubelet, proxy], binds, disks)
 
 

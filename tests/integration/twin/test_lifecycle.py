@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.twin import commands, down, fabric, machines, state
-from drillbook.twin.layout import CLIENT, PROFILES
+from drillbook.twin.layout import CLIENT, DATABASE_VOLUME, PROFILES
 
 pytestmark = [pytest.mark.twin, pytest.mark.slow]
 STAGING = PROFILES["staging"]
@@ -65,6 +65,15 @@ def test_a_twin_all_of_whose_processes_died_at_once_is_brought_back_as_quickly_a
     for worker in STAGING.regions[0].workers:
         log = (worker.directory / "log" / "kubelet.log").read_text()
         assert "Failed to create existing container" not in log[log.rindex("Kubelet version") :], worker.name
+
+
+def test_each_database_has_a_disk_of_its_own():
+    for region in STAGING.regions:
+        volume = region.workers[0].volume(DATABASE_VOLUME)
+        command = machines.enter_command(region.workers[0], ["stat", "--file-system", "--format=%T", str(volume)])
+        kind = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+        assert kind == "ext2/ext3", (region.name, kind)
+        assert os.stat(volume).st_dev == os.stat(volume.parent).st_dev, "this machine has it mounted as well"
 
 
 def test_nothing_leads_out_of_the_twin():
