@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytest_plugins = [
+    "features.steps.backup",
     "features.steps.canary",
     "features.steps.fault",
     "features.steps.load",
@@ -56,4 +57,4 @@ def pytest_bdd_apply_tag(tag: str, function: Callable[..., Any]) -> bool | None:
         pytest.mark.requirement(tag)(function)
         return True
     # How far a scenario reaches, and what it loses, is no mark either: the plan of the run knows it.
-    return True if planning.says_how_far(tag) or tag.startswith(planning.LOSS) or tag == planning.TOLD else None
+    return True if planning.says_how_far(tag) or planning.says_what_is_needed(tag) else None

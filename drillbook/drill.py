@@ -214,7 +214,7 @@ class Drill:
             ended.set()
             ending.join()
         self._problems = list(result.problems)
-        self._end_load()
+        self.end_load()
 
     def expect(self, activity: str) -> None:
         """This activity is meant to end the experiment before its time, so that is no doubt about it."""
@@ -337,7 +337,8 @@ class Drill:
             self.seen.window = Window(self._load_began_s, self.session.clock.now())
             self._load.ask_to_stop()
 
-    def _end_load(self) -> None:
+    def end_load(self) -> None:
+        """Users leave, and what they wrote is looked up; an experiment does this by itself."""
         self._tell_load_to_end()
         for process in self._processes:
             try:

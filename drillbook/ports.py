@@ -10,6 +10,7 @@ from drillbook.domain.wording import visible
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from drillbook.domain.backup_report import BackupReport
     from drillbook.domain.traffic import Origin
 
 
@@ -381,6 +382,14 @@ class ApplicationDatabase(Protocol):
 
     def point_at(self, region: str) -> None:
         """Make it that one, and have the application take it up. Idempotent."""
+        ...
+
+
+class BackupHost(Protocol):
+    """Where the backups of a database can be asked after."""
+
+    def report(self, mark: str) -> BackupReport:
+        """What it says now; raises Unreachable when it does not. The mark makes the question one that no other is."""
         ...
 
 

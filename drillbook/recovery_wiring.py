@@ -13,9 +13,11 @@ from drillbook.actions.recovery.site import Site
 from drillbook.actions.recovery.tell import Teller
 from drillbook.domain.fencing import DirectAddress
 from drillbook.drivers import credentials, received
+from drillbook.drivers.backup_host import PgBackRest
 from drillbook.drivers.kubernetes import KubernetesCluster
 from drillbook.drivers.kubernetes_application import ConfigMapHosts
 from drillbook.drivers.kubernetes_database import StatefulSetDatabase
+from drillbook.drivers.kubernetes_job import TemplateJob
 from drillbook.drivers.postgresql import PostgreSQL
 from drillbook.drivers.powerdns import PowerDnsName
 from drillbook.drivers.reach import Names
@@ -75,6 +77,8 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
         replicas=settings.replicas,
         silence_s=settings.silence_s,
         teller=_teller(settings, clock),
+        backups=_backups(settings, apis[environment.primary.name], clock),
+        stanza=settings.stanza,
         faults={how: faults[how] for how in settings.losses},
     )
 
@@ -101,6 +105,12 @@ def _teller(settings: RecoverySettings, clock: Clock) -> Teller | None:
         clock,
         functools.partial(received.texts, settings.received) if settings.received else None,
     )
+
+
+def _backups(settings: RecoverySettings, api: ApiClient, clock: Clock) -> PgBackRest | None:
+    if not settings.backup_job:
+        return None
+    return PgBackRest(TemplateJob(api, settings.namespace, settings.backup_job, clock.now, clock.sleep))
 
 
 def _credential(reference: str) -> str:

@@ -307,6 +307,8 @@ class RecoverySettings:
         name_addresses: Region to the IPv4 addresses that the public name has there.
         losses: What may be lost on purpose: `server`, the primary's database server.
         channels: Audience of the communication plan to where the URL of its webhook is; empty when nobody is told.
+        backup_job: CronJob beside the home database after whose template pgBackRest is run; empty for none.
+        stanza: What pgBackRest calls that database.
         received: URL that says which notices have arrived, as a JSON list of objects with a `text`; empty for none.
     """
 
@@ -327,6 +329,8 @@ class RecoverySettings:
     losses: tuple[str, ...] = ()
     channels: Mapping[str, str] = field(default_factory=dict[str, str])
     received: str = ""
+    backup_job: str = ""
+    stanza: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,9 @@ RECOVERY = "recovery"
 TOLD = "told"
 """Tag of those that need an environment which says where people are told of a recovery."""
 
+BACKUPS = "backups"
+"""Tag of those that need an environment which says how its backups are looked at."""
+
 LOSS = "loss-"
 """Beginning of tags of those that need an environment where this may be lost, for example `@loss-server`."""
 
@@ -177,6 +180,8 @@ def _offers(environment: Environment, feature: str, tags: Collection[str]) -> bo
     recovery = environment.recovery
     lost = {tag.removeprefix(LOSS) for tag in tags if tag.startswith(LOSS)}
     if TOLD in tags and (recovery is None or not recovery.channels):
+        return False
+    if BACKUPS in tags and (recovery is None or not recovery.backup_job):
         return False
     return RECOVERY not in tags or (recovery is not None and lost <= {*recovery.losses})
 
@@ -320,6 +325,11 @@ def _sources_sha256(environment: Environment, features: Path) -> str:
 def says_how_far(tag: str) -> bool:
     """Whether a tag is about how far a drill reaches."""
     return any(re.fullmatch(right, tag) for right in _REACH.values())
+
+
+def says_what_is_needed(tag: str) -> bool:
+    """Whether a tag is about what an environment has to say for a drill to be offered there."""
+    return tag in {TOLD, BACKUPS} or tag.startswith(LOSS)
 
 
 def is_requirement(tag: str) -> bool:

@@ -21,7 +21,7 @@ def settings(
         beside: Makes a credential's place one that does not depend on where a command is given.
     """
     database, application, name = section["database"], section["application"], section["name"]
-    communication = section.get("communication", {})
+    communication, backups = section.get("communication", {}), section.get("backups", {})
     return RecoverySettings(
         namespace=database["namespace"],
         stateful_set=database["stateful_set"],
@@ -40,6 +40,8 @@ def settings(
         losses=tuple(section.get("losses", ())),
         channels={audience: beside(url) for audience, url in communication.get("channels", {}).items()},
         received=communication.get("received", ""),
+        backup_job=backups.get("cron_job", ""),
+        stanza=backups.get("stanza", ""),
     )
 
 

@@ -48,7 +48,7 @@ def values(region: Region) -> dict[str, Any]:
     """Of the harness' chart: faults may hit what environments/twin.yaml names."""
     return {
         "accounts": {"recovery": True, "resilience": True},
-        "recovery": {"losses": ["server"]},
+        "recovery": {"losses": ["server"], "backups": "backup-full"},
         "resilience": {
             "pods": {"analytics": ["kill", "evict"], "gateway": ["kill", "evict"], "data": ["kill"]},
             "deployments": {"kube-system": ["coredns"]},

@@ -90,6 +90,14 @@ class Saboteur:
         ]  # fmt: skip
         return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=True).stdout
 
+    def wait_for(self, wanted: str, *arguments: str) -> None:
+        """Wait until `kubectl` prints this."""
+        deadline = time.monotonic() + _EVENT_DEADLINE_S
+        while (printed := self.kubectl(*arguments)) != wanted:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"kubectl {' '.join(arguments)} printed {printed!r} to the last, and not {wanted!r}")
+            time.sleep(0.5)
+
     def kill_pods(self, slot: str) -> None:
         """SIGKILL for what runs in a slot's pods of the primary region: no drain, no word to the gateway."""
         for entry in Path("/proc").iterdir():

@@ -6,6 +6,7 @@ import pytest
 
 from drillbook.domain.undo import FAULT
 from drillbook.twin.link import Link, end
+from tests.defects.conftest import Saboteur
 
 pytestmark = [pytest.mark.twin, pytest.mark.slow]
 PASS, FAIL, INCONCLUSIVE = 0, 1, 75
@@ -63,10 +64,14 @@ def test_a_loss_that_somebody_else_mends_proves_nothing(drilled):
     assert put_back(outcome), str(outcome)
 
 
-def test_a_standby_that_does_not_stream_is_no_state_to_begin_with(drilled):
+def test_a_standby_that_does_not_stream_is_no_state_to_begin_with(drilled, tmp_path):
     link = Link(end("us-east-1"), end("us-west-2"))
+    saboteur = Saboteur(tmp_path)
     link.take()
     try:
+        saboteur.wait_for("0\n", "exec", "postgres-0", "--namespace=data", "--container=postgres", "--", "psql",
+                          "--host=/run/postgresql", "--username=postgres", "-Atc",
+                          "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")  # fmt: skip
         outcome = drilled(SWITCH)
     finally:
         link.give_back({})

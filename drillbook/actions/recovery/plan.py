@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from drillbook.actions.recovery.site import Site
     from drillbook.actions.recovery.tell import Teller
     from drillbook.domain.fencing import DirectAddress
-    from drillbook.ports import ApplicationDatabase, Client, Clock, Cluster, Fault, PublicName, Smoke
+    from drillbook.ports import ApplicationDatabase, BackupHost, Client, Clock, Cluster, Fault, PublicName, Smoke
     from drillbook.run.action import Action
 
 
@@ -42,6 +42,8 @@ class Recovery:
         silence_s: See `FencePrimary`.
         direct: The home database for the fencing ledger; None where nobody has said.
         teller: Tells people, as the communication plan says; None where nobody has said how.
+        backups: Where pgBackRest can be asked about the home database; None where nobody has said.
+        stanza: What it calls that database.
         faults: What can be made to go wrong here, by its name in experiments: `cut`, `nodes`, `partition`, `server`.
     """
 
@@ -59,6 +61,8 @@ class Recovery:
     silence_s: float
     direct: DirectAddress | None = None
     teller: Teller | None = None
+    backups: BackupHost | None = None
+    stanza: str = ""
     faults: Mapping[str, Fault] = field(default_factory=dict[str, "Fault"])
 
     def step(self, name: str) -> Action:

@@ -73,7 +73,7 @@ def test_each_database_has_a_disk_of_its_own():
         command = machines.enter_command(region.workers[0], ["stat", "--file-system", "--format=%T", str(volume)])
         kind = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
         assert kind == "ext2/ext3", (region.name, kind)
-        assert os.stat(volume).st_dev == os.stat(volume.parent).st_dev, "this machine has it mounted as well"
+        assert volume.stat().st_dev == volume.parent.stat().st_dev, "this machine has it mounted as well"
 
 
 def test_nothing_leads_out_of_the_twin():

@@ -1,0 +1,70 @@
+"""What the host of the backups says in one look: the words of pgBackRest, kept as they came, to be judged by others."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drillbook.domain.pgbackrest import NotUnderstood
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LINES_BESIDE_ARCHIVES = 5
+_MOST_SAID = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """One look.
+
+    Attributes:
+        began_s: By the host's clock, in seconds since the epoch.
+        ended_s: Likewise.
+        check_code: With which `pgbackrest check` ended; 0 when WAL gets into every repository.
+        check_said: Its words.
+        info: `pgbackrest info --output=json`.
+        archives: Repository's number to the listing of its archive, by `repo-ls --recurse --output=json`.
+    """
+
+    began_s: float
+    ended_s: float
+    check_code: int
+    check_said: str
+    info: str
+    archives: Mapping[int, str]
+
+    @classmethod
+    def printed(cls, text: str) -> BackupReport:
+        """From what the host's script printed: a line each, and one for every repository.
+
+        Raises:
+            NotUnderstood: When lines are missing, or are not what they are to be.
+        """
+        lines = text.splitlines()
+        if len(lines) <= _LINES_BESIDE_ARCHIVES:
+            raise NotUnderstood(f"it has {len(lines)} lines, and one that names a repository has more than 5")
+        began, code, said, info, *archives, ended = lines
+        found: dict[int, str] = {}
+        for line in archives:
+            key, _, listing = line.partition(" ")
+            if not key.isdigit() or int(key) in found or not listing:
+                raise NotUnderstood(f"a line of an archive begins with its repository's number, and got {line[:40]!r}")
+            found[int(key)] = listing
+        if not code.isdigit():
+            raise NotUnderstood(f"the exit code of check is {code[:40]!r}")
+        report = cls(_seconds(began), _seconds(ended), int(code), said[:_MOST_SAID], info, found)
+        if report.ended_s < report.began_s:
+            raise NotUnderstood(f"it ended at {ended}, before it began at {began}")
+        return report
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError as error:
+        raise NotUnderstood(f"a time is in seconds since the epoch, and got {text[:40]!r}") from error
+    if not math.isfinite(found):
+        raise NotUnderstood(f"a time is in seconds since the epoch, and got {text[:40]!r}")
+    return found

@@ -1,0 +1,58 @@
+"""Asks pgBackRest, where it can be run, what the repositories have and whether WAL gets there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drillbook.domain.backup_report import BackupReport
+from drillbook.domain.pgbackrest import NotUnderstood
+from drillbook.drivers.kubernetes_job import PREFIX
+from drillbook.ports import Unreachable
+
+if TYPE_CHECKING:
+    from drillbook.drivers.kubernetes_job import TemplateJob
+
+REPORT = """
+set -u
+date +%s.%N
+said=$(pgbackrest --stanza="$STANZA" --log-level-console=warn check 2>&1)
+echo "$?"
+printf '%s' "$said" | tr '\\n' ' '; echo
+pgbackrest --stanza="$STANZA" --log-level-console=off info --output=json | tr -d '\\n'; echo
+for repository in $REPOSITORIES; do
+  printf '%s ' "$repository"
+  pgbackrest --stanza="$STANZA" --repo="$repository" --log-level-console=off \
+    repo-ls --recurse --output=json "archive/$STANZA" | tr -d '\\n'; echo
+done
+date +%s.%N
+"""
+"""`check` has a segment of WAL ended, and waits until every repository has it with what was committed before."""
+
+_DEADLINE_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class PgBackRest:
+    """pgBackRest in a job.
+
+    Attributes:
+        jobs: After the template of the backups' own.
+    """
+
+    jobs: TemplateJob
+
+    def report(self, mark: str) -> BackupReport:
+        """What it says now.
+
+        Args:
+            mark: Makes the job's name one that nothing else has.
+
+        Raises:
+            Unreachable: When the job does not come to its end, or prints something else than a report.
+        """
+        printed = self.jobs.run(f"{PREFIX}{mark}-report", ["/bin/sh", "-c", REPORT], deadline_s=_DEADLINE_S)
+        try:
+            return BackupReport.printed(printed)
+        except NotUnderstood as error:
+            raise Unreachable(f"what the backups' host printed is no report: {error}") from error

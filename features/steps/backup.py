@@ -1,0 +1,55 @@
+"""Backups, archives and the standby: whether what a recovery needs is there and fresh."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_bdd import parsers, then, when
+
+from drillbook import backup_drill
+from probes import backups
+
+if TYPE_CHECKING:
+    from drillbook.drill import Drill
+
+
+@when("the backups, the archives and the standby are looked at")
+def _(drill: Drill) -> None:
+    backup_drill.look(drill)
+
+
+@then("WAL gets into every repository")
+def _(drill: Drill) -> None:
+    measured = backups.failed_checks(backups.look(drill.folder))
+    drill.check("backup.check", "a segment that ends now is archived everywhere", "at_most", 0, measured)
+
+
+@then(parsers.parse("every repository has a full backup of the last {hours:g} h, and {count:d} of them at least"))
+def _(drill: Drill, hours: float, count: int) -> None:
+    seen = backups.look(drill.folder)
+    for key in seen.keys:
+        statement = f"the last full backup in repository {key} is at most {hours:g} h old"
+        drill.check(f"backup.age.{key}", statement, "at_most", hours * 3600, backups.full_backup_age(seen, key))
+        statement = f"repository {key} keeps at least {count} full backups"
+        drill.check(f"backup.kept.{key}", statement, "at_least", count, backups.full_backups_kept(seen, key))
+
+
+@then(parsers.parse("a recovery from any repository alone would lack nothing older than {hours:g} h"))
+def _(drill: Drill, hours: float) -> None:
+    seen, limit_s = backups.look(drill.folder), min(hours * 3600, drill.objectives.recovery_point_s)
+    for key in seen.keys:
+        statement = f"a recovery from repository {key} alone lacks nothing older than {limit_s:g} s"
+        drill.check(f"backup.archive.{key}", statement, "at_most", limit_s, backups.archive_age(seen, key))
+
+
+@then(parsers.parse("every region of the environment has a repository: there are {count:d} at least"))
+def _(drill: Drill, count: int) -> None:
+    seen = backups.look(drill.folder)
+    measured = drill.counted("repositories that were looked at", len(seen.keys), "repositories", "pgbackrest")
+    drill.check("backup.repositories", f"there are {count} repositories", "at_least", count, measured)
+
+
+@then(parsers.parse("the standby lacks nothing older than {limit_s:g} s"))
+def _(drill: Drill, limit_s: float) -> None:
+    measured = backups.standby_lag(backups.look(drill.folder))
+    drill.check("backup.standby", f"the standby is at most {limit_s:g} s behind", "at_most", limit_s, measured)

@@ -1,0 +1,118 @@
+"""What a drill kept of the backups is judged: what is missing, late or not understood is never a pass."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from drillbook.domain.backup_report import BackupReport
+from drillbook.domain.pgbackrest import NotUnderstood
+from drillbook.domain.verdict import Objective, Verdict, judge
+from drillbook.domain.wal import SEGMENT_BYTES, Commit
+from drillbook.run.folder import write_json
+from probes import backups
+
+ANSWERS = Path(__file__).parents[1] / "domain" / "pgbackrest"
+INFO = (ANSWERS / "two.json").read_text().replace("\n", "")
+ARCHIVE = (ANSWERS / "archive.json").read_text().replace("\n", "")
+STOPPED_S = 1795451719.0
+"""The full backup of `two` in repository 1; the archive is whole up to segment 7."""
+
+NOW_S = STOPPED_S + 3600.0
+THERE = Commit(NOW_S - 20, NOW_S - 19, 7 * SEGMENT_BYTES, 8 * SEGMENT_BYTES - 100)
+LACKING = Commit(NOW_S - 2, NOW_S - 1, 8 * SEGMENT_BYTES, 8 * SEGMENT_BYTES + 100)
+LINES = [f"{NOW_S - 18:.3f}", "0", "", INFO, f"1 {ARCHIVE}", f"2 {ARCHIVE}", f"{NOW_S:.3f}"]
+SEEN = backups.Look(
+    "main",
+    BackupReport.printed("\n".join(LINES)),
+    NOW_S - 18,
+    NOW_S,
+    (THERE, LACKING),
+    NOW_S + 1,
+    LACKING.after,
+    (1, 1),
+)
+
+
+def verdict(measured, direction, limit):
+    return judge(Objective("backup", "", direction, limit, measured.unit), measured).verdict
+
+
+def test_what_was_kept_is_read_again_as_it_was(tmp_path) -> None:
+    (tmp_path / backups.FILE).parent.mkdir()
+    write_json(tmp_path / backups.FILE, asdict(SEEN))
+    assert backups.look(tmp_path) == SEEN
+    with pytest.raises(FileNotFoundError):
+        backups.look(tmp_path / "elsewhere")
+
+
+def test_a_sound_report_passes_everything() -> None:
+    assert verdict(backups.failed_checks(SEEN), "at_most", 0) is Verdict.PASS
+    for key in SEEN.keys:
+        assert verdict(backups.full_backup_age(SEEN, key), "at_most", 86400) is Verdict.PASS
+        assert verdict(backups.full_backups_kept(SEEN, key), "at_least", 1) is Verdict.PASS
+        assert verdict(backups.archive_age(SEEN, key), "at_most", 3600) is Verdict.PASS
+    assert verdict(backups.standby_lag(SEEN), "at_most", 60) is Verdict.PASS
+
+
+def test_archiving_that_fails_is_found_with_its_words() -> None:
+    wrong = replace(SEEN, report=replace(SEEN.report, check_code=82, check_said="WAL segment was not archived"))
+    assert verdict(backups.failed_checks(wrong), "at_most", 0) is Verdict.FAIL
+    assert "was not archived" in backups.failed_checks(wrong).name
+
+
+def test_a_backup_of_two_days_ago_is_too_old() -> None:
+    later_s = SEEN.report.began_s + 2 * 86400
+    late = replace(SEEN, report=replace(SEEN.report, began_s=later_s, ended_s=later_s + 1))
+    assert verdict(backups.full_backup_age(late, 1), "at_most", 86400) is Verdict.FAIL
+
+
+def test_more_backups_than_are_kept_are_missed() -> None:
+    assert verdict(backups.full_backups_kept(SEEN, 1), "at_least", 2) is Verdict.FAIL
+
+
+def test_a_gap_in_the_archive_lacks_all_that_came_after_it() -> None:
+    listing = {name: it for name, it in json.loads(ARCHIVE).items() if "000000010000000000000005" not in name}
+    assert len(listing) < len(json.loads(ARCHIVE))
+    gap = replace(SEEN, report=replace(SEEN.report, archives={1: json.dumps(listing), 2: ARCHIVE}))
+    assert verdict(backups.archive_age(gap, 1), "at_most", 10) is Verdict.FAIL
+    assert verdict(backups.archive_age(gap, 1), "at_most", 3600) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "change", [{"replayed": None}, {"timelines": (2, 1)}], ids=["does not stream", "another timeline"]
+)
+def test_a_standby_that_follows_nobody_is_endlessly_behind(change) -> None:
+    assert verdict(backups.standby_lag(replace(SEEN, **change)), "at_most", 60) is Verdict.FAIL
+
+
+def test_where_nobody_wrote_nothing_can_be_told() -> None:
+    silent = replace(SEEN, commits=())
+    assert verdict(backups.standby_lag(silent), "at_most", 60) is Verdict.INCONCLUSIVE
+    assert verdict(backups.archive_age(silent, 1), "at_most", 3600) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([], "it has 0 lines"),
+        (LINES[:-3] + LINES[-1:], "it has 5 lines"),
+        ([LINES[0], "killed", *LINES[2:]], "exit code of check"),
+        ([*LINES[:4], "1 ", *LINES[5:]], "begins with its repository's number"),
+        ([*LINES[:4], LINES[4], LINES[4], LINES[6]], "begins with its repository's number"),
+        (["soon", *LINES[1:]], "in seconds since the epoch"),
+        (["nan", *LINES[1:]], "in seconds since the epoch"),
+        ([*LINES[:-1], "1.0"], "before it began"),
+    ],
+)
+def test_what_is_no_report_is_refused(lines, words) -> None:
+    with pytest.raises(NotUnderstood, match=words):
+        BackupReport.printed("\n".join(lines))
+
+
+def test_an_answer_that_is_not_pgbackrests_is_refused() -> None:
+    with pytest.raises(NotUnderstood):
+        backups.full_backup_age(replace(SEEN, report=replace(SEEN.report, info="")), 1)
