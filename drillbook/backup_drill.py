@@ -6,17 +6,21 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from drillbook import recovery_drill, wiring
+from drillbook.domain.pgbackrest import NotUnderstood
+from drillbook.domain.restored import Restored
 from drillbook.domain.wal import Commit
 from drillbook.ports import Unreachable
-from drillbook.run.folder import write_json
+from drillbook.run.folder import write_json, write_text
 from drillbook.seen import NotReady
-from probes import backups
+from probes import backups, restores
 
 if TYPE_CHECKING:
     from drillbook.actions.recovery.plan import Recovery
     from drillbook.drill import Drill
     from drillbook.ports import BackupHost, DatabaseStatus
 
+_KEYS_BEGIN = "drill-"
+_READ_BACK_S = 240.0
 _COMMITS_WITHIN_S = 2.0
 _REPLAYS_WITHIN_S = 10.0
 _PACE_S = 0.2
@@ -42,11 +46,66 @@ def look(drill: Drill) -> None:
     drill.end_load()
 
 
+def restore_all(drill: Drill) -> None:
+    """Restore each repository's backup to a moment while users write, and keep what was seen; ends the load.
+
+    Raises:
+        NotReady: When the environment does not say how, or a restore does not come to its end.
+    """
+    recovery = recovery_drill.recovery_of(drill)
+    if recovery.backups is None or not recovery.written:
+        name = drill.platform.environment.name
+        raise NotReady(f"not proved here: the environment {name} does not say how a restore is compared")
+    # Restores of minutes have many writes to look up.
+    drill.read_back_s = _READ_BACK_S
+    try:
+        _restore_all(drill, recovery, recovery.backups)
+    except Unreachable as error:
+        raise NotReady(f"the backups cannot be restored: {error}") from error
+    drill.end_load()
+
+
+def _restore_all(drill: Drill, recovery: Recovery, host: BackupHost) -> None:
+    clock, database = drill.session.clock, recovery.sites[recovery.home].database
+    prefix = wiring.key_prefix(drill.session.folder.run_id, drill.id)
+    mark = prefix.removeprefix(_KEYS_BEGIN)
+    _commit(drill, recovery)
+    asked_s = clock.now()
+    text = database.moment()
+    answered_s = clock.now()
+    # What comes after the moment has to be in the archive: a recovery knows by it that it has come far enough.
+    _commit(drill, recovery)
+    keys = tuple(sorted(host.report(mark).archives))
+    folder = (drill.folder / restores.MOMENT).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(drill.folder / restores.MOMENT, asdict(restores.Moment(asked_s, answered_s, text, keys)))
+    for key in keys:
+        drill.timeline.record("intent", f"restore repository {key} to {text}", activity="restore", repository=key)
+        printed = host.restore(mark, key, text, recovery.written.replace("{prefix}", prefix))
+        write_text(drill.folder / restores.file_of(key), printed)
+        drill.timeline.record("observed", _told(printed, key), activity="restore", repository=key)
+
+
+def _told(printed: str, key: int) -> str:
+    try:
+        found = Restored.printed(printed)
+    except NotUnderstood as error:
+        raise Unreachable(f"what the restore of repository {key} printed is not understood: {error}") from error
+    size, seconds, replay = (found.number(name) for name in ("bytes", "seconds", "replay"))
+    if size is None or seconds is None or replay is None:
+        return f"repository {key} was not restored: {found.words('restore')}"
+    rate = size / max(seconds, 1e-3) / 2**20
+    return (
+        f"repository {key}: {size / 2**20:.0f} MiB restored in {seconds:.1f} s ({rate:.0f} MiB/s), recovered in "
+        f"{replay:.1f} s, with {len(found.events)} of the events that the primary has {len(found.originals)} of"
+    )
+
+
 def _look(drill: Drill, recovery: Recovery, host: BackupHost) -> backups.Look:
     clock, home, away = drill.session.clock, recovery.sites[recovery.home], recovery.sites[recovery.away]
     before = _commit(drill, recovery)
     asked_s = clock.now()
-    report = host.report(wiring.key_prefix(drill.session.folder.run_id, drill.id).removeprefix("drill-"))
+    report = host.report(wiring.key_prefix(drill.session.folder.run_id, drill.id).removeprefix(_KEYS_BEGIN))
     answered_s = clock.now()
     commits = (before, _commit(drill, recovery))
     primary = home.database.status()

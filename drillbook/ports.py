@@ -320,6 +320,10 @@ class Database(Protocol):
         """What it is now; raises Unreachable when it does not answer."""
         ...
 
+    def moment(self) -> str:
+        """Its time now, as it reads times itself; raises Unreachable when it does not answer."""
+        ...
+
     def promote(self, *, wait_s: float) -> None:
         """Make a standby the primary; returns once it is, else raises Unreachable after `wait_s`. Idempotent."""
         ...
@@ -390,6 +394,13 @@ class BackupHost(Protocol):
 
     def report(self, mark: str) -> BackupReport:
         """What it says now; raises Unreachable when it does not. The mark makes the question one that no other is."""
+        ...
+
+    def restore(self, mark: str, key: int, moment: str, written: str) -> str:
+        """Restore one repository's backup to a moment, where nothing is and nobody comes; answers what was seen of it.
+
+        Raises Unreachable when that did not come to its end. `written` asks for the key and a hash of what is compared.
+        """
         ...
 
 

@@ -79,6 +79,7 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
         teller=_teller(settings, clock),
         backups=_backups(settings, apis[environment.primary.name], clock),
         stanza=settings.stanza,
+        written=settings.written,
         faults={how: faults[how] for how in settings.losses},
     )
 

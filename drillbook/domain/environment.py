@@ -309,6 +309,7 @@ class RecoverySettings:
         channels: Audience of the communication plan to where the URL of its webhook is; empty when nobody is told.
         backup_job: CronJob beside the home database after whose template pgBackRest is run; empty for none.
         stanza: What pgBackRest calls that database.
+        written: Query for the key and a hash of what users wrote whose keys begin with `{prefix}`; empty for none.
         received: URL that says which notices have arrived, as a JSON list of objects with a `text`; empty for none.
     """
 
@@ -331,6 +332,7 @@ class RecoverySettings:
     received: str = ""
     backup_job: str = ""
     stanza: str = ""
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from drillbook.domain.backup_report import BackupReport
 from drillbook.domain.pgbackrest import NotUnderstood
 from drillbook.drivers.kubernetes_job import PREFIX
+from drillbook.drivers.restore_script import SCRIPT
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ date +%s.%N
 """`check` has a segment of WAL ended, and waits until every repository has it with what was committed before."""
 
 _DEADLINE_S = 180.0
+_RESTORED_WITHIN_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,18 @@ class PgBackRest:
             return BackupReport.printed(printed)
         except NotUnderstood as error:
             raise Unreachable(f"what the backups' host printed is no report: {error}") from error
+
+    def restore(self, mark: str, key: int, moment: str, written: str) -> str:
+        """Restore one repository's backup to a moment, in a pod of its own that nobody reaches.
+
+        Args:
+            mark: Makes the job's name one that nothing else has.
+            key: The repository.
+            moment: As PostgreSQL reads times.
+            written: Query for the key and a hash of what is compared with the primary.
+
+        Raises:
+            Unreachable: When the job does not come to its end.
+        """
+        command = ["/bin/sh", "-c", SCRIPT, "restore", str(key), moment, written]
+        return self.jobs.run(f"{PREFIX}{mark}-restore-{key}", command, deadline_s=_RESTORED_WITHIN_S)

@@ -68,6 +68,16 @@ class PostgreSQL:
         primary, timeline, system, position, receiving, held = row
         return DatabaseStatus(primary, int(timeline), system, int(position), receiving, held)
 
+    def moment(self) -> str:
+        """Its time now, with its offset.
+
+        Raises:
+            Unreachable: When it does not answer.
+        """
+        with self._asking("say what time it is") as connection:
+            row: Any = connection.execute("SELECT clock_timestamp()::text").fetchone()
+        return str(row[0])
+
     def promote(self, *, wait_s: float) -> None:
         """Make a standby the primary; idempotent.
 

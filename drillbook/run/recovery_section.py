@@ -42,6 +42,7 @@ def settings(
         received=communication.get("received", ""),
         backup_job=backups.get("cron_job", ""),
         stanza=backups.get("stanza", ""),
+        written=backups.get("written", ""),
     )
 
 

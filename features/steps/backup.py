@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pytest_bdd import parsers, then, when
 
 from drillbook import backup_drill
-from probes import backups
+from drillbook.domain.restored import RUNGS
+from probes import backups, restores
 
 if TYPE_CHECKING:
     from drillbook.drill import Drill
@@ -16,6 +17,35 @@ if TYPE_CHECKING:
 @when("the backups, the archives and the standby are looked at")
 def _(drill: Drill) -> None:
     backup_drill.look(drill)
+
+
+@when("each repository alone is restored, where nothing is, to a moment between two writes")
+def _(drill: Drill) -> None:
+    backup_drill.restore_all(drill)
+
+
+@then("of each the whole ladder holds, from its verification to a server that takes writes")
+def _(drill: Drill) -> None:
+    for key in restores.moment(drill.folder).keys:
+        for name, statement in RUNGS.items():
+            measured = restores.rung(drill.folder, key, name)
+            drill.check(f"restore.{name}.{key}", f"repository {key}: {statement}", "at_most", 0, measured)
+
+
+@then("every event that was acknowledged before that moment is restored, and none that was sent after it")
+def _(drill: Drill) -> None:
+    for key in restores.moment(drill.folder).keys:
+        measured = restores.lost(drill.folder, key)
+        drill.check(f"restore.lost.{key}", f"repository {key} brings back every event", "at_most", 0, measured)
+        measured = restores.beyond(drill.folder, key)
+        drill.check(f"restore.beyond.{key}", f"repository {key} is restored no further", "at_most", 0, measured)
+
+
+@then("every restored event is what the primary has")
+def _(drill: Drill) -> None:
+    for key in restores.moment(drill.folder).keys:
+        measured = restores.altered(drill.folder, key)
+        drill.check(f"restore.altered.{key}", f"repository {key} alters no event", "at_most", 0, measured)
 
 
 @then("WAL gets into every repository")

@@ -44,6 +44,7 @@ class Recovery:
         teller: Tells people, as the communication plan says; None where nobody has said how.
         backups: Where pgBackRest can be asked about the home database; None where nobody has said.
         stanza: What it calls that database.
+        written: Query for the key and a hash of what users wrote, by which a restore is compared; empty for none.
         faults: What can be made to go wrong here, by its name in experiments: `cut`, `nodes`, `partition`, `server`.
     """
 
@@ -63,6 +64,7 @@ class Recovery:
     teller: Teller | None = None
     backups: BackupHost | None = None
     stanza: str = ""
+    written: str = ""
     faults: Mapping[str, Fault] = field(default_factory=dict[str, "Fault"])
 
     def step(self, name: str) -> Action:
