@@ -39,6 +39,7 @@ def look(drill: Drill) -> None:
     try:
         seen = _look(drill, recovery, recovery.backups)
     except Unreachable as error:
+        drill.end_load()
         raise NotReady(f"the backups cannot be looked at: {error}") from error
     (drill.folder / backups.FILE).parent.mkdir(parents=True, exist_ok=True)
     write_json(drill.folder / backups.FILE, asdict(seen))
@@ -61,6 +62,8 @@ def restore_all(drill: Drill) -> None:
     try:
         _restore_all(drill, recovery, recovery.backups)
     except Unreachable as error:
+        # The load's window is told to whoever judges it again.
+        drill.end_load()
         raise NotReady(f"the backups cannot be restored: {error}") from error
     drill.end_load()
 
@@ -91,13 +94,14 @@ def _told(printed: str, key: int) -> str:
         found = Restored.printed(printed)
     except NotUnderstood as error:
         raise Unreachable(f"what the restore of repository {key} printed is not understood: {error}") from error
-    size, seconds, replay = (found.number(name) for name in ("bytes", "seconds", "replay"))
-    if size is None or seconds is None or replay is None:
+    size, restore_ms, recovery_ms = (found.number(name) for name in ("bytes", "restore-ms", "recovery-ms"))
+    if size is None or restore_ms is None or recovery_ms is None:
         return f"repository {key} was not restored: {found.words('restore')}"
-    rate = size / max(seconds, 1e-3) / 2**20
+    seconds = max(restore_ms, 1.0) / 1000
+    rate = size / seconds / 2**20
     return (
         f"repository {key}: {size / 2**20:.0f} MiB restored in {seconds:.1f} s ({rate:.0f} MiB/s), recovered in "
-        f"{replay:.1f} s, with {len(found.events)} of the events that the primary has {len(found.originals)} of"
+        f"{recovery_ms / 1000:.1f} s, with {len(found.events)} of the events that the primary has {len(found.originals)} of"
     )
 
 

@@ -91,7 +91,7 @@ class Restored:
         return self.said.get(rung, "")[:_LONGEST]
 
     def number(self, name: str) -> float | None:
-        """`seconds` of the restore, `bytes` of the data, `replay` seconds; None when it was not told."""
+        """`bytes` of the data, `restore-ms` and `recovery-ms`, in milliseconds; None when it was not told."""
         try:
             return float(self.said[name])
         except (KeyError, ValueError):

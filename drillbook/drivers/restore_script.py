@@ -32,18 +32,18 @@ printf "%s = '%s'\n" data_directory "$data" hba_file "$scratch/hba" listen_addre
 echo 'local all all trust' > "$scratch/hba"
 
 said=$(back verify --output=text --verbose); tell verify "$? $said"
-began=$(date +%s.%N)
+began=$(date +%s%3N)
 # Of this repository alone.
 get="pgbackrest --config=$conf --stanza=$STANZA --repo=$repository archive-get %f \"%p\""
 said=$(back restore --type=time --target="$target" --target-action=promote --archive-mode=off \
   --recovery-option=restore_command="$get")
 tell restore "$? $said"
-tell seconds "$(echo "$(date +%s.%N) $began" | awk '{print $1 - $2}')"
+tell restore-ms "$(($(date +%s%3N) - began))"
 tell bytes "$(du -sb "$data" | cut -f1)"
-began=$(date +%s.%N)
+began=$(date +%s%3N)
 start; code=$?
 tell recovery "$code $(grep -E 'FATAL|PANIC' "$scratch/log" | grep -v 'accepting connections' | tail -n 3)"
-tell replay "$(echo "$(date +%s.%N) $began" | awk '{print $1 - $2}')"
+tell recovery-ms "$(($(date +%s%3N) - began))"
 if [ "$code" = 0 ]; then
   tell recovering "$(ask 'SELECT pg_is_in_recovery()')"
   objects="SELECT md5(coalesce(string_agg(concat_ws(' ', nspname, relname, relkind, relispopulated), ','
