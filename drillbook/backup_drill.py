@@ -98,10 +98,10 @@ def _told(printed: str, key: int) -> str:
     if size is None or restore_ms is None or recovery_ms is None:
         return f"repository {key} was not restored: {found.words('restore')}"
     seconds = max(restore_ms, 1.0) / 1000
-    rate = size / seconds / 2**20
+    rate, events = size / seconds / 2**20, f"{len(found.events)} of the {len(found.originals)} events"
     return (
         f"repository {key}: {size / 2**20:.0f} MiB restored in {seconds:.1f} s ({rate:.0f} MiB/s), recovered in "
-        f"{recovery_ms / 1000:.1f} s, with {len(found.events)} of the events that the primary has {len(found.originals)} of"
+        f"{recovery_ms / 1000:.1f} s, with {events} that the primary has"
     )
 
 
