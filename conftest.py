@@ -24,6 +24,7 @@ pytest_plugins = [
     "features.steps.platform",
     "features.steps.recovery",
     "features.steps.release",
+    "features.steps.restore",
     "features.steps.slo",
 ]
 

@@ -46,7 +46,7 @@ EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="Name 
 
 @app.command("runbook")
 def tell_runbook(
-    experiment: Annotated[str, typer.Argument(help="failover, failback or switchover.")],
+    experiment: Annotated[str, typer.Argument(help="failover, failback, switchover or data_destroyed.")],
     environment: EnvironmentName = "twin",
     slot: Annotated[str, typer.Option(help="That serves.")] = "blue",
     replicas: Annotated[int, typer.Option(help="Pods with which one region carries everybody.")] = 4,

@@ -389,6 +389,57 @@ class ApplicationDatabase(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """What a server has of a table that may be destroyed on purpose.
+
+    Attributes:
+        live: Whether it is where its users look.
+        aside: Whether one is kept aside.
+        kept: Whether there is still a place for one aside.
+        moment: Just before it was destroyed, as the database reads times; empty when it was not.
+    """
+
+    live: bool
+    aside: bool
+    kept: bool
+    moment: str
+
+    def said(self, table: str) -> str:
+        """In words."""
+        there = f"{table} is {'there' if self.live else 'gone'}"
+        return f"{there}, and {'a destroyed one is' if self.kept else 'none is'} kept aside"
+
+
+class LosableTable(Protocol):
+    """A table of the home database that may be destroyed on purpose."""
+
+    @property
+    def name(self) -> str:
+        """With its schema."""
+        ...
+
+    @property
+    def aside(self) -> str:
+        """Schema in which it is kept while it is destroyed."""
+        ...
+
+    def state(self, region: str) -> TableState:
+        """What a region's server has of it; raises Unreachable."""
+        ...
+
+    def destroy(self) -> None:
+        """Take it from its users in one transaction. Idempotent; raises Conflict when it could not be brought back."""
+        ...
+
+    def bring_back(self) -> int:
+        """Undo of `destroy`; what was put back meanwhile stays, and gets the rows that it lacks: answers how many.
+
+        Idempotent; raises Conflict when it cannot take them.
+        """
+        ...
+
+
 class BackupHost(Protocol):
     """Where the backups of a database can be asked after."""
 
@@ -401,6 +452,18 @@ class BackupHost(Protocol):
 
         Raises Unreachable when that did not come to its end. `written` asks for the key and a hash of what is compared.
         """
+        ...
+
+    def put_back(self, mark: str, key: int, moment: str, written: str, table: LosableTable) -> str:
+        """Restore likewise, and put a table that is destroyed back into the primary; answers what was seen of it."""
+        ...
+
+    def abandon(self, mark: str) -> None:
+        """Remove what puts a table back, as far as it is there; raises Unreachable. Idempotent."""
+        ...
+
+    def working(self, mark: str) -> bool:
+        """Whether something that puts a table back is there; raises Unreachable."""
         ...
 
 

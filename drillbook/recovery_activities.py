@@ -45,10 +45,16 @@ def lose_primary(how: str) -> dict[str, Any]:
 
 
 @activity
+def destroy_table() -> dict[str, Any]:
+    """A bad migration drops a table that users rest on."""
+    return _lose("table")
+
+
+@activity
 def detect_loss() -> dict[str, Any]:
     """See that the primary is lost, as whoever is on watch would."""
     drill = wiring.experiment()
-    recovery = _recovery(drill)
+    recovery = recovery_of(drill)
     look = DetectLoss(recovery.sites[recovery.home], drill.clock)
     drill.timeline.record("intent", look.describe(), activity="detect_loss")
     seen = wait_for(look.observe, drill.clock, deadline_s=_LOST_WITHIN_S, pace_s=1.0)
@@ -56,7 +62,7 @@ def detect_loss() -> dict[str, Any]:
     drill.timeline.record(kind, seen.text, at_s=seen.at_s, activity="detect_loss", holds=seen.holds, **seen.data)
     if not seen.holds:
         raise Halted(f"nothing is failed over: {seen.text}, {_LOST_WITHIN_S:g} s after it was made to go wrong")
-    _end_stage(drill, "detect", seen.at_s)
+    end_stage(drill, "detect", seen.at_s)
     return {"seen": seen.text}
 
 
@@ -64,14 +70,14 @@ def detect_loss() -> dict[str, Any]:
 def decide_failover() -> dict[str, Any]:
     """Decide by the rule, without a person."""
     drill = wiring.experiment()
-    recovery = _recovery(drill)
+    recovery = recovery_of(drill)
     seen = DecideFailover(recovery.sites[recovery.home], recovery.sites[recovery.away], drill.clock).observe()
     drill.timeline.record(
         "decided", seen.text, at_s=seen.at_s, activity="decide_failover", holds=seen.holds, **seen.data
     )
     if not seen.holds:
         raise Halted(seen.text)
-    _end_stage(drill, "decide", seen.at_s)
+    end_stage(drill, "decide", seen.at_s)
     return {"decided": seen.text}
 
 
@@ -87,7 +93,7 @@ def end_fault() -> dict[str, Any]:
 def take_back(step: str) -> dict[str, Any]:
     """Undo the earlier steps that this one is the opposite of, and see them undone."""
     drill = wiring.experiment()
-    recovery = _recovery(drill)
+    recovery = recovery_of(drill)
     telling.before(drill, recovery, step)
     drill.timeline.record("intent", f"take back {' and '.join(TAKEN_BACK_BY[step])}", activity=step)
     seen = [_taken_back(drill, action, step) for action in TAKEN_BACK_BY[step]]
@@ -99,11 +105,11 @@ def take_back(step: str) -> dict[str, Any]:
 def take_step(step: str) -> dict[str, Any]:
     """Make one change, and see it in effect before the next."""
     drill = wiring.experiment()
-    recovery = _recovery(drill)
+    recovery = recovery_of(drill)
     telling.before(drill, recovery, step)
     done = perform(recovery.step(step), drill.journal, drill.timeline, drill.clock)
     if step in STAGE_OF:
-        _end_stage(drill, STAGE_OF[step], done.observed_s)
+        end_stage(drill, STAGE_OF[step], done.observed_s)
     telling.after(drill, recovery, step)
     return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
 
@@ -112,7 +118,7 @@ def take_step(step: str) -> dict[str, Any]:
 def verify_writes(step: str, where: str) -> dict[str, Any]:
     """See that what the public writes is kept; `where` is `home`, `away`, or `led`: where the name leads it now."""
     drill = wiring.experiment()
-    recovery = _recovery(drill)
+    recovery = recovery_of(drill)
     region = recovery.public.order()[0] if where == "led" else {"home": recovery.home, "away": recovery.away}[where]
     check = recovery.verify(drill.platform.smoke(drill.prefix), region)
     drill.timeline.record("intent", check.describe(), activity=step)
@@ -141,7 +147,7 @@ def await_good_service(for_s: float, within_s: float) -> dict[str, Any]:
 
 def _lose(how: str) -> dict[str, Any]:
     drill = wiring.experiment()
-    done = perform(_recovery(drill).fault(how), drill.journal, drill.timeline, drill.clock)
+    done = perform(recovery_of(drill).fault(how), drill.journal, drill.timeline, drill.clock)
     return {"seen": done.observation.text}
 
 
@@ -159,11 +165,13 @@ def _taken_back(drill: wiring.Experiment, action: str, activity_name: str) -> st
     return found.text
 
 
-def _end_stage(drill: wiring.Experiment, stage: str, at_s: float) -> None:
+def end_stage(drill: wiring.Experiment, stage: str, at_s: float) -> None:
+    """Write down that a stage of the recovery time has ended."""
     drill.timeline.record("note", f"the stage {stage} has ended", at_s=at_s, activity="stage", stage=stage)
 
 
-def _recovery(drill: wiring.Experiment) -> Recovery:
+def recovery_of(drill: wiring.Experiment) -> Recovery:
+    """How the environment is recovered; raises Halted when it does not say."""
     found = drill.platform.recovery
     if found is None:
         name = drill.platform.environment.name

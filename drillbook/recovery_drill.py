@@ -48,6 +48,8 @@ TOLD_OF = {"the switchover": ("switchover",), "the failover and the failback": (
 
 _RECOVERED_WITHIN_S = 1200.0
 """Detection, fence and each step have deadlines of 2 min, of which an orderly one needs seconds, as on the way back."""
+_RESTORED_WITHIN_S = 1320.0
+"""The job that restores has 15 min; what comes before and after it, deadlines of 2 min."""
 _SWITCHOVER_WITHIN_S = 420.0
 """Each way has its steps' deadlines of 2 min, of which an orderly one needs seconds; then comes the way back."""
 
@@ -115,6 +117,19 @@ def lose_region(drill: Drill, loss: str) -> None:
 def lose_database(drill: Drill) -> None:
     """The experiments `failover_of_database` and `failback`, as one; raises NotReady as `lose_region` does."""
     _fail_over(drill, "failover_of_database", "server")
+
+
+def destroy_table(drill: Drill) -> None:
+    """The experiment `data_destroyed`.
+
+    Raises:
+        NotReady: When nobody has said which table may be destroyed here.
+    """
+    try:
+        recovery_of(drill).fault("table")
+    except ValueError as error:
+        raise NotReady(str(error)) from error
+    drill.run_experiment("data_destroyed", deadline_s=_RESTORED_WITHIN_S)
 
 
 def suffers(drill: Drill) -> bool:

@@ -7,12 +7,14 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from drillbook.actions.recovery.destroyed import DestroyedTable
 from drillbook.actions.recovery.loss import LostServer
 from drillbook.actions.recovery.plan import Recovery
 from drillbook.actions.recovery.site import Site
 from drillbook.actions.recovery.tell import Teller
 from drillbook.domain.fencing import DirectAddress
 from drillbook.drivers import credentials, received
+from drillbook.drivers.aside_table import AsideTable
 from drillbook.drivers.backup_host import PgBackRest
 from drillbook.drivers.kubernetes import KubernetesCluster
 from drillbook.drivers.kubernetes_application import ConfigMapHosts
@@ -49,12 +51,16 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
     names = Names(tuple(environment.reach.nameservers))
     deployments = tuple(releases.deployment.format(slot=slot) for slot in environment.router.backends)
     sites = {region: _site(settings, region, api) for region, api in apis.items()}
-    faults: dict[str, Fault] = {"server": LostServer(sites[environment.primary.name], clock)}
+    home, away = environment.primary.name, environment.others[0].name
+    table = _table(settings, home)
+    faults: dict[str, Fault] = {"server": LostServer(sites[home], clock)}
+    if table is not None:
+        faults["table"] = DestroyedTable(table, home, away, clock)
     return Recovery(
         sites=sites,
-        home=environment.primary.name,
-        away=environment.others[0].name,
-        direct=DirectAddress(settings.addresses[environment.primary.name], settings.password),
+        home=home,
+        away=away,
+        direct=DirectAddress(settings.addresses[home], settings.password),
         application={
             region: ConfigMapHosts(api, releases.namespace, settings.config_map, settings.hosts[region], deployments)
             for region, api in apis.items()
@@ -77,9 +83,10 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
         replicas=settings.replicas,
         silence_s=settings.silence_s,
         teller=_teller(settings, clock),
-        backups=_backups(settings, apis[environment.primary.name], clock),
+        backups=_backups(settings, apis[home], clock),
         stanza=settings.stanza,
         written=settings.written,
+        table=table,
         faults={how: faults[how] for how in settings.losses},
     )
 
@@ -112,6 +119,13 @@ def _backups(settings: RecoverySettings, api: ApiClient, clock: Clock) -> PgBack
     if not settings.backup_job:
         return None
     return PgBackRest(TemplateJob(api, settings.namespace, settings.backup_job, clock.now, clock.sleep))
+
+
+def _table(settings: RecoverySettings, home: str) -> AsideTable | None:
+    found = settings.table
+    if found is None:
+        return None
+    return AsideTable(found.name, home, found.addresses, functools.partial(_credential, found.password))
 
 
 def _credential(reference: str) -> str:

@@ -70,7 +70,10 @@ def time_to_recover(
 def stages(events: Sequence[story.Event], happened: Interval, found: RecoveryTime) -> tuple[Stage, ...]:
     """The parts of a recovery time, by the moments that the timeline has of them."""
     ended = {str(event.data["stage"]): Interval.exactly(event.t_s) for event in story.of(events, "stage")}
-    return recovery_time.stages(happened, ended, found.again)
+    restored = "restore" in ended
+    return recovery_time.stages(
+        happened, ended, found.again, recovery_time.STAGES_OF_RESTORE if restored else recovery_time.STAGES
+    )
 
 
 def age_of_lost_writes(drill_dir: Path, moment: Interval) -> Measurement:

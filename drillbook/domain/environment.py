@@ -287,6 +287,21 @@ class SigningSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TableSettings:
+    """A table that may be destroyed on purpose.
+
+    Attributes:
+        name: With its schema, as in `public.events`.
+        addresses: Region to its server for the table's owner, as libpq's keywords without a password.
+        password: Where the owner's is: `file:`, `env:` or `vault:`.
+    """
+
+    name: str
+    addresses: Mapping[str, str]
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecoverySettings:
     """How one region is recovered in the other: PostgreSQL in a StatefulSet of each, a name at PowerDNS.
 
@@ -305,11 +320,12 @@ class RecoverySettings:
         dns_key: Where its key is.
         zone: Of the public name.
         name_addresses: Region to the IPv4 addresses that the public name has there.
-        losses: What may be lost on purpose: `server`, the primary's database server.
+        losses: What may be lost on purpose: `server`, the primary's database server; `table`, that of `table`.
         channels: Audience of the communication plan to where the URL of its webhook is; empty when nobody is told.
         backup_job: CronJob beside the home database after whose template pgBackRest is run; empty for none.
         stanza: What pgBackRest calls that database.
         written: Query for the key and a hash of what users wrote whose keys begin with `{prefix}`; empty for none.
+        table: What may be destroyed where `losses` has `table`; None where nobody has said.
         received: URL that says which notices have arrived, as a JSON list of objects with a `text`; empty for none.
     """
 
@@ -333,6 +349,7 @@ class RecoverySettings:
     backup_job: str = ""
     stanza: str = ""
     written: str = ""
+    table: TableSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

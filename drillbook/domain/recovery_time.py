@@ -31,6 +31,9 @@ so that every client has asked anew for the address."""
 STAGES = ("detect", "decide", "fence", "promote", "repoint", "dns")
 """Each ends with a moment of the timeline; what follows until clients are served is `warm-up`."""
 
+STAGES_OF_RESTORE = ("detect", "decide", "restore")
+"""Likewise, where users wait for a restore: it takes in all from its machine's start to what it puts back."""
+
 WARM_UP = "warm-up"
 
 
@@ -121,7 +124,9 @@ def measured(
     return Measurement(name, found.length, "s", samples, window, "meter", tuple(doubts), tuple(evidence))
 
 
-def stages(fault: Interval, reached: Mapping[str, Interval], again: Interval) -> tuple[Stage, ...]:
+def stages(
+    fault: Interval, reached: Mapping[str, Interval], again: Interval, names: Sequence[str] = STAGES
+) -> tuple[Stage, ...]:
     """Part the recovery time; the true lengths of the parts add up to the true recovery time.
 
     Stages may overlap: what each adds is how much later it ended than all before it, and nothing is added once clients
@@ -129,18 +134,19 @@ def stages(fault: Interval, reached: Mapping[str, Interval], again: Interval) ->
 
     Args:
         fault: When it happened: seconds since the epoch.
-        reached: When each of `STAGES` ended, as far as it is known; on the same clock.
+        reached: When each of the stages ended, as far as it is known; on the same clock.
         again: When clients were served again, as `RecoveryTime.again`.
+        names: Of the stages, in order.
 
     Raises:
         ValueError: When `reached` names something else.
     """
-    strange = [name for name in reached if name not in STAGES]
+    strange = [name for name in reached if name not in names]
     if strange:
-        raise ValueError(f"a recovery has the stages {', '.join(STAGES)}, and got {strange[0]!r}")
+        raise ValueError(f"a recovery has the stages {', '.join(names)}, and got {strange[0]!r}")
     ends = [("", fault)]
     pending: list[str] = []
-    for name in STAGES:
+    for name in names:
         pending.append(name)
         if name in reached:
             ends.append((" + ".join(pending), reached[name].later(ends[-1][1])))

@@ -6,6 +6,7 @@ not come to is unknown, and nothing that is missing counts as well.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,16 @@ RUNGS: Mapping[str, str] = {
 }
 """What is looked at, and in which words it holds."""
 
-_BY_CODE = ("restore", "recovery", "checksums", "amcheck")
+RUNGS_OF_TABLE: Mapping[str, str] = {
+    **{rung: RUNGS[rung] for rung in ("restore", "recovery", "recovering", "sequences")},
+    "rows": "its rows are those that were destroyed, by their number and a sum of their hashes",
+    "put-back": "the table is put back as it was restored",
+    "sequences-put-back": "no sequence gives a number again once it is put back",
+}
+"""The same of a table that is restored to be put back, in this order."""
+
+_BY_CODE = ("restore", "recovery", "checksums", "amcheck", "put-back")
+_SUMMED = re.compile(r"[1-9]\d* -?\d+", re.ASCII)
 _SOUND = "status: ok"
 _LONGEST = 300
 
@@ -73,7 +83,7 @@ class Restored:
         return cls(said, found["restored"], found["original"])
 
     def holds(self, rung: str) -> bool | None:
-        """Whether a rung of `RUNGS` holds; None when it was not come to."""
+        """Whether a rung of `RUNGS` or `RUNGS_OF_TABLE` holds; None when it was not come to, or is told of no row."""
         told = self.said.get(rung)
         if not told:
             return None
@@ -84,14 +94,17 @@ class Restored:
         if rung == "objects":
             other = self.said.get("objects-of-primary")
             return told == other if other else None
-        return told == {"recovering": "f", "sequences": "0", "writes": "1"}[rung]
+        if rung == "rows":
+            other = self.said.get("rows-destroyed", "")
+            return told == other if _SUMMED.fullmatch(told) and _SUMMED.fullmatch(other) else None
+        return told == {"recovering": "f", "sequences": "0", "sequences-put-back": "0", "writes": "1"}[rung]
 
     def words(self, rung: str) -> str:
         """What was said of it, cut."""
         return self.said.get(rung, "")[:_LONGEST]
 
     def number(self, name: str) -> float | None:
-        """`bytes` of the data, `restore-ms` and `recovery-ms`, in milliseconds; None when it was not told."""
+        """`bytes` of the data; `restore-ms`, `recovery-ms` and `put-back-ms`; None when it was not told."""
         try:
             return float(self.said[name])
         except (KeyError, ValueError):

@@ -130,6 +130,26 @@ STEPS: Mapping[str, Step] = {
         (Notice("incident", "the database in {home} follows as a standby again"),),
         "Nothing comes back; a standby harms nobody.",
     ),
+    "restore-table": Step(
+        "Restore beside the database to just before, and put the table back",
+        "The database goes on: what else is written to it meanwhile is kept. What the table got after the moment that "
+        "is restored to is lost, so the moment is as late as it can be.",
+        (
+            "Find the moment: when the statement was logged, or the commit before it by pg_waldump.",
+            ("On a host that reaches the repositories, with no database on it: pgbackrest --stanza=analytics --repo=1 "
+            "--type=time --target='MOMENT' --target-action=promote --archive-mode=off restore; start it, listening to "
+            "nobody."),
+            "Compare with what is known: number of rows, newest row, sequences.",
+            ("pg_dump --table=public.events from there into a file, and from that into the database in {home}, with "
+            "psql --single-transaction --set=ON_ERROR_STOP=1; then ANALYZE public.events."),
+        ),
+        "The table has as many rows as what was restored, and the standby in {away} has it too.",
+        (
+            Notice("status", "data is restored from a backup"),
+            Notice("incident", "the table is restored from a backup; what was lost of it follows"),
+        ),
+        "None: it takes writes. What was restored stays on its host until somebody has looked at it.",
+    ),
     "switch-over": Step(
         "Switch the database over from {home} to {away}",
         "Planned: writes are held first, so that none is lost. Users wait for some seconds.",
@@ -175,7 +195,7 @@ def steps_of(experiment: Mapping[str, Any]) -> list[str]:
     return [
         str(activity["provider"]["arguments"]["step"])
         for activity in experiment["method"]
-        if activity["provider"].get("func") in {"take_step", "take_back", "verify_writes"}
+        if activity["provider"].get("func") in {"take_step", "take_back", "verify_writes", "restore_table"}
     ]
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from drillbook.domain.backup_report import BackupReport
 from drillbook.domain.pgbackrest import NotUnderstood
 from drillbook.drivers.kubernetes_job import PREFIX
-from drillbook.drivers.restore_script import SCRIPT
+from drillbook.drivers.restore_script import PUT_BACK, SCRIPT
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
     from drillbook.drivers.kubernetes_job import TemplateJob
+    from drillbook.ports import LosableTable
 
 REPORT = """
 set -u
@@ -73,3 +74,39 @@ class PgBackRest:
         """
         command = ["/bin/sh", "-c", SCRIPT, "restore", str(key), moment, written]
         return self.jobs.run(f"{PREFIX}{mark}-restore-{key}", command, deadline_s=_RESTORED_WITHIN_S)
+
+    def put_back(self, mark: str, key: int, moment: str, written: str, table: LosableTable) -> str:
+        """Restore likewise, and put a table that is destroyed back into the primary, in one transaction.
+
+        Args:
+            mark: As for `restore`.
+            key: The repository.
+            moment: Just before it was destroyed.
+            written: As for `restore`.
+            table: Which.
+
+        Raises:
+            Unreachable: When the job does not come to its end.
+        """
+        command = ["/bin/sh", "-c", PUT_BACK, "put-back", str(key), moment, written, table.name, table.aside]
+        return self.jobs.run(_put_back(mark), command, deadline_s=_RESTORED_WITHIN_S)
+
+    def abandon(self, mark: str) -> None:
+        """Remove the job that puts a table back; its pod ends with it, and what it had not committed was never there.
+
+        Raises:
+            Unreachable: When the cluster does not answer or refuses.
+        """
+        self.jobs.remove(_put_back(mark))
+
+    def working(self, mark: str) -> bool:
+        """Whether that job is there.
+
+        Raises:
+            Unreachable: When the cluster does not answer or refuses.
+        """
+        return self.jobs.exists(_put_back(mark))
+
+
+def _put_back(mark: str) -> str:
+    return f"{PREFIX}{mark}-put-back"

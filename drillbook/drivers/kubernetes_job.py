@@ -62,11 +62,42 @@ class TemplateJob:
             succeeded = self._ended(name, deadline_s + _MARGIN_S)
             printed = self._printed(name)
         finally:
-            self._remove(name)
+            self.remove(name)
         if not succeeded:
             last = " | ".join(printed.strip().splitlines()[-_SAID_LINES:])
             raise Unreachable(f"the job {self.namespace}/{name} failed; it printed last: {last[:500] or 'nothing'}")
         return printed
+
+    def remove(self, name: str) -> None:
+        """Remove a job with its pod, as far as it is there.
+
+        Raises:
+            Unreachable: When the cluster refuses or does not answer.
+        """
+        options = client.V1DeleteOptions(propagation_policy="Background")
+        with asking(self.api, f"delete the job {self.namespace}/{name}"):
+            try:
+                client.BatchV1Api(self.api).delete_namespaced_job(
+                    name, self.namespace, body=options, _request_timeout=TIMEOUT_S
+                )
+            except ApiException as error:
+                if error.status != _ABSENT:
+                    raise
+
+    def exists(self, name: str) -> bool:
+        """Whether a job is there.
+
+        Raises:
+            Unreachable: When the cluster refuses or does not answer.
+        """
+        with asking(self.api, f"show the job {self.namespace}/{name}"):
+            try:
+                client.BatchV1Api(self.api).read_namespaced_job(name, self.namespace, _request_timeout=TIMEOUT_S)
+            except ApiException as error:
+                if error.status != _ABSENT:
+                    raise
+                return False
+        return True
 
     def _manifest(self, name: str, command: Sequence[str], deadline_s: float) -> dict[str, Any]:
         with asking(self.api, f"show the CronJob {self.namespace}/{self.cron_job}"):
@@ -122,14 +153,3 @@ class TemplateJob:
                     pods.items[0].metadata.name, self.namespace, limit_bytes=_MOST_OUTPUT, _request_timeout=TIMEOUT_S
                 )
             )
-
-    def _remove(self, name: str) -> None:
-        options = client.V1DeleteOptions(propagation_policy="Background")
-        with asking(self.api, f"delete the job {self.namespace}/{name}"):
-            try:
-                client.BatchV1Api(self.api).delete_namespaced_job(
-                    name, self.namespace, body=options, _request_timeout=TIMEOUT_S
-                )
-            except ApiException as error:
-                if error.status != _ABSENT:
-                    raise

@@ -178,6 +178,8 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
     if "recovery" in document:
         unknown = recovery_section.missing_regions(document["recovery"], frozenset(document["regions"]))
         faults += [f"{_where(path, document, ['recovery', *place])}: {said}" for place, said in unknown]
+        forbidden = recovery_section.what_may_not_be_destroyed(document["recovery"], document["tier"])
+        faults += [f"{_where(path, document, ['recovery', 'losses'])}: recovery.losses: {said}" for said in forbidden]
     try:
         canary_plan.plan(document.get("strategy", {}).get("canary", {}), seconds)
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drillbook.domain.environment import RecoverySettings
+from drillbook.domain.environment import RecoverySettings, TableSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,7 +43,26 @@ def settings(
         backup_job=backups.get("cron_job", ""),
         stanza=backups.get("stanza", ""),
         written=backups.get("written", ""),
+        table=_table(section["table"], beside) if "table" in section else None,
     )
+
+
+def _table(section: Mapping[str, Any], beside: Callable[[str], str]) -> TableSettings:
+    return TableSettings(section["name"], dict(section["addresses"]), beside(section["password"]))
+
+
+def what_may_not_be_destroyed(section: Mapping[str, Any], tier: str) -> list[str]:
+    """Why a table that may be destroyed on purpose may not be here, in sentences."""
+    if "table" not in section.get("losses", ()):
+        return []
+    found: list[str] = []
+    if tier == "production":
+        found.append("a table of production is not destroyed on purpose: take `table` out")
+    if "table" not in section:
+        found.append("`table` is one that recovery.table has to name")
+    if not section.get("backups", {}).get("written"):
+        found.append("`table` is restored by recovery.backups, with its `written`, and that is not there")
+    return found
 
 
 def missing_regions(section: Mapping[str, Any], regions: frozenset[str]) -> list[tuple[list[str], str]]:
@@ -53,6 +72,7 @@ def missing_regions(section: Mapping[str, Any], regions: frozenset[str]) -> list
         ["application", "hosts"],
         *(["application", "hosts", region] for region in section["application"]["hosts"]),
         ["name", "addresses"],
+        *([["table", "addresses"]] if "table" in section else []),
     ]
     found: list[tuple[list[str], str]] = []
     if len(regions) != 2:  # noqa: PLR2004 - one, and the other

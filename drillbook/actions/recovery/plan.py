@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.recovery.application import RepointApplication, ScaleUpRegion
+from drillbook.actions.recovery.destroyed import RestoreTable
 from drillbook.actions.recovery.fault import InjectFault
 from drillbook.actions.recovery.fence import FencePrimary, RebuildAsStandby
 from drillbook.actions.recovery.promote import PromoteStandby, SwitchOver
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
     from drillbook.actions.recovery.site import Site
     from drillbook.actions.recovery.tell import Teller
     from drillbook.domain.fencing import DirectAddress
-    from drillbook.ports import ApplicationDatabase, BackupHost, Client, Clock, Cluster, Fault, PublicName, Smoke
+    from drillbook.ports import (
+        ApplicationDatabase,
+        BackupHost,
+        Client,
+        Clock,
+        Cluster,
+        Fault,
+        LosableTable,
+        PublicName,
+        Smoke,
+    )
     from drillbook.run.action import Action
 
 
@@ -45,7 +56,9 @@ class Recovery:
         backups: Where pgBackRest can be asked about the home database; None where nobody has said.
         stanza: What it calls that database.
         written: Query for the key and a hash of what users wrote, by which a restore is compared; empty for none.
-        faults: What can be made to go wrong here, by its name in experiments: `cut`, `nodes`, `partition`, `server`.
+        table: What may be destroyed on purpose; None where nobody has said.
+        faults: What can be made to go wrong here, by its name in experiments: `cut`, `nodes`, `partition`, `server`,
+            `table`.
     """
 
     sites: Mapping[str, Site]
@@ -65,6 +78,7 @@ class Recovery:
     backups: BackupHost | None = None
     stanza: str = ""
     written: str = ""
+    table: LosableTable | None = None
     faults: Mapping[str, Fault] = field(default_factory=dict[str, "Fault"])
 
     def step(self, name: str) -> Action:
@@ -101,6 +115,16 @@ class Recovery:
             known = ", ".join(sorted(self.faults)) or "none"
             raise ValueError(f"not proved here: this environment has no fault {how!r}; it has {known}")
         return InjectFault(self.faults[how], how, self.clock)
+
+    def restore_table(self, mark: str, key: int, moment: str, written: str) -> RestoreTable:
+        """What puts a destroyed table back; see there.
+
+        Raises:
+            ValueError: When nobody has said which table that is, or how a restore is made.
+        """
+        if self.table is None or self.backups is None:
+            raise ValueError("not proved here: this environment does not say which table is restored, or how")
+        return RestoreTable(self.backups, self.table, self.home, self.away, self.clock, mark, key, moment, written)
 
     def verify(self, smoke: Smoke, region: str) -> VerifyWrites:
         """The question whether writes are kept."""
@@ -143,6 +167,7 @@ class Recovery:
                 self.clusters[a["region"]], clock, a["region"], a["slot"], int(a["replicas"])
             ),
             FAULT: lambda a: self.fault(str(a["how"])),
+            "restore-table": lambda a: self.restore_table(a["mark"], int(a["key"]), a["moment"], a["written"]),
             "move-traffic": lambda a: MoveTraffic(self.public, self.client, clock, a["region"], self.path),
         }  # fmt: skip
         if name not in makers:

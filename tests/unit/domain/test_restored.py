@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drillbook.domain.pgbackrest import NotUnderstood
-from drillbook.domain.restored import RUNGS, Restored
+from drillbook.domain.restored import RUNGS, RUNGS_OF_TABLE, Restored
 
 # As pgBackRest 2.45, pg_checksums and pg_amcheck of PostgreSQL 15 said it.
 VERIFIED = "0 stanza: main status: ok   archiveId: 15-1, total WAL checked: 3, total valid WAL: 3"
@@ -91,3 +91,42 @@ def test_objects_are_not_the_same_as_nothing() -> None:
 def test_what_is_cut_or_says_things_twice_is_refused(lines, words) -> None:
     with pytest.raises(NotUnderstood, match=words):
         Restored.printed("\n".join(lines))
+
+
+TABLE = ["restore 0 ", "recovery 0 ", "recovering f", "rows 20 -77", "rows-destroyed 20 -77", "sequences 0",
+         "put-back 0 ", "sequences-put-back 0", "end "]  # fmt: skip
+
+
+def of_table(**changed):
+    lines = [
+        f"{name} {changed.get(name.replace('-', '_'), rest)}" for name, _, rest in (x.partition(" ") for x in TABLE)
+    ]
+    return Restored.printed("\n".join(lines))
+
+
+def test_a_table_that_was_put_back_whole_holds_on_every_rung() -> None:
+    found = of_table()
+    assert {rung: found.holds(rung) for rung in RUNGS_OF_TABLE} == dict.fromkeys(RUNGS_OF_TABLE, True)
+
+
+@pytest.mark.parametrize(
+    ("rung", "changed"),
+    [
+        ("rows", {"rows": "19 -77"}),
+        ("rows", {"rows": "20 -78"}),
+        ("put-back", {"put_back": "3 ERROR:  it is not what was restored"}),
+        ("sequences-put-back", {"sequences_put_back": "1"}),
+    ],
+)
+def test_a_rung_of_a_table_fails_by_itself(rung, changed) -> None:
+    found = of_table(**changed)
+    assert [it for it in RUNGS_OF_TABLE if not found.holds(it)] == [rung]
+    assert found.holds(rung) is False
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"rows": "0 0", "rows_destroyed": "0 0"}, {"rows_destroyed": "psql: error: refused"}, {"rows": "ERROR:  none"}],
+)
+def test_rows_that_nobody_could_compare_prove_nothing(changed) -> None:
+    assert of_table(**changed).holds("rows") is None

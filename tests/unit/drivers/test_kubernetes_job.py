@@ -45,6 +45,15 @@ def jobs(api):
     return TemplateJob(api, "data", "backup-full", lambda: now[0], sleep)
 
 
+def test_a_job_that_another_run_has_left_is_found_and_removed(api, jobs) -> None:
+    api.answers[JOB.replace("drill-1", "drill-2")] = 404
+    api.answers[JOB.replace("GET", "DELETE").replace("drill-1", "drill-2")] = 404
+    assert jobs.exists("drill-1")
+    assert not jobs.exists("drill-2")
+    jobs.remove("drill-2")
+    assert ("delete", "jobs") in done(api)
+
+
 def done(api):
     return [(right.verb, right.resource) for right in api.rights]
 

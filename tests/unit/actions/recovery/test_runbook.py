@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from drillbook import activities, recovery_activities
+from drillbook import activities, recovery_activities, restore_activities
 from drillbook.domain import runbook
 
 EXPERIMENTS = Path(__file__).resolve().parents[4] / "experiments"
+MODULES = {module.__name__: module for module in (recovery_activities, restore_activities)}
 NAMES = {"home": "east", "away": "west", "slot": "blue", "replicas": "4", "silence": "20"}
 
 
@@ -23,14 +24,14 @@ def experiment(name):
 def play(name, how="cut"):
     for activity in experiment(name)["method"]:
         provider = activity["provider"]
-        if provider["module"] == "drillbook.recovery_activities":
+        if provider["module"] in MODULES:
             arguments = {
                 name: how if value == "${how}" else value for name, value in provider.get("arguments", {}).items()
             }
-            getattr(recovery_activities, provider["func"])(**arguments)
+            getattr(MODULES[provider["module"]], provider["func"])(**arguments)
 
 
-@pytest.mark.parametrize("name", ["failover", "failover_of_database", "failback", "switchover"])
+@pytest.mark.parametrize("name", ["failover", "failover_of_database", "failback", "switchover", "data_destroyed"])
 def test_every_step_of_an_experiment_is_told_with_the_environments_names(name) -> None:
     told = runbook.markdown(experiment(name), NAMES)
     assert told.count("\n## ") == len(runbook.steps_of(experiment(name)))

@@ -1,0 +1,205 @@
+"""Destroys a table as a bad migration does, and keeps it aside where no user looks, until it is back or was not needed.
+
+What is kept aside is the undo. A recovery that is drilled takes nothing from it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from drillbook.ports import Conflict, TableState, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from typing import LiteralString
+
+ASIDE = "drillbook_aside"
+"""Schema of a table that is destroyed."""
+PUTS_BACK = "drillbook-put-back"
+"""Name of the session in which one is put back: whoever undoes ends it, since it may outlive the run that began it."""
+
+_CONNECT_S = 3
+_LOCKED_WITHIN = "5s"
+_LOOKED_WITHIN_S = 10
+_CHANGED_WITHIN_S = 120
+
+_END_WHO_PUTS_BACK = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()
+"""
+_STATE = """
+SELECT to_regclass(%(live)s) IS NOT NULL, to_regclass(%(aside)s) IS NOT NULL, there.oid IS NOT NULL,
+  coalesce(obj_description(there.oid, 'pg_namespace'), '')
+FROM (VALUES (1)) AS one LEFT JOIN pg_namespace there ON there.nspname = %(schema)s
+"""
+_RESTS_ON_IT = """
+SELECT coalesce(string_agg(DISTINCT found, ', '), '') FROM (
+  SELECT 'the view ' || ev_class::regclass::text FROM pg_rewrite r JOIN pg_depend d ON d.objid = r.oid
+  WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = %(live)s::regclass AND ev_class <> %(live)s::regclass
+  UNION ALL SELECT 'the foreign key ' || conname FROM pg_constraint
+  WHERE contype = 'f' AND confrelid = %(live)s::regclass AND conrelid <> %(live)s::regclass
+  UNION ALL SELECT 'the table ' || inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %(live)s::regclass
+  UNION ALL SELECT 'the publication ' || p.pubname FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+  WHERE r.prrelid = %(live)s::regclass
+) AS all_of_them(found)
+"""
+_KEY = """
+SELECT array_agg(attname::text) FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
+WHERE indrelid = %s::regclass AND indisprimary
+"""
+_COLUMNS = """
+SELECT array_agg(attname::text) FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AsideTable:
+    """A table of two regions' database, as its owner.
+
+    Attributes:
+        table: With its schema, as in `public.events`.
+        home: The region whose server takes writes.
+        addresses: Region to its server, as libpq's keywords without a password.
+        password: Gives it when it is needed.
+    """
+
+    table: str
+    home: str
+    addresses: Mapping[str, str]
+    password: Callable[[], str]
+
+    @property
+    def name(self) -> str:
+        """With its schema."""
+        return self.table
+
+    @property
+    def aside(self) -> str:
+        """Schema in which it is kept while it is destroyed."""
+        return ASIDE
+
+    def state(self, region: str) -> TableState:
+        """What a region's server has of it.
+
+        Raises:
+            Unreachable: When it does not answer.
+        """
+        with self._asking(region, f"say whether it has {self.table}", _LOOKED_WITHIN_S) as connection:
+            return self._state(connection)
+
+    def destroy(self) -> None:
+        """Take it from its users, in one transaction; idempotent.
+
+        Raises:
+            Conflict: When something rests on it that would be left behind, or it has no primary key to be held against.
+            Unreachable: When the server does not answer, or users do not leave it within 5 s.
+        """
+        with (
+            self._asking(self.home, f"destroy {self.table}", _CHANGED_WITHIN_S) as connection,
+            connection.transaction(),
+        ):
+            found = self._state(connection)
+            if found.aside and not found.live:
+                return
+            if found.kept or not found.live:
+                raise Conflict(f"nothing is destroyed: {found.said(self.table)}")
+            self._run(connection, "SET LOCAL lock_timeout = {}", sql.Literal(_LOCKED_WITHIN))
+            self._run(connection, "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self._live)
+            rests = self._one(connection, _RESTS_ON_IT, {"live": self.table})
+            if rests or not self._one(connection, _KEY, [self.table]):
+                why = f"{rests} rest on it" if rests else "it has no primary key"
+                raise Conflict(f"{self.table} is not destroyed: {why}, and it could not be put back as it was")
+            # Whoever committed a change of it has done so before, and nobody commits one after.
+            moment = self._one(connection, "SELECT clock_timestamp()::text", [])
+            self._run(connection, "CREATE SCHEMA {}", sql.Identifier(ASIDE))
+            self._run(connection, "COMMENT ON SCHEMA {} IS {}", sql.Identifier(ASIDE), sql.Literal(moment))
+            self._run(connection, "ALTER TABLE {} SET SCHEMA {}", self._live, sql.Identifier(ASIDE))
+
+    def bring_back(self) -> int:
+        """Undo it; what was put back meanwhile stays, with every row that it lacks. Answers how many; idempotent.
+
+        Raises:
+            Conflict: When what is there cannot take what is kept aside; both are left as they are.
+            Unreachable: When the server does not answer or refuses.
+        """
+        with self._asking(self.home, f"bring {self.table} back", _CHANGED_WITHIN_S) as connection, \
+                connection.transaction():  # fmt: skip
+            connection.execute(_END_WHO_PUTS_BACK, [PUTS_BACK])
+            found = self._state(connection)
+            if not found.kept:
+                return 0
+            self._run(connection, "SET LOCAL lock_timeout = {}", sql.Literal(_LOCKED_WITHIN))
+            added = 0
+            if found.aside and not found.live:
+                schema = sql.Identifier(self.table.partition(".")[0])
+                self._run(connection, "ALTER TABLE {} SET SCHEMA {}", self._hidden, schema)
+            elif found.aside:
+                added = self._add_what_lacks(connection)
+                self._run(connection, "DROP TABLE {}", self._hidden)
+            self._run(connection, "DROP SCHEMA {}", sql.Identifier(ASIDE))
+            return added
+
+    def _add_what_lacks(self, connection: psycopg.Connection[Any]) -> int:
+        hidden = f"{ASIDE}.{self.table.partition('.')[2]}"
+        columns = sql.SQL(", ").join(map(sql.Identifier, self._one(connection, _COLUMNS, [hidden])))
+        same = sql.SQL(" AND ").join(
+            sql.SQL("there.{0} = kept.{0}").format(sql.Identifier(name))
+            for name in self._one(connection, _KEY, [hidden])
+        )
+        lacks = sql.SQL("FROM {} kept WHERE NOT EXISTS (SELECT FROM {} there WHERE {})").format(
+            self._hidden, self._live, same
+        )
+        made = connection.execute(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} {} ON CONFLICT DO NOTHING").format(
+                self._live, columns, columns, lacks
+            )
+        )
+        left = self._one(connection, sql.SQL("SELECT count(*) {}").format(lacks), [])
+        if left:
+            raise Conflict(
+                f"{self.table} lacks {left} rows that {hidden} has: something else has their place. Both are left: "
+                f"compare them, then DROP SCHEMA {ASIDE} CASCADE"
+            )
+        return made.rowcount
+
+    def _state(self, connection: psycopg.Connection[Any]) -> TableState:
+        hidden = f"{ASIDE}.{self.table.partition('.')[2]}"
+        row: Any = connection.execute(_STATE, {"live": self.table, "aside": hidden, "schema": ASIDE}).fetchone()
+        return TableState(*row)
+
+    @property
+    def _live(self) -> sql.Identifier:
+        return sql.Identifier(*self.table.split("."))
+
+    @property
+    def _hidden(self) -> sql.Identifier:
+        return sql.Identifier(ASIDE, self.table.partition(".")[2])
+
+    @staticmethod
+    def _run(connection: psycopg.Connection[Any], statement: LiteralString, *parts: sql.Composable) -> None:
+        connection.execute(sql.SQL(statement).format(*parts))
+
+    @staticmethod
+    def _one(connection: psycopg.Connection[Any], query: LiteralString | sql.Composed, arguments: Any) -> Any:
+        row: Any = connection.execute(query, arguments).fetchone()
+        return row[0]
+
+    @contextmanager
+    def _asking(self, region: str, what: str, within_s: float) -> Generator[psycopg.Connection[Any]]:
+        try:
+            with psycopg.connect(
+                self.addresses[region], password=self.password(), autocommit=True, connect_timeout=_CONNECT_S,
+                application_name="drillbook", tcp_user_timeout=_LOOKED_WITHIN_S * 1000,
+                options=f"-c statement_timeout={round(within_s * 1000)} -c TimeZone=UTC -c DateStyle=ISO",
+            ) as connection:  # fmt: skip
+                yield connection
+        except psycopg.Error as error:
+            said = str(error).strip().splitlines()
+            raise Unreachable(
+                f"the database in {region} did not {what}: {said[0] if said else type(error).__name__}"
+            ) from error
