@@ -144,6 +144,7 @@ class Twin:
         if not blue["status"].get("readyReplicas") == blue["spec"]["replicas"] == 2:
             differences.append(f"blue has {blue['status'].get('readyReplicas')} of {blue['spec']['replicas']} pods")
         differences += self.left_by_faults()
+        differences += self.left_in_database()
         documents = self.kubectl("get", "configmaps", "-n", "drillbook", "-o", "name").split()
         differences += [name for name in documents if "undo-" in name]
         differences += [
@@ -168,6 +169,19 @@ class Twin:
         except subprocess.CalledProcessError as error:
             said = error.stderr
         return f"{said.strip()} {orders}".strip()
+
+    def jobs(self) -> list[str]:
+        """Those of drills beside the database, whatever their state."""
+        names = self.kubectl("get", "jobs", "-n", "data", "-o", "jsonpath={.items[*].metadata.name}").split()
+        return [name for name in names if name.startswith("drill-")]
+
+    def left_in_database(self) -> list[str]:
+        """A table that is gone or kept aside, and jobs that might put one back."""
+        found = self.kubectl(
+            "exec", "postgres-0", "-n", "data", "-c", "postgres", "--", "psql", "-h", "/run/postgresql", "-XAtc",
+            "SELECT to_regclass('public.events') IS NOT NULL, to_regnamespace('drillbook_aside') IS NULL", "analytics",
+        ).strip()  # fmt: skip
+        return [*([] if found == "t|t" else [f"public.events is there, and nothing aside: {found}"]), *self.jobs()]
 
     def left_by_faults(self) -> list[str]:
         """Nodes that take no pods, a DNS that is not asked for, and pods that only drills make."""

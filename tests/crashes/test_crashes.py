@@ -19,6 +19,9 @@ pytestmark = pytest.mark.twin
 
 SWITCH = "a_planned_switch_loses_no_write"
 LOST = "server_is_gone_and_does_not_come_back"
+DESTROYED = "dropped_under_load"
+PROVED = "each_repository_alone"
+JOB_ENDS_WITHIN_S = 240.0
 CANARY = "no_worse_is_promoted_in_steps"
 SCENARIOS = (
     "a_good_release_replaces_the_live_one",
@@ -31,7 +34,8 @@ SCENARIOS = (
     CANARY,
     LOST,
 )
-ONLY = {CANARY: ("--only=canary",), LOST: ("--only=database_primary_lost",)}
+ONLY = {CANARY: ("--only=canary",), LOST: ("--only=database_primary_lost",),
+        DESTROYED: ("--only=data_destroyed",), PROVED: ("--only=backup_proof",)}  # fmt: skip
 """What is drilled only where it is asked for."""
 FAULTS = (
     "pod_killed", "node_drained", "gateway_pod_killed", "dns_stopped", "connections_used_up", "vault_sealed",
@@ -137,6 +141,36 @@ def test_a_failover_that_dies_half_way_is_put_back(start, twin, parts, boundary)
     case = kill(start, twin, LOST, parts, boundary)
     print(case)
     assert not case.wrong, case
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [("runner",), ("runner", "watchdog")], ids="+".join)
+@pytest.mark.parametrize(
+    ("boundary", "after_s"), [(1, 0.0), (2, 1.0), (3, 0.0), (3, 8.0), (4, 0.0)],
+    ids=["loss meant", "lost", "restore meant", "restoring", "restored"],
+)  # fmt: skip
+def test_a_destroyed_table_is_brought_back(start, twin, parts, boundary, after_s):
+    case = kill(start, twin, DESTROYED, parts, boundary, after_s=after_s)
+    print(case)
+    assert not case.wrong, case
+
+
+@pytest.mark.slow
+def test_a_job_of_a_restore_whose_run_is_dead_and_destroyed_nothing_is_removed_by_itself(start, twin):
+    run = start(PROVED, *ONLY[PROVED])
+    give_up = time.monotonic() + JOB_ENDS_WITHIN_S
+    while not (jobs := [name for name in twin.jobs() if "-restore-" in name]):
+        assert time.monotonic() < give_up, "no restore was begun"
+        time.sleep(0.2)
+    run.kill(("runner", "watchdog"))
+    run.end()
+    killed_s = time.monotonic()
+    while left := [name for name in twin.jobs() if name in jobs]:
+        assert time.monotonic() < killed_s + JOB_ENDS_WITHIN_S, f"there is still {left}"
+        time.sleep(0.5)
+    print(f"removed {time.monotonic() - killed_s:.1f} s after the run was dead")
+    assert recover().returncode == 0
+    twin.wait_until_clean()
 
 
 @pytest.mark.slow

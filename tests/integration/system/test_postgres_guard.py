@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import signal
 import subprocess
 import tempfile
 import time
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILES = SYSTEM / "charts" / "platform" / "files"
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Region:
         (self.top / "etc" / "hba").write_text(
             "local all all trust\nhost all all all scram-sha-256\nhost replication all all scram-sha-256\n"
         )
-        for name in ("start", "guard"):
+        for name in ("start", "guard", "lost"):
             text = (FILES / f"postgres-{name}.sh").read_text()
             for old, new in (
                 ("/var/lib/postgresql", "lib"), ("/run/secrets/postgres", "secrets"), ("/etc/postgresql", "etc"),
@@ -68,6 +70,7 @@ class Region:
             "PATH": "/usr/bin:/bin", "ROLE": self.role, "REPLICATION_SLOT": f"standby_{self.role}",
             "PRIMARY_HOST": "127.0.0.1", "PRIMARY_PORT": str(peer.port), "PEER_HOST": "127.0.0.1",
             "PEER_PORT": str(peer.port), "ORDERS": orders, "LEASE_S": str(lease_s), "PGPORT": str(self.port),
+            "STANZA": "main", "PGBACKREST_CONFIG": f"{self.top}/etc/pgbackrest.conf",
         }  # fmt: skip
         with (self.top / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -110,6 +113,26 @@ class Region:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(WITHIN_S)
+
+    def kill(self) -> None:
+        """At once, with its server, as a machine that is gone."""
+        assert self.process is not None
+        server = (self.top / "lib" / "data" / "postmaster.pid").read_text().split()[0]
+        for pid in (self.process.pid, int(server)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if pid == self.process.pid else signal.SIGQUIT)
+        self.process.wait(WITHIN_S)
+        deadline = time.monotonic() + WITHIN_S
+        while Path(f"/proc/{server}").exists():
+            assert time.monotonic() < deadline, "its server does not end"
+            time.sleep(0.05)
+
+    def gone(self, name: str) -> None:
+        """Wait until a directory of its volume is removed."""
+        deadline = time.monotonic() + WITHIN_S
+        while (self.top / "lib" / name).exists():
+            assert time.monotonic() < deadline, f"{name} is still there\n{self.log()}"
+            time.sleep(0.05)
 
     def log(self) -> str:
         """Of all its starts."""

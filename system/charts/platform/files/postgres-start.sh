@@ -70,14 +70,26 @@ make_standby() {
 
 ORDERS=${ORDERS:-}
 . /etc/postgresql/guard.sh
+. /etc/postgresql/lost.sh
 
-if [ "$ORDERS" = fenced ]; then
-  say "FENCED: ordered not to start. What is on the volume is kept."
-  exit 1
-fi
+case $ORDERS in
+  fenced) say "FENCED: ordered not to start. What is on the volume is kept."; exit 1 ;;
+  lost) lose_data; exit 1 ;;
+  restore-[0-9]) restore_data "${ORDERS#restore-}" ;;
+  returned) return_data ;;
+esac
 if [ ! -s "$data/PG_VERSION" ]; then
+  if [ -e "$aside" ] && [ "$ORDERS" != standby ]; then
+    say "REFUSED: what was on this volume is aside, and no other database is made in its place. Order returned, or restore-N."
+    exit 1
+  fi
   rm -rf "$new"
   if [ "$ORDERS" = standby ]; then
+    await_peer
+    if [ "$peer_recovers" = t ]; then
+      say "REFUSED: ordered to follow the other region's server, and that is no primary."
+      exit 1
+    fi
     PRIMARY_HOST=$PEER_HOST PRIMARY_PORT=$PEER_PORT
     make_standby
   else
@@ -86,15 +98,17 @@ if [ ! -s "$data/PG_VERSION" ]; then
   fi
   sync
   mv -T "$new" "$data"   # only what is whole gets the name that counts
+  rm -rf "$aside"        # of a history that has ended: what was copied is a primary's
 elif [ "$ORDERS" = standby ]; then
   follow_peer
-elif [ "$ORDERS" != primary ] && [ ! -e "$data/standby.signal" ]; then
-  check_primary
+elif [ ! -e "$data/standby.signal" ]; then
+  case $ORDERS in primary|restore-*) ;; *) check_primary ;; esac
 fi
 
 say "Starting."
 "$bin/postgres" -c "config_file=$configuration" &
 server=$!
+case $ORDERS in restore-*) forget_aside "$server" & ;; esac
 if [ "$LEASE_S" -gt 0 ] && [ "$ORDERS" != primary ]; then watch_lease "$server" & fi
 # To PostgreSQL SIGTERM means: wait until every client has gone. The kubelet would kill it before that.
 trap 'kill -INT "$server"' TERM INT
