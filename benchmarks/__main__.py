@@ -17,6 +17,7 @@ RUNS = {
     "size-model": ("size_model",),
     "canary": ("canary",),
     "recovery": ("recovery",),
+    "restore-sizes": ("restore_sizes",),
 }
 
 
@@ -26,8 +27,8 @@ def main() -> int:
     worst = 0
     for name, (script, *options) in RUNS.items():
         print(f"\n=== {name}", flush=True)
-        command = [sys.executable, str(HERE / f"{script}.py"), *options, "--json", str(KEPT / f"{name}.json")]
-        worst = max(worst, abs(subprocess.run(command, check=False).returncode))
+        command = [sys.executable, "-m", f"benchmarks.{script}", *options, "--json", str(KEPT / f"{name}.json")]
+        worst = max(worst, abs(subprocess.run(command, cwd=HERE.parent, check=False).returncode))
     return worst
 
 

@@ -121,6 +121,25 @@ def fit(sizes: Sequence[float], seconds: Sequence[float]) -> Line:
     )
 
 
+def constant(seconds: Sequence[float]) -> Line:
+    """A step whose cost is taken to have nothing to do with the size, from what it took in some drills.
+
+    Raises:
+        ValueError: When there are fewer than `FEWEST`, or a number is not finite or is negative.
+    """
+    if len(seconds) < FEWEST:
+        raise ValueError(f"the spread of a step is told by {FEWEST} drills at least, and got {len(seconds)}")
+    if not all(0 <= number < math.inf for number in seconds):
+        raise ValueError("times are finite and not negative, and some are not")
+    mean_s = sum(seconds) / len(seconds)
+    freedom = len(seconds) - 1
+    squares = sum((took_s - mean_s) ** 2 for took_s in seconds) / (mean_s**2 + _RESOLUTION_S**2)
+    return Line(
+        fixed_s=mean_s, per_byte_s=0.0, free_fixed_s=mean_s, free_per_byte_s=0.0, spread=math.sqrt(squares / freedom),
+        freedom=freedom, covariance=(mean_s**2 / len(seconds), 0.0, 0.0),
+    )  # fmt: skip
+
+
 def _least_squares(steps: Sequence[_Step]) -> tuple[float, float, tuple[float, float, float]]:
     """Fixed cost, cost for each unit, and their covariance over the spread squared."""
     total = sum(weight for weight, _, _ in steps)

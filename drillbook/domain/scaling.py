@@ -1,12 +1,14 @@
 """From drills to production size: what a recovery from backup would take for a database that no drill can hold.
 
-RTO = detect + decide + provision + max(network, cpu, disk) + replay + promote + reroute + verify
+RTO = detect + decide + provision + max(network, cpu, disk, restore) + replay + promote + reroute + verify
 
-The three of the restore run at once, so that the slowest counts: `network` is the repository's bytes through the
-network, `cpu` the data's through decryption and decompression, `disk` the data's onto the disk, each measured alone.
-Every term is a cost line (`cost_line`) fitted to drills at four sizes or more. The bounds of all terms hold together
-with the stated confidence, by sharing what may go wrong among them (Boole's inequality, after Bonferroni), however they
-depend on each other. Beyond ten times the largest drill nothing is proved.
+The parts of the restore run at once, so that the slowest counts: `network` is the repository's bytes through the
+network, `cpu` the data's through decryption and decompression, `disk` the data's onto the disk, each measured alone;
+`restore` is the whole as its tool did it, since none overlaps them perfectly: their maximum alone would be too little.
+Every term is a cost line (`cost_line`) fitted to drills at four sizes or more; those that have nothing to do with the
+size may be told by other drills, of any size. The bounds of all terms hold together with the stated
+confidence, by sharing what may go wrong among them (Boole's inequality, after Bonferroni), however they depend on each
+other. Beyond ten times the largest drill nothing is proved.
 
 It is an estimate, to stand beside a measured recovery time and never in its place.
 """
@@ -32,12 +34,14 @@ FEWEST_SIZES = 4
 PROVEN_FACTOR = 10.0
 """Times the largest drill."""
 
-RESTORE = ("network", "cpu", "disk")
+RESTORE = ("network", "cpu", "disk", "restore")
 TERMS = ("detect", "decide", "provision", *RESTORE, "replay", "promote", "reroute", "verify")
 _OF_DATABASE, _OF_REPOSITORY, _OF_WAL = "database", "repository", "WAL"
 _DRIVER = dict.fromkeys(TERMS, _OF_DATABASE) | {"network": _OF_REPOSITORY, "replay": _OF_WAL}
 """Whose bytes a term grows with."""
 _MUST_GROW = (*RESTORE, "replay")
+SIZELESS = ("detect", "decide", "reroute")
+"""Terms that other drills may tell."""
 
 # Sizes within this factor of each other are one size: a database grows a little from drill to drill.
 _SAME = 1.1
@@ -48,6 +52,8 @@ _EVEN = 1.6
 _LEFT_OUT = 0.05
 # Of a bound that is met exactly.
 _ROUNDING = 1e-9
+# Of the whole: by less than this a term may be over its bound, since timing a few milliseconds is no straight line.
+_IMMATERIAL = 0.01
 
 
 class Refused(ValueError):
@@ -139,6 +145,7 @@ class Model:
         smallest_data_bytes: Of the smallest drill.
         repository_share: Bytes in the repository for a byte of data: the least and the most in any drill.
         drills: How many.
+        apart: Terms that other drills told, and how many of them.
         confidence: Of each bound of an estimate.
     """
 
@@ -148,20 +155,29 @@ class Model:
     smallest_data_bytes: float
     repository_share: Interval
     drills: int
+    apart: Mapping[str, int]
     confidence: float
 
     def estimate(self, data_bytes: float, production: Production) -> Estimate:
-        """For one size of the database.
+        """For one size of the database, with the most WAL that there may be.
 
         Raises:
             Refused: When it is smaller than every drill's.
+        """
+        return self.estimate_of(data_bytes, production.worst_wal_bytes(data_bytes))
+
+    def estimate_of(self, data_bytes: float, wal_bytes: float) -> Estimate:
+        """For one size of the database and of the WAL that is to be replayed.
+
+        Raises:
+            Refused: When the database is smaller than every drill's.
         """
         if not self.smallest_data_bytes <= data_bytes < math.inf:
             raise Refused(f"{data_bytes:g} bytes are fewer than the smallest drill's {self.smallest_data_bytes:g}")
         sizes = {
             _OF_DATABASE: data_bytes,
             _OF_REPOSITORY: data_bytes * self.repository_share.high,
-            _OF_WAL: production.worst_wal_bytes(data_bytes),
+            _OF_WAL: wal_bytes,
         }
         least = {**sizes, _OF_REPOSITORY: data_bytes * self.repository_share.low}
         terms = {name: self._term(name, least[whose], sizes[whose]) for name, whose in _DRIVER.items()}
@@ -186,7 +202,11 @@ class Model:
                 f"all upper bounds hold together at {self.confidence:.0%} confidence: each of the {len(TERMS)} terms' "
                 f"with {sure:.2%}"
             ),
-            "network, cpu and disk work at once, so the restore takes as long as the slowest of them",
+            "network, cpu and disk work at once as they did in the drills, so the restore takes as long as the slowest",
+            *(
+                f"{name} has nothing to do with the size: it is told by {count} other drills"
+                for name, count in self.apart.items()
+            ),
             f"the repository has at most {self.repository_share.high:.3g} bytes for a byte of data, as in the drills",
             f"the database writes at most {production.wal_bytes_per_s:.4g} bytes of WAL a second, whatever its size",
             (
@@ -204,13 +224,22 @@ class Model:
         return Term(name, size, self.lines[name].expected_s(size), Interval(min(low, high), high))
 
 
-def model(drills: Sequence[Drill], confidence: float = CONFIDENCE) -> Model:
+def model(
+    drills: Sequence[Drill], confidence: float = CONFIDENCE, apart: Mapping[str, Sequence[Interval]] | None = None
+) -> Model:
     """Fit every term.
+
+    Args:
+        drills: Recoveries from backup at several sizes.
+        confidence: Of each bound of an estimate.
+        apart: What terms of `SIZELESS` took in other drills, in the place of what they took in these: seconds.
 
     Raises:
         Refused: When the drills do not carry it.
     """
+    others = apart or {}
     _check_whole(drills)
+    _check_apart(others)
     sizes = {
         _OF_DATABASE: [drill.data_bytes for drill in drills],
         _OF_REPOSITORY: [drill.repository_bytes for drill in drills],
@@ -221,11 +250,16 @@ def model(drills: Sequence[Drill], confidence: float = CONFIDENCE) -> Model:
     lines: dict[str, Line] = {}
     floors: dict[str, Line] = {}
     for name in TERMS:
+        if name in others:
+            lines[name] = cost_line.constant([took.high for took in others[name]])
+            floors[name] = cost_line.constant([took.low for took in others[name]])
+            continue
         of = sizes[_DRIVER[name]]
         at_most_s = [drill.took[name].high for drill in drills]
         lines[name] = cost_line.fit(of, at_most_s)
         floors[name] = cost_line.fit(of, [drill.took[name].low for drill in drills])
-        _check_term(name, of, at_most_s, lines[name], _share_of(confidence))
+        totals = [_total({term: drill.took[term].high for term in TERMS}) for drill in drills]
+        _check_term(name, of, at_most_s, totals, confidence)
     shares = [drill.repository_bytes / drill.data_bytes for drill in drills]
     return Model(
         lines=lines,
@@ -234,6 +268,7 @@ def model(drills: Sequence[Drill], confidence: float = CONFIDENCE) -> Model:
         smallest_data_bytes=min(sizes[_OF_DATABASE]),
         repository_share=Interval(min(shares), max(shares)),
         drills=len(drills),
+        apart={name: len(took) for name, took in others.items()},
         confidence=confidence,
     )
 
@@ -301,20 +336,39 @@ def _check_sizes(whose: str, sizes: Sequence[float]) -> None:
         )
 
 
-def _check_term(name: str, sizes: Sequence[float], seconds: Sequence[float], line: Line, sure: float) -> None:
+def _check_apart(apart: Mapping[str, Sequence[Interval]]) -> None:
+    for name, took in apart.items():
+        if name not in SIZELESS:
+            raise Refused(f"other drills may tell {', '.join(SIZELESS)}, and {name} has to be measured with the sizes")
+        if len(took) < cost_line.FEWEST:
+            raise Refused(
+                f"{name} is told by {len(took)} other drills, and its spread needs {cost_line.FEWEST}: drill again"
+            )
+        if not all(0 <= it.low <= it.high < math.inf for it in took):
+            raise Refused(f"a drill does not say how long {name} took at most, so it bounds nothing")
+
+
+def _check_term(
+    name: str, sizes: Sequence[float], seconds: Sequence[float], totals: Sequence[float], confidence: float
+) -> None:
+    line = cost_line.fit(sizes, seconds)
+    largest_from = _levels(sizes)[-1][0]
+    drills = list(zip(sizes, seconds, totals, strict=True))
+    # What may go wrong is shared among all looks of all terms, so that honest drills are rarely refused.
+    looks = 1 + sum(size >= largest_from for size in sizes)
+    sure = 1 - (1 - confidence) / (len(TERMS) * looks)
     if line.slope_is_negative(sure):
         raise Refused(
             f"{name} took less time for more bytes, which no cost for each byte explains: what else differed?"
         )
     if name in _MUST_GROW and line.free_per_byte_s <= 0:
         raise Refused(f"{name} took no longer for more bytes: these drills are too small to tell what a byte costs")
-    largest_from = _levels(sizes)[-1][0]
-    smaller = [(size, took) for size, took in zip(sizes, seconds, strict=True) if size < largest_from]
-    from_smaller = cost_line.fit([size for size, _ in smaller], [took for _, took in smaller])
-    for size, took in zip(sizes, seconds, strict=True):
+    smaller = [(size, took_s) for size, took_s, _ in drills if size < largest_from]
+    from_smaller = cost_line.fit([size for size, _ in smaller], [took_s for _, took_s in smaller])
+    for size, took_s, total_s in drills:
         bound_s = from_smaller.at_most_s(size, sure)
-        if size >= largest_from and took > bound_s * (1 + _ROUNDING):
+        if size >= largest_from and took_s > bound_s * (1 + _ROUNDING) + _IMMATERIAL * total_s:
             raise Refused(
-                f"{name} took {took:.3g} s at the largest size, where the smaller ones bound it by {bound_s:.3g} s: it "
-                "grows faster than a straight line, and cannot be extended by one"
+                f"{name} took {took_s:.3g} s at the largest size, where the smaller ones bound it by {bound_s:.3g} s: "
+                "it grows faster than a straight line, and cannot be extended by one"
             )

@@ -19,7 +19,7 @@ SIZES = tuple(float(GIB * 2**step) for step in range(4))
 QUIET = Production(wal_bytes_per_s=2**10, backup_every_s=86400, backup_bytes_per_s=2**24)
 RTO = Objective("recovery.rto", "recovered in 4 hours", "at_most", 4 * 3600, "s", ("DR-1.5",))
 FIXED_S = dict.fromkeys(TERMS, 5.0)
-PER_GIB_S = {"network": 10.0, "cpu": 6.0, "disk": 30.0, "replay": 80.0, "verify": 2.0}
+PER_GIB_S = {"network": 10.0, "cpu": 6.0, "disk": 30.0, "restore": 32.0, "replay": 80.0, "verify": 2.0}
 
 
 def truth_s(term, data_bytes, wal_bytes):
@@ -141,7 +141,7 @@ def test_an_estimate_adds_the_slowest_part_of_the_restore_and_all_other_terms():
     estimate = scaling.model(drills()).estimate(SIZES[-1], QUIET)
     wal_bytes = QUIET.worst_wal_bytes(SIZES[-1])
     assert wal_bytes == 2**10 * (86400 + SIZES[-1] / 2**24)
-    expected_s = sum(truth_s(term, SIZES[-1], wal_bytes) for term in TERMS if term not in {"network", "cpu"})
+    expected_s = sum(truth_s(term, SIZES[-1], wal_bytes) for term in TERMS if term not in {"network", "cpu", "disk"})
     assert estimate.expected_s == pytest.approx(expected_s)
     assert [term.name for term in estimate.terms] == list(TERMS)
     assert estimate.bounds.low <= estimate.expected_s <= estimate.bounds.high
@@ -169,7 +169,7 @@ def test_every_assumption_is_printed():
     for part in (
         "4 drills",
         "95%",
-        "99.50%",
+        "99.55%",
         "0.25 bytes for a byte",
         "1024 bytes of WAL",
         "86400 s",
@@ -227,12 +227,12 @@ def lacking(term):
         ([replace(drill(SIZES[0]), total=Interval(900, 901)), *drills()[1:]], "what took the rest"),
         (
             [
-                replace(it, took={**it.took, "cpu": Interval.exactly(9), "disk": Interval.exactly(500)})
+                replace(it, took={**it.took, "cpu": Interval.exactly(9), "restore": Interval.exactly(500)})
                 for it in drills()
             ],
             "too small to tell",
         ),
-        (with_term(3, "disk", 1000.0), "grows faster than a straight line"),
+        (with_term(3, "disk", 3000.0), "grows faster than a straight line"),
     ],
 )
 def test_drills_that_carry_no_estimate_are_refused(told, why):
@@ -246,6 +246,48 @@ def test_a_term_that_shrinks_as_the_database_grows_is_refused():
     ]
     with pytest.raises(Refused, match="less time for more bytes"):
         scaling.model([it for it in shrinking for _ in range(8)])
+
+
+def test_milliseconds_that_are_no_straight_line_refuse_nothing():
+    made = [
+        replace(it, took={**it.took, "provision": Interval.exactly(0.01)}, total=Interval.exactly(60))
+        for it in drills()
+    ]
+    late = replace(made[3], took={**made[3].took, "provision": Interval.exactly(0.2)})
+    scaling.model([*made[:3], late])
+    later = replace(made[3], took={**made[3].took, "provision": Interval.exactly(200.0)})
+    with pytest.raises(Refused, match=r"provision .* grows faster"):
+        scaling.model([*made[:3], later])
+
+
+def test_terms_that_other_drills_tell_are_bounded_by_their_spread_and_stand_among_the_assumptions():
+    told = [Interval(2.0, 3.0), Interval(2.5, 4.0), Interval(2.2, 3.5)]
+    found = scaling.model(drills(), apart={"detect": told})
+    terms = {term.name: term for term in found.estimate(8 * SIZES[-1], QUIET).terms}
+    assert terms["detect"].expected_s == pytest.approx(3.5)
+    # Student's t of 2 degrees at 1 - 0.05 / 11 is 10.45; the upper ends' standard deviation is 0.5.
+    assert terms["detect"].bounds.high == pytest.approx(3.5 + 10.45 * 0.5 * math.sqrt(1 + 1 / 3), rel=1e-2)
+    assert terms["detect"].bounds.low == 0
+    assert "detect has nothing to do with the size: it is told by 3 other drills" in found.assumptions(QUIET)
+
+
+@pytest.mark.parametrize(
+    ("apart", "why"),
+    [
+        ({"disk": [Interval(1, 2)] * 3}, "disk has to be measured with the sizes"),
+        ({"detect": [Interval(1, 2)] * 2}, "is told by 2 other drills"),
+        ({"detect": [Interval(1, 2)] * 2 + [Interval(1, math.inf)]}, "does not say how long detect"),
+    ],
+)
+def test_other_drills_that_tell_nothing_are_refused(apart, why):
+    with pytest.raises(Refused, match=why):
+        scaling.model(drills(), apart=apart)
+
+
+@pytest.mark.parametrize("seconds", [[1, 2], [1, 2, -1], [1, 2, math.inf]])
+def test_no_constant_is_told_by_what_does_not_carry_one(seconds):
+    with pytest.raises(ValueError, match=r"the spread of a step|finite and not negative"):
+        cost_line.constant(seconds)
 
 
 def test_the_error_of_an_estimate_is_told_in_both_directions():
