@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drillbook import __version__, capacity_cli, delivery_cli, evidence_integrity_cli, evidence_reports_cli
+from drillbook import __version__, capacity_cli, delivery_cli, evidence_integrity_cli, evidence_reports_cli, ledger_cli
 from drillbook.domain import runbook
 from drillbook.domain.verdict import Verdict
 from drillbook.run import drills_process, planning, redaction, yaml_file
@@ -41,6 +41,7 @@ evidence_reports_cli.register(app)
 evidence_integrity_cli.register(app)
 delivery_cli.register(app)
 capacity_cli.register(app)
+ledger_cli.register(app)
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="Name in environments/, or a file's path.")]
 

@@ -1,0 +1,106 @@
+"""`drillbook ledger` over folders of runs, whole and damaged."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from drillbook.cli import app
+
+START_S = 1_795_000_000.0
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return tmp_path / "runs"
+
+
+def write(runs, run="one", keys="ab", missing="", point=None):
+    folder, drill = runs / run, "cutover"
+    load = folder / "drills" / drill / "load"
+    load.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"run_id": run, "started_s": START_S, "environment": {"name": "twin"}}))
+    (load / "plan.json").write_text(json.dumps({"meter": {"rate_hz": 10}}))
+    (load / "state.json").write_text(json.dumps({"phase": "done"}))
+    times = {name: [START_S] * len(keys) for name in ("due_s", "sent_s", "done_s")}
+    pq.write_table(
+        pa.table({"key": list(keys), "state": ["acknowledged"] * len(keys), **times}), load / "ledger.parquet"
+    )
+    there = [key not in missing for key in keys]
+    found = {
+        "key": list(keys), "error": [""] * len(keys), "equal": there, "copies": [int(it) for it in there],
+    }  # fmt: skip
+    pq.write_table(pa.table(found), load / "readback.parquet")
+    if point is not None:
+        check = {
+            "drill": drill, "verdict": "PASS", "reason": "",
+            "objective": {"id": "recovery.point", "statement": "s", "direction": "at_most", "limit": 1, "unit": "s"},
+            "measurement": {
+                "name": "n", "interval": {"low": point, "high": point}, "unit": "s", "samples": 1, "source": "ledger",
+                "window": {"start_s": 0, "end_s": 1},
+            },
+        }  # fmt: skip
+        (folder / "checks.jsonl").write_text(json.dumps(check) + "\n")
+    return load
+
+
+def told(runs, *options):
+    done = CliRunner().invoke(app, ["ledger", "--runs", str(runs), *options])
+    return done.exit_code, done.output
+
+
+def test_all_drills_of_all_runs_are_added_up(runs):
+    write(runs)
+    write(runs, run="two", keys="cde")
+    code, output = told(runs)
+    assert code == 0
+    assert "5 writes were acknowledged in 2 drills of 2 runs: 5 present, 0 lost" in output
+    assert "PASS: none unaccounted for" in output
+
+
+def test_what_is_lost_fails_unless_a_recovery_point_allowed_it(runs):
+    write(runs, missing="a")
+    code, output = told(runs)
+    assert (code, "broken: one, cutover: 1 writes are lost" in output) == (1, True)
+
+
+@pytest.mark.parametrize(("point", "code"), [(0.5, 0), (2.0, 1)])
+def test_a_recovery_point_allows_a_loss_only_while_it_is_kept(runs, point, code):
+    write(runs, missing="a", point=point)
+    assert told(runs)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda load: (load / "readback.parquet").unlink(), "told nothing of 2 acknowledged writes"),
+        (lambda load: (load / "ledger.parquet").unlink(), "its ledger has no write"),
+        (lambda load: (load / "ledger.parquet").write_bytes(b"PAR1 torn"), "its ledger cannot be read"),
+        (lambda load: (load / "plan.json").unlink(), "its ledger cannot be read"),
+        (lambda load: (load / "state.json").write_text('{"phase": "running"}'), "ended in phase 'running'"),
+    ],
+)
+def test_a_ledger_that_is_not_whole_leaves_its_writes_unaccounted_for(runs, damage, why):
+    damage(write(runs))
+    write(runs, run="two")
+    code, output = told(runs)
+    assert code == 75
+    assert why in " ".join(output.split())
+    assert "not all is accounted for" in output
+
+
+def test_only_the_night_counts_and_a_night_without_a_write_shows_nothing(runs):
+    write(runs, missing="a")
+    code, output = told(runs, "--since", "2027-01-01T00:00:00Z")
+    assert (code, "0 writes were acknowledged in 0 drills of 0 runs" in output) == (75, True)
+    assert told(runs, "--since", "2026-01-01T00:00:00Z")[0] == 1
+
+
+def test_a_folder_that_is_not_there_and_a_time_that_is_none_are_refused(runs):
+    assert told(runs)[0] == 2
+    runs.mkdir()
+    assert told(runs, "--since", "yesterday")[0] == 2
