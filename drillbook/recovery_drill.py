@@ -7,7 +7,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook import fencing_ledger, topology, wiring
+from drillbook import archive_watch, fencing_ledger, topology, wiring
 from drillbook.domain import runbook
 from drillbook.domain.communication import AUDIENCES
 from drillbook.domain.interval import Interval
@@ -18,7 +18,7 @@ from drillbook.ports import Unreachable
 from drillbook.run import yaml_file
 from drillbook.run.load import Load
 from drillbook.seen import NotReady
-from probes import recovery, story
+from probes import archive, recovery, story
 
 if TYPE_CHECKING:
     from drillbook.actions.recovery.plan import Recovery
@@ -35,6 +35,10 @@ _READ_BACK_S = 240.0
 _TRIES_HZ = 10.0
 _TRIED_FOR_S = 2.0
 """The fencing ledger tries so often, and each time for so long."""
+
+_LOOKS_EVERY_S = 1.0
+_LOOKS_FOR_S = 2.0
+"""The archive watch looks so often, and waits so long for each answer."""
 
 REGION_LOSSES = {
     "is cut from the network": "cut",
@@ -89,6 +93,26 @@ def watch_primary(drill: Drill) -> None:
     )
     drill.accompany(Load.start(plan, output, module="drillbook.fencing_ledger", called="fencing ledger"))
     drill.timeline.record("note", "the fencing ledger writes to the primary database", activity="fencing_ledger")
+
+
+def watch_archive(drill: Drill) -> None:
+    """Look at how far the archive reaches, in both regions, from now on to the end of the experiment.
+
+    Raises:
+        NotReady: When nobody has said how the databases are reached.
+        LoadError: When none of them answers as a primary.
+    """
+    recovery_of(drill)
+    environment, clock = drill.platform.environment, drill.session.clock
+    settings = environment.recovery
+    if settings is None:
+        raise NotReady(f"not proved here: the environment {environment.name} does not say where its databases are")
+    output = drill.folder / archive.FOLDER
+    plan = archive_watch.plan_document(
+        settings.addresses, settings.password, _LOOKS_EVERY_S, _LOOKS_FOR_S, output, clock
+    )
+    drill.accompany(Load.start(plan, output, module="drillbook.archive_watch", called="archive watch"))
+    drill.timeline.record("note", "the archive is looked at all the time", activity="archive_watch")
 
 
 def knows_whom_to_tell(drill: Drill) -> None:

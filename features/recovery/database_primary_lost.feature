@@ -7,6 +7,7 @@ Feature: The primary database is lost while its region lives
     Given release 1.0.0 is live and healthy, and the other slot is empty
     And the primary region has the database, and the other region's standby streams from it
     And somebody keeps trying to write to the primary database, past every name and pooler
+    And it is looked all the time how far the archive reaches
     And analysts and collectors are on the platform, metered on new and on reused connections
 
   Scenario: The primary's server is gone and does not come back
@@ -15,4 +16,5 @@ Feature: The primary database is lost while its region lives
     And of what was acknowledged at most the last 1 h was lost
     And nothing is missing that was acknowledged once the lost primary was fenced, and no event is there twice
     And the lost primary took no write once another one was promoted
+    And at no time did the archive lack anything older than 1 h
     And for at most 30 s in all nothing could be written while the place was handed back

@@ -9,7 +9,7 @@ from pytest_bdd import given, parsers, then, when
 from drillbook import recovery_drill
 from drillbook.domain.measurement import Window
 from drillbook.domain.traffic import Connection
-from probes import recovery
+from probes import archive, recovery
 from probes.communication import untold
 from probes.fencing import writes_after_promotion
 from probes.integrity import events_duplicated
@@ -27,6 +27,11 @@ def _(drill: Drill) -> None:
 @given("somebody keeps trying to write to the primary database, past every name and pooler")
 def _(drill: Drill) -> None:
     recovery_drill.watch_primary(drill)
+
+
+@given("it is looked all the time how far the archive reaches")
+def _(drill: Drill) -> None:
+    recovery_drill.watch_archive(drill)
 
 
 @given("the environment says where everybody whom the runbooks name is told")
@@ -87,6 +92,13 @@ def _(drill: Drill, hours: float) -> None:
     at_fence = recovery.age_of_lost_writes(drill.folder, recovery_drill.fenced(drill))
     statement = f"at most {limit_s:g} s before the fence are lost"
     drill.check("recovery.point_at_fence", statement, "at_most", limit_s, at_fence)
+
+
+@then(parsers.parse("at no time did the archive lack anything older than {hours:g} h"))
+def _(drill: Drill, hours: float) -> None:
+    limit_s = min(hours * 3600, drill.objectives.recovery_point_s)
+    statement = f"the archive never lacks anything older than {limit_s:g} s"
+    drill.check("archive.age", statement, "at_most", limit_s, archive.worst_age(drill.folder, drill.seen.window))
 
 
 @then("nothing is missing that was acknowledged once the lost primary was fenced, and no event is there twice")

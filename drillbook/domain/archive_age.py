@@ -1,0 +1,93 @@
+"""How old what the archive lacked ever was, by looks at whoever was the primary: what would be lost with all servers.
+
+A primary tells up to where its log reaches, and which segment it archived last. What lies between is in no archive yet.
+By the primary's own word, that is: a command that only says that it archives is found by `pgbackrest check`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drillbook.domain.measurement import Window
+
+BEGINS_WITHIN_S = 5.0
+"""Looks have to begin within this of the window's beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One answer of a primary.
+
+    Attributes:
+        asked_s: Seconds since the epoch.
+        answered_s: Likewise.
+        position: Up to where its log reaches, in bytes.
+        reaches: The end of the last segment that it says it archived, in bytes; None when it says of none.
+        written_ago_s: When that segment was last written to, by its own clock: what the archive lacks is no older; None
+            when the segment is gone.
+    """
+
+    asked_s: float
+    answered_s: float
+    position: int
+    reaches: int | None
+    written_ago_s: float | None
+
+
+def ages(looks: Sequence[Look]) -> list[Interval]:
+    """Of each look, in order of time: seconds since the oldest byte that no archive had; unbounded when not known."""
+    found: list[Interval] = []
+    reaches = -1
+    for number, look in enumerate(looks):
+        newer = look.reaches is not None and look.reaches >= reaches
+        reaches = max(reaches, -1 if look.reaches is None else look.reaches)
+        found.append(_age(looks[: number + 1], reaches, look.written_ago_s if newer else None))
+    return found
+
+
+def worst(looks: Sequence[Look], until_s: float) -> Interval | None:
+    """The oldest that it ever was, in seconds: between two looks, and after the last until then, it grows on.
+
+    None without a look.
+    """
+    told = sorted(looks, key=lambda look: look.asked_s)
+    if not told:
+        return None
+    found = ages(told)
+    ends = [*(later.asked_s for _, later in pairwise(told)), max(until_s, told[-1].asked_s)]
+    high = max(age.high + end_s - look.asked_s for age, look, end_s in zip(found, told, ends, strict=True))
+    return Interval(max(age.low for age in found), high)
+
+
+def measured(looks: Sequence[Look], window: Window, evidence: Sequence[str] = ()) -> Measurement:
+    """The worst age in seconds, to be judged."""
+    inside = [look for look in looks if look.asked_s <= window.end_s]
+    first_s = min((look.asked_s for look in inside), default=math.inf)
+    doubts = ()
+    if inside and first_s > window.start_s + BEGINS_WITHIN_S:
+        doubts = (f"nobody looked at the archive in the first {first_s - window.start_s:.1f} s",)
+    return Measurement(
+        "age of the oldest that the archive ever lacked", worst(inside, window.end_s), "s", len(inside), window,
+        "the primary's archiver", doubts, tuple(evidence),
+    )  # fmt: skip
+
+
+def _age(looks: Sequence[Look], reaches: int, written_ago_s: float | None) -> Interval:
+    last = looks[-1]
+    if last.position <= reaches:
+        return Interval(0.0, last.answered_s - last.asked_s)
+    beyond_s = min(look.answered_s for look in looks if look.position > reaches)
+    low = max(0.0, last.asked_s - beyond_s)
+    before_s = max((look.asked_s for look in looks if look.position <= reaches), default=-math.inf)
+    by_looks = last.answered_s - before_s
+    by_file = math.inf if written_ago_s is None else written_ago_s + last.answered_s - last.asked_s
+    return Interval(low, max(low, min(by_looks, by_file)))

@@ -1,0 +1,46 @@
+"""How old what the archive lacked ever was while a drill went on: what the archive watch saw."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from drillbook.domain import archive_age, wal
+from drillbook.domain.archive_age import Look
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drillbook.domain.measurement import Measurement, Window
+
+FOLDER = "archive"
+
+
+def looks(drill_dir: Path) -> list[Look]:
+    """What primaries answered; a last line that was cut off when the watch was killed is no look."""
+    path = drill_dir / FOLDER / "looks.jsonl"
+    text = path.read_bytes() if path.is_file() else b""
+    lines = [json.loads(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
+    return [_look(line) for line in lines if line["primary"]]
+
+
+def worst_age(drill_dir: Path, window: Window) -> Measurement:
+    """Seconds: the age of the oldest that the archive ever lacked in the window."""
+    evidence = (f"drills/{drill_dir.name}/{FOLDER}/looks.jsonl",)
+    return archive_age.measured(looks(drill_dir), window, evidence)
+
+
+def _look(line: dict[str, Any]) -> Look:
+    ago_s = line["written_ago_s"]
+    return Look(
+        float(line["asked_s"]), float(line["answered_s"]), int(line["position"]), _end(line["archived"]),
+        None if ago_s is None else max(0.0, float(ago_s)),
+    )  # fmt: skip
+
+
+def _end(archived: str | None) -> int | None:
+    """Of a segment; a history or a backup's label is archived too, and says nothing of how far the log is."""
+    try:
+        return wal.segment(archived or "").end()
+    except ValueError:
+        return None

@@ -1,0 +1,64 @@
+"""How old what the archive lacked ever was, by looks at the primary."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from drillbook.domain import archive_age
+from drillbook.domain.archive_age import Look
+from drillbook.domain.measurement import Window
+from drillbook.domain.verdict import Objective, Verdict, judge
+
+RPO = Objective("archive.age", "the archive never lacks anything older than 60 s", "at_most", 60, "s")
+
+
+def look(at_s, position, reaches, ago_s=None):
+    return Look(at_s, at_s + 0.1, position, reaches, ago_s)
+
+
+def about(low, high):
+    return pytest.approx((low, high))
+
+
+def bounds(interval):
+    return interval.low, interval.high
+
+
+def test_an_archive_that_has_everything_lacks_nothing_older_than_the_look_took():
+    assert bounds(archive_age.worst([look(0, 100, 100)], 0)) == about(0, 0.1)
+
+
+def test_what_is_lacking_is_as_old_as_the_looks_between_which_the_log_went_past_the_archives_end():
+    looks = [look(0, 100, 100), look(1, 150, 100), look(2, 160, 100), look(3, 200, 200)]
+    assert bounds(archive_age.ages(looks)[2]) == about(0.9, 2.1)
+    assert bounds(archive_age.worst(looks, 3)) == about(0.9, 3.1)
+
+
+def test_without_a_look_from_before_the_archives_last_file_bounds_it():
+    assert archive_age.ages([look(0, 150, 100)])[0].high == math.inf
+    assert bounds(archive_age.ages([look(0, 150, 100, ago_s=20.0)])[0]) == about(0, 20.1)
+
+
+def test_while_nobody_answers_it_grows_on():
+    looks = [look(0, 100, 100), look(1, 150, 100), look(41, 150, 100), look(42, 200, 200)]
+    assert archive_age.worst(looks, 50).high == pytest.approx(42.1)
+    assert archive_age.worst(looks[:2], 31).high == pytest.approx(31.1)
+
+
+def test_a_new_primary_that_has_archived_nothing_goes_on_where_the_old_one_ended():
+    looks = [look(0, 100, 100), look(1, 150, 100, ago_s=1.0), look(5, 160, None), look(6, 170, 50, ago_s=999.0)]
+    assert bounds(archive_age.ages(looks)[3]) == about(4.9, 6.1)
+
+
+def test_an_archive_that_stands_still_fails_and_one_that_nobody_looked_at_tells_nothing():
+    still = [look(second, 100 + second, 100) for second in range(120)]
+    judged = judge(RPO, archive_age.measured(still, Window(0, 119)))
+    assert judged.verdict is Verdict.FAIL
+    moving = [look(second, 100 + second, 100 + second - second % 30) for second in range(120)]
+    assert judge(RPO, archive_age.measured(moving, Window(0, 119))).verdict is Verdict.PASS
+    assert judge(RPO, archive_age.measured([], Window(0, 119))).verdict is Verdict.INCONCLUSIVE
+    late = judge(RPO, archive_age.measured(moving[10:], Window(0, 119)))
+    assert late.verdict is Verdict.INCONCLUSIVE
+    assert "in the first 10.0 s" in late.reason

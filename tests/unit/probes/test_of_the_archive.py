@@ -1,0 +1,39 @@
+"""What the archive watch wrote down, read again."""
+
+from __future__ import annotations
+
+import json
+
+from drillbook.domain.measurement import Window
+from probes import archive
+
+
+def line(at_s, *, primary, position=None, archived=None, ago_s=None):
+    return json.dumps({
+        "region": "r", "asked_s": at_s, "answered_s": at_s + 0.1, "primary": primary, "position": position,
+        "archived": archived, "failed": 0, "written_ago_s": ago_s, "error": "" if primary is not None else "gone",
+    })  # fmt: skip
+
+
+def test_only_primaries_count_and_only_segments_say_how_far_the_archive_reaches(tmp_path):
+    folder = tmp_path / "drill"
+    (folder / archive.FOLDER).mkdir(parents=True)
+    end = 3 * 16 * 2**20
+    lines = [
+        line(1, primary=True, position=end + 5, archived="000000010000000000000002", ago_s=-0.01),
+        line(1, primary=False),
+        line(2, primary=None),
+        line(2, primary=True, position=end + 9, archived="000000010000000000000002.00000028.backup", ago_s=2.0),
+        line(3, primary=True, position=end + 9, archived=None),
+    ]
+    (folder / archive.FOLDER / "looks.jsonl").write_text("\n".join(lines) + '\n{"region": "cut')
+    found = archive.looks(folder)
+    assert [look.reaches for look in found] == [end, None, None]
+    assert found[0].written_ago_s == 0
+    measured = archive.worst_age(folder, Window(1, 4))
+    assert (measured.samples, measured.evidence) == (3, ("drills/drill/archive/looks.jsonl",))
+    assert measured.interval.high >= 2.9
+
+
+def test_where_nobody_looked_there_is_nothing_to_judge(tmp_path):
+    assert archive.worst_age(tmp_path, Window(0, 1)).interval is None
