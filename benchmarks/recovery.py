@@ -1,7 +1,8 @@
 """Recovery time by stage, recovery point and time without writes, over repetitions: one lucky drill proves little.
 
 `python benchmarks/recovery.py [--times N] [--json FILE]`, as root, on a twin that is up. Each drill is made N times,
-and begins wherever the database then is between two checkpoints and two segments of WAL. Printed are the median and
+and begins wherever the database then is between two checkpoints and two segments of WAL, but for the one at its worst
+moment: just before what the archive lacks gets there. Printed are the median and
 the worst of each figure's upper bounds; a drill that came to no verdict is said, and has none. The exit code is that of
 the worst drill.
 """
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DRILLS = {
     "planned switchover": ("switchover", "a_planned_switch_loses_no_write"),
     "database lost": ("database_primary_lost", "server_is_gone_and_does_not_come_back"),
+    "at its worst moment": ("database_primary_lost", "just_before_its_last_wal_is_archived"),
 }
 """Feature and scenario of each."""
 _DRILL_S = 600.0

@@ -8,9 +8,12 @@ from drillbook import telling, wiring
 from drillbook.actions.recovery.detect import DecideFailover, DetectLoss
 from drillbook.actions.recovery.served import Served
 from drillbook.activities import Halted, activity
+from drillbook.domain import archive_age
 from drillbook.domain.undo import FAULT
 from drillbook.drivers.live import LiveRecord
+from drillbook.ports import Observation
 from drillbook.run.action import perform, wait_for
+from probes import archive
 
 if TYPE_CHECKING:
     from drillbook.actions.recovery.plan import Recovery
@@ -28,8 +31,35 @@ STAGE_OF = {
 TAKEN_BACK_BY = {"switch-back": ("promote-standby", "fence-primary")}
 """Steps that are the undo of earlier ones, those in the order of their undoing: nothing is left to undo then."""
 
+_MOMENT_WITHIN_S = 240.0
+"""Two segments that end by time have to be seen, each a minute after the one before, and the archive may be slow."""
+_LEAD_S = 6.0
+"""So long before the segment's end by time: ordering a loss takes some seconds to bite."""
+
 _LOST_WITHIN_S = 120.0
 """A fault that nobody has noticed after so long is none that fails over: longer than a primary's lease lasts."""
+
+
+@activity
+def await_moment(moment: str) -> dict[str, Any]:
+    """Wait for the moment at which the loss is to come: one of `archive_age.MOMENTS`."""
+    drill = wiring.experiment()
+    if moment not in archive_age.MOMENTS:
+        raise Halted(f"there is no moment {moment!r}; there are {', '.join(archive_age.MOMENTS)}")
+    if moment == "any":
+        return {"seen": "whenever it is its turn"}
+
+    def look() -> Observation:
+        seen = archive.looks(drill.folder)
+        text = f"the archive lacks nearly the most that it ever does: {archive_age.most_s(seen)} s"
+        return Observation(archive_age.about_to_go_on(seen, _LEAD_S), text, drill.clock.now())
+
+    drill.timeline.record("intent", "wait until the archive is about to get a segment", activity="await_moment")
+    seen = wait_for(look, drill.clock, deadline_s=_MOMENT_WITHIN_S, pace_s=0.5)
+    drill.timeline.record("observed" if seen.holds else "note", seen.text, at_s=seen.at_s, activity="await_moment")
+    if not seen.holds:
+        raise Halted(f"the archive was not seen to be about to get a segment within {_MOMENT_WITHIN_S:g} s")
+    return {"seen": seen.text}
 
 
 @activity

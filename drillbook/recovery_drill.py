@@ -138,9 +138,12 @@ def lose_region(drill: Drill, loss: str) -> None:
     _fail_over(drill, "failover", REGION_LOSSES[loss])
 
 
-def lose_database(drill: Drill) -> None:
-    """The experiments `failover_of_database` and `failback`, as one; raises NotReady as `lose_region` does."""
-    _fail_over(drill, "failover_of_database", "server")
+def lose_database(drill: Drill, moment: str = "any") -> None:
+    """The experiments `failover_of_database` and `failback`, as one; raises NotReady as `lose_region` does.
+
+    The loss comes at one of `archive_age.MOMENTS`.
+    """
+    _fail_over(drill, "failover_of_database", "server", moment=moment)
 
 
 def destroy_table(drill: Drill) -> None:
@@ -174,12 +177,26 @@ def serves_again(drill: Drill) -> bool:
     return story.moment(drill.seen.events, "await_good_service", "observed") is not None
 
 
-def _fail_over(drill: Drill, name: str, how: str) -> None:
+def _fail_over(drill: Drill, name: str, how: str, **configuration: str) -> None:
     try:
         recovery_of(drill).fault(how)
     except ValueError as error:
         raise NotReady(str(error)) from error
-    drill.run_experiment(name, "failback", deadline_s=_RECOVERED_WITHIN_S, how=how)
+    drill.run_experiment(name, "failback", deadline_s=_RECOVERED_WITHIN_S, how=how, **configuration)
+
+
+def check_moment(drill: Drill, least: float) -> None:
+    """Hold the archive at the loss against the most that it ever lacks.
+
+    Raises:
+        NotReady: When the loss came at another moment: then nothing is shown about this one.
+    """
+    measured = archive.share_at(drill.folder, loss(drill))
+    if measured.interval is not None and measured.interval.low < least:
+        found = span(measured.interval, "ratio")
+        raise NotReady(f"the loss came when the archive lacked {found} of the most that it ever does, not at its worst")
+    statement = f"the loss comes when the archive lacks {least:.0%} of the most that it ever does"
+    drill.check("drill.moment", statement, "at_least", least, measured)
 
 
 def loss(drill: Drill) -> Interval:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from drillbook.domain import archive_age, wal
 from drillbook.domain.archive_age import Look
+from drillbook.domain.measurement import Measurement, Window
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from drillbook.domain.measurement import Measurement, Window
+    from drillbook.domain.interval import Interval
 
 FOLDER = "archive"
 
@@ -28,6 +29,20 @@ def worst_age(drill_dir: Path, window: Window) -> Measurement:
     """Seconds: the age of the oldest that the archive ever lacked in the window."""
     evidence = (f"drills/{drill_dir.name}/{FOLDER}/looks.jsonl",)
     return archive_age.measured(looks(drill_dir), window, evidence)
+
+
+def share_at(drill_dir: Path, moment: Interval) -> Measurement:
+    """What the archive lacked at a moment, by its age, as a ratio of the most that it becomes."""
+    found = looks(drill_dir)
+    return Measurement(
+        name="age of what the archive lacked, of the most that it becomes",
+        interval=archive_age.share_at(found, moment),
+        unit="ratio",
+        samples=len(found),
+        window=Window(moment.low, moment.high),
+        source="the primary's archiver",
+        evidence=(f"drills/{drill_dir.name}/{FOLDER}/looks.jsonl",),
+    )
 
 
 def _look(line: dict[str, Any]) -> Look:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from drillbook.domain.measurement import Window
 
+MOMENTS = ("any", "before-archive")
+"""When a loss is made to come: whenever it is its turn, or just before the archive gets its next segment."""
+
 BEGINS_WITHIN_S = 5.0
 """Looks have to begin within this of the window's beginning."""
 
@@ -66,6 +69,36 @@ def worst(looks: Sequence[Look], until_s: float) -> Interval | None:
     ends = [*(later.asked_s for _, later in pairwise(told)), max(until_s, told[-1].asked_s)]
     high = max(age.high + end_s - look.asked_s for age, look, end_s in zip(found, told, ends, strict=True))
     return Interval(max(age.low for age in found), high)
+
+
+def most_s(looks: Sequence[Look]) -> float | None:
+    """How old what the archive lacks becomes, by what it was just before the archive last went on; None before that."""
+    told = sorted(looks, key=lambda look: look.asked_s)
+    reached, found = -1, None
+    previous: Look | None = None
+    for look, age in zip(told, [Interval(0.0, 0.0), *ages(told)][: len(told)], strict=True):
+        if look.reaches is not None and look.reaches > reached:
+            if previous is not None and reached >= 0 and math.isfinite(age.high):
+                found = age.high + look.asked_s - previous.asked_s
+            reached = look.reaches
+        previous = look
+    return found
+
+
+def about_to_go_on(looks: Sequence[Look], lead_s: float) -> bool:
+    """Whether the archive lacks nearly the most that it ever does, as far as `lead_s` before it last went on."""
+    most = most_s(looks)
+    return most is not None and ages(sorted(looks, key=lambda look: look.asked_s))[-1].high >= most - lead_s
+
+
+def share_at(looks: Sequence[Look], moment: Interval) -> Interval | None:
+    """What the archive lacked at a moment: its age, as a share of the most that it becomes; None when not known."""
+    before = sorted((look for look in looks if look.answered_s <= moment.low), key=lambda look: look.asked_s)
+    most = most_s(before)
+    if most is None or most <= 0:
+        return None
+    age, asked_s = ages(before)[-1], before[-1].asked_s
+    return Interval((age.low + moment.low - asked_s) / most, (age.high + moment.high - asked_s) / most)
 
 
 def measured(looks: Sequence[Look], window: Window, evidence: Sequence[str] = ()) -> Measurement:

@@ -72,6 +72,16 @@ def _(drill: Drill) -> None:
     recovery_drill.lose_database(drill)
 
 
+@when("the primary database loses its server just before its WAL is archived, is failed over, and handed back")
+def _(drill: Drill) -> None:
+    recovery_drill.lose_database(drill, "before-archive")
+
+
+@then(parsers.parse("the loss came when the archive lacked at least {percent:g} % of the most that it ever does"))
+def _(drill: Drill, percent: float) -> None:
+    recovery_drill.check_moment(drill, percent / 100)
+
+
 @then(parsers.parse("writes were good again within {hours:g} h of the loss, and stayed so for {sustained_s:g} s"))
 def _(drill: Drill, hours: float, sustained_s: float) -> None:
     limit_s = min(hours * 3600, drill.objectives.recovery_time_s)

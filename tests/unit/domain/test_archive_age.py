@@ -8,6 +8,7 @@ import pytest
 
 from drillbook.domain import archive_age
 from drillbook.domain.archive_age import Look
+from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Objective, Verdict, judge
 
@@ -50,6 +51,31 @@ def test_while_nobody_answers_it_grows_on():
 def test_a_new_primary_that_has_archived_nothing_goes_on_where_the_old_one_ended():
     looks = [look(0, 100, 100), look(1, 150, 100, ago_s=1.0), look(5, 160, None), look(6, 170, 50, ago_s=999.0)]
     assert bounds(archive_age.ages(looks)[3]) == about(4.9, 6.1)
+
+
+def cycles(until_s, every_s=60):
+    """A look a second at an archive that gets everything once a minute, one second after its segment ended."""
+    return [look(second, 1000 + second, 1000 + (second - 1) // every_s * every_s) for second in range(1, until_s)]
+
+
+def test_the_archive_is_about_to_go_on_when_it_lacks_nearly_what_it_lacked_before_it_last_went_on():
+    assert archive_age.most_s(cycles(50)) is None
+    assert archive_age.most_s(cycles(130)) == pytest.approx(61, abs=1.5)
+    assert not archive_age.about_to_go_on(cycles(50), 6.0)
+    assert not archive_age.about_to_go_on(cycles(150), 6.0)
+    assert archive_age.about_to_go_on(cycles(179), 6.0)
+    assert not archive_age.about_to_go_on(cycles(185), 6.0)
+
+
+@pytest.mark.parametrize(("at_s", "least", "most"), [(178, 0.9, 1.1), (150, 0.4, 0.6), (184, 0.0, 0.15)])
+def test_what_the_archive_lacked_at_a_moment_is_a_share_of_the_most(at_s, least, most):
+    found = archive_age.share_at(cycles(200), Interval(at_s + 0.2, at_s + 0.8))
+    assert least <= found.low <= found.high <= most
+
+
+def test_of_a_moment_that_nobody_looked_at_before_nothing_is_known():
+    assert archive_age.share_at(cycles(200), Interval(0.5, 0.6)) is None
+    assert archive_age.share_at(cycles(200), Interval(20.5, 20.6)) is None
 
 
 def test_an_archive_that_stands_still_fails_and_one_that_nobody_looked_at_tells_nothing():
