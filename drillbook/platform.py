@@ -45,7 +45,8 @@ class Platform:
         metrics: Prometheus.
         series: Where Prometheus keeps what the service counts.
         client: One user at the public address.
-        store: Drillbook's own documents there.
+        store: Drillbook's own documents: there, or with the witness of a run that may lose that region.
+        left: The same with what runs of the other kind have left.
         lock: One run at a time.
         workload: Makes the application's adapter for a prefix of keys.
         smoke: Makes the smoke checks whose writes have keys with a prefix.
@@ -63,6 +64,7 @@ class Platform:
     series: ServiceSeries
     client: Client
     store: StateStore
+    left: StateStore
     lock: Lock
     workload: Callable[[str], Workload]
     smoke: Callable[[str], Smoke]

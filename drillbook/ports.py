@@ -252,15 +252,17 @@ class Holder:
         identity: user@host, process and run id.
         since_s: Seconds since the epoch.
         fencing: Grows with each taking.
+        kept_by: Region whose lock it is, where that is not the primary one's; empty otherwise.
     """
 
     identity: str
     since_s: float
     fencing: int
+    kept_by: str = ""
 
 
 class Lock(Protocol):
-    """One run at a time in one environment: a Kubernetes Lease."""
+    """One run at a time in one environment: a Kubernetes Lease, or one in each of two regions."""
 
     def acquire(self, identity: str, *, wait_s: float) -> Holder:
         """Take it; answers our own holding.

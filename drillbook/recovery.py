@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from drillbook.domain.environment import Environment
     from drillbook.domain.undo import Restoration
+    from drillbook.platform import Platform
 
 _WAITS_S = 30.0
 """Longer than a dead run's lock lasts."""
@@ -40,13 +41,13 @@ def recover(environment: Environment, say: Callable[[str], None], *, unattended:
     identity = f"recovery by {getpass.getuser()}@{socket.gethostname()} process {os.getpid()}"
     try:
         ports = wiring.platform(environment, clock)
-        if unattended and not journals.left_behind(ports.store):
+        if unattended and not journals.left_behind(ports.left):
             say("recover: no run has left anything changed")
             return Verdict.PASS.exit_code
-        ports.lock.acquire(identity, wait_s=0.0 if unattended else _WAITS_S)
+        ports = _locked(ports, environment, identity, wait_s=0.0 if unattended else _WAITS_S)
         try:
             with renewed(ports.lock):
-                found = journals.recover(ports.store, ports.undo, clock)
+                found = _put_back(ports)
         finally:
             ports.lock.release()
     except LockHeld as error:
@@ -60,6 +61,31 @@ def recover(environment: Environment, say: Callable[[str], None], *, unattended:
     if not found:
         say("recover: no run has left anything changed")
     return Verdict.PASS.exit_code if all(undone.restored for undone in found) else Verdict.FAIL.exit_code
+
+
+def _locked(ports: Platform, environment: Environment, identity: str, *, wait_s: float) -> Platform:
+    """The ports whose lock is held; by the witness's where the primary region does not answer, as when it was lost.
+
+    Raises:
+        LockHeld: When a run goes on.
+        Unreachable: When nobody keeps the lock who answers.
+    """
+    try:
+        ports.lock.acquire(identity, wait_s=wait_s)
+    except Unreachable:
+        if environment.recovery is None or not environment.recovery.witness:
+            raise
+        ports = wiring.platform(environment, ports.clock, witnessed=True)
+        ports.lock.acquire(identity, wait_s=wait_s)
+    return ports
+
+
+def _put_back(ports: Platform) -> list[Restoration]:
+    """What is known to be left; then, once that is back, also what a region holds that was away until now."""
+    found = journals.recover(ports.left, ports.undo, ports.clock)
+    if all(undone.restored for undone in found):
+        found += journals.recover(ports.left, ports.undo, ports.clock)
+    return found
 
 
 def _sentence(undone: Restoration) -> str:

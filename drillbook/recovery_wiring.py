@@ -25,6 +25,7 @@ from drillbook.drivers.powerdns import PowerDnsName
 from drillbook.drivers.reach import Names
 from drillbook.drivers.webhook import Webhook
 from drillbook.run import redaction
+from drillbook.twin import lost_region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,8 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
     faults: dict[str, Fault] = {"server": LostServer(sites[home], clock)}
     if table is not None:
         faults["table"] = DestroyedTable(table, home, away, clock)
+    if settings.machines:
+        faults |= lost_region.losses(settings.machines, sites[home].host.orders, clock)
     return Recovery(
         sites=sites,
         home=home,

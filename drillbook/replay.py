@@ -72,6 +72,7 @@ def drill(run: Path, id_: str, document: Mapping[str, Any]) -> Drill:
         series=wiring.series(environment.metrics, environment.objectives.latency_s),
         client=nothing,
         store=nothing,
+        left=nothing,
         lock=nothing,
         workload=nothing,
         smoke=nothing,

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     ended = processes.end({FOLDER_VARIABLE: str(run.path)})
     _log.info("ended the processes %s", ended)
     clock = SteadyClock.parse(anchor)
-    ports = wiring.platform(wiring.read_environment(environment), clock)
+    ports = wiring.platform(wiring.read_environment(environment), clock, witnessed=wiring.is_witnessed(run))
     timeline = Timeline(run.path / "timeline.jsonl", "", clock)
     timeline.record_on_the_way_back("detected", f"{reason}; the watchdog puts the platform back")
     try:

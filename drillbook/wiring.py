@@ -12,15 +12,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillbook import fault_wiring, migration_wiring, recovery_wiring
+from drillbook import fault_wiring, keeping, migration_wiring, recovery_wiring
 from drillbook.domain.promql import narrowed
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
 from drillbook.drivers.helm import HelmReleaser
 from drillbook.drivers.http_client import HttpClient
 from drillbook.drivers.kubernetes import KubernetesCluster, connect
-from drillbook.drivers.kubernetes_lease import KubernetesLease
-from drillbook.drivers.kubernetes_state import ConfigMapStore
 from drillbook.drivers.prometheus import Prometheus
 from drillbook.drivers.reach import Names, enter_network
 from drillbook.drivers.smoke import GatewaySmoke
@@ -100,7 +98,12 @@ def check_workload(environment: Environment) -> None:
 
 
 def platform(
-    environment: Environment, clock: Clock, *, queries: Path | None = None, looking_on: bool = False
+    environment: Environment,
+    clock: Clock,
+    *,
+    queries: Path | None = None,
+    looking_on: bool = False,
+    witnessed: bool = False,
 ) -> Platform:
     """Connect an environment's ports; enters its network for good.
 
@@ -109,6 +112,7 @@ def platform(
         clock: The run's.
         queries: Where Prometheus' raw answers are kept.
         looking_on: Whether nothing will be changed, so that an account that may only read is enough.
+        witnessed: Whether the primary region may be lost, so that the other one keeps the lock and the undo journal.
 
     Raises:
         Unreachable: When the network or the credentials are not there.
@@ -117,6 +121,8 @@ def platform(
         enter_network(environment.reach.network_namespace)
     region = environment.primary
     api = _connected(region, looking_on=looking_on)
+    elsewhere = {} if looking_on or environment.recovery is None else _connected_to_others(environment)
+    kept = keeping.keep(environment, {region.name: api, **elsewhere}, witnessed=witnessed)
     releases, route = environment.releases, environment.router
     workload = _workload(environment)
     client = HttpClient(
@@ -146,23 +152,23 @@ def platform(
         metrics=_prometheus(environment, clock, queries),
         series=series(environment.metrics, environment.objectives.latency_s),
         client=client,
-        store=ConfigMapStore(api, environment.own_namespace, redaction.document),
-        lock=KubernetesLease(api, namespace=environment.own_namespace),
+        store=kept.store,
+        left=kept.left,
+        lock=kept.lock,
         workload=workload,
         smoke=lambda prefix: GatewaySmoke(
             client, workload, prefix, route.slot_header, tuple(environment.workload.health_paths)
         ),
-        recovery=None
-        if looking_on or environment.recovery is None
-        else recovery_wiring.recovery(
-            environment,
-            {region.name: api, **{other.name: _connected(other) for other in environment.others}},
-            client,
-            clock,
-        ),
+        recovery=recovery_wiring.recovery(environment, {region.name: api, **elsewhere}, client, clock)
+        if elsewhere
+        else None,
         migration=None if looking_on else migration_wiring.migrated(environment, clock),
     )
     return made if looking_on else replace(made, faults=fault_wiring.faults(environment, clock, made.live_slot))
+
+
+def _connected_to_others(environment: Environment) -> dict[str, ApiClient]:
+    return {other.name: _connected(other) for other in environment.others}
 
 
 def _connected(region: RegionAccess, *, looking_on: bool = False) -> ApiClient:
@@ -183,9 +189,15 @@ def experiment() -> Experiment:
     drill = os.environ[DRILL_VARIABLE]
     clock = SteadyClock.from_environment()
     folder = run.drill(drill)
-    ports = platform(read_environment(os.environ[ENVIRONMENT_VARIABLE]), clock, queries=folder / "queries")
+    environment = read_environment(os.environ[ENVIRONMENT_VARIABLE])
+    ports = platform(environment, clock, queries=folder / "queries", witnessed=is_witnessed(run))
     timeline = Timeline(run.path / "timeline.jsonl", drill, clock)
     return Experiment(folder, key_prefix(run.run_id, drill), timeline, clock, adopted(run, ports), ports)
+
+
+def is_witnessed(run: RunFolder) -> bool:
+    """Whether another region than the primary one keeps a run's lock and undo journal."""
+    return bool(run.read_run()["lock"].get("kept_by"))
 
 
 def journal(run: RunFolder, ports: Platform, fencing: int) -> Journal:
@@ -258,7 +270,7 @@ def versions() -> dict[str, str]:
 
 def put_back_what_others_left(ports: Platform) -> list[str]:
     """Undo what runs that died have left open; answers a sentence for each change that could not be undone."""
-    found = journals.recover(ports.store, ports.undo, ports.clock)
+    found = journals.recover(ports.left, ports.undo, ports.clock)
     return [f"{undone.change.action} is not undone: {undone.text}" for undone in found if not undone.restored]
 
 

@@ -361,7 +361,8 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
     environment, clock = state.environment, SteadyClock.starting_now()
     runs = Path(request.config.getoption("--runs") or RUNS)
     try:
-        ports = wiring.platform(environment, clock)
+        witnessed = any(selection.loses_region(item) for item in request.session.items)
+        ports = wiring.platform(environment, clock, witnessed=witnessed)
         session = Session.open(
             environment,
             runs,

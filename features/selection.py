@@ -34,6 +34,11 @@ def is_static(item: pytest.Item) -> bool:
     return STATIC in _tags(item)
 
 
+def loses_region(item: pytest.Item) -> bool:
+    """Whether it takes the whole primary region away."""
+    return bool(planning.REGION_LOSSES & _tags(item))
+
+
 def keep(items: list[pytest.Item], only: set[str]) -> None:
     """Of the scenarios those of these features; all when none is named.
 

@@ -286,6 +286,10 @@ class SigningSettings:
     timestamp_ca_file: Path | None = None
 
 
+WHOLE_REGION = ("cut", "nodes", "partition")
+"""Losses of the whole primary region: from the network, with all its machines, and parted from the other region."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableSettings:
     """A table that may be destroyed on purpose.
@@ -320,7 +324,10 @@ class RecoverySettings:
         dns_key: Where its key is.
         zone: Of the public name.
         name_addresses: Region to the IPv4 addresses that the public name has there.
-        losses: What may be lost on purpose: `server`, the primary's database server; `table`, that of `table`.
+        losses: What may be lost on purpose: `server`, the primary's database server; `table`, that of `table`; or any
+            of `WHOLE_REGION`.
+        machines: All of the primary region's, of a twin on this machine, by which it is lost as a whole; or empty.
+        witness: Region that keeps lock and undo journal of a run that may lose the primary one; empty for none.
         channels: Audience of the communication plan to where the URL of its webhook is; empty when nobody is told.
         backup_job: CronJob beside the home database after whose template pgBackRest is run; empty for none.
         stanza: What pgBackRest calls that database.
@@ -344,6 +351,8 @@ class RecoverySettings:
     zone: str
     name_addresses: Mapping[str, tuple[str, ...]]
     losses: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
+    witness: str = ""
     channels: Mapping[str, str] = field(default_factory=dict[str, str])
     received: str = ""
     backup_job: str = ""

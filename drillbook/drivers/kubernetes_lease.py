@@ -37,14 +37,16 @@ class KubernetesLease:
         name: str = "environment",
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        timeout_s: tuple[float, float] = TIMEOUT_S,
     ) -> None:
-        """Nothing is asked yet."""
+        """Nothing is asked yet; `timeout_s` is to connect, and for a whole answer."""
         self._api = api
         self._leases = client.CoordinationV1Api(api)
         self._namespace = namespace
         self._name = name
         self._sleep = sleep
         self._monotonic = monotonic
+        self._timeout_s = timeout_s
         self._ours: Holder | None = None
 
     def acquire(self, identity: str, *, wait_s: float) -> Holder:
@@ -123,7 +125,9 @@ class KubernetesLease:
     def _read(self) -> Any:
         with asking(self._api, f"read the Lease {self._namespace}/{self._name}"):
             try:
-                lease: Any = self._leases.read_namespaced_lease(self._name, self._namespace, _request_timeout=TIMEOUT_S)
+                lease: Any = self._leases.read_namespaced_lease(
+                    self._name, self._namespace, _request_timeout=self._timeout_s
+                )
             except ApiException as error:
                 if error.status == 404:  # noqa: PLR2004 - HTTP's own number
                     return None
@@ -159,7 +163,7 @@ class KubernetesLease:
         body = client.V1Lease(metadata=client.V1ObjectMeta(name=self._name), spec=spec)
         with asking(self._api, f"create the Lease {self._namespace}/{self._name}"):
             try:
-                self._leases.create_namespaced_lease(self._namespace, body, _request_timeout=TIMEOUT_S)
+                self._leases.create_namespaced_lease(self._namespace, body, _request_timeout=self._timeout_s)
             except ApiException as error:
                 if error.status == 409:  # noqa: PLR2004 - somebody created it meanwhile
                     return None
@@ -170,7 +174,9 @@ class KubernetesLease:
         """Whether ours was the first change since it was read."""
         with asking(self._api, f"change the Lease {self._namespace}/{self._name}"):
             try:
-                self._leases.replace_namespaced_lease(self._name, self._namespace, lease, _request_timeout=TIMEOUT_S)
+                self._leases.replace_namespaced_lease(
+                    self._name, self._namespace, lease, _request_timeout=self._timeout_s
+                )
             except ApiException as error:
                 if error.status == 409:  # noqa: PLR2004 - somebody changed it meanwhile
                     return False

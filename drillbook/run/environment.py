@@ -176,10 +176,14 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
         )
     faults += _guard_contradictions(path, document)
     if "recovery" in document:
-        unknown = recovery_section.missing_regions(document["recovery"], frozenset(document["regions"]))
-        faults += [f"{_where(path, document, ['recovery', *place])}: {said}" for place, said in unknown]
-        forbidden = recovery_section.what_may_not_be_destroyed(document["recovery"], document["tier"])
-        faults += [f"{_where(path, document, ['recovery', 'losses'])}: recovery.losses: {said}" for said in forbidden]
+        section, regions = document["recovery"], frozenset(document["regions"])
+        wrong = [
+            *recovery_section.missing_regions(section, regions),
+            *recovery_section.unfounded_losses(section, seconds, regions - {*primaries}),
+        ]
+        forbidden = recovery_section.what_may_not_be_destroyed(section, document["tier"])
+        wrong += [(["losses"], f"recovery.losses: {said}") for said in forbidden]
+        faults += [f"{_where(path, document, ['recovery', *place])}: {said}" for place, said in wrong]
     try:
         canary_plan.plan(document.get("strategy", {}).get("canary", {}), seconds)
     except ValueError as error:

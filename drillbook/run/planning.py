@@ -14,6 +14,7 @@ from gherkin.parser import Parser
 
 from drillbook import __version__
 from drillbook.domain import plan
+from drillbook.domain.environment import WHOLE_REGION
 from drillbook.domain.fault import CATALOGUE
 from drillbook.domain.fault_settings import FaultSettings
 from drillbook.domain.guard import Plan, PlannedDrill
@@ -66,6 +67,9 @@ BACKUPS = "backups"
 
 LOSS = "loss-"
 """Beginning of tags of those that need an environment where this may be lost, for example `@loss-server`."""
+
+REGION_LOSSES = frozenset(f"{LOSS}{how}" for how in WHOLE_REGION)
+"""Those of drills that lose the whole primary region, its cluster with all that is kept there included."""
 
 
 class PlanError(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drillbook.domain.environment import RecoverySettings, TableSettings
+from drillbook.domain.environment import WHOLE_REGION, RecoverySettings, TableSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +38,8 @@ def settings(
         zone=name["zone"],
         name_addresses={region: tuple(addresses) for region, addresses in name["addresses"].items()},
         losses=tuple(section.get("losses", ())),
+        machines=tuple(section.get("machines", ())),
+        witness=section.get("witness", ""),
         channels={audience: beside(url) for audience, url in communication.get("channels", {}).items()},
         received=communication.get("received", ""),
         backup_job=backups.get("cron_job", ""),
@@ -86,4 +88,35 @@ def missing_regions(section: Mapping[str, Any], regions: frozenset[str]) -> list
         if frozenset(table) != regions:
             shown = ".".join(["recovery", *place])
             found.append((place, f"{shown} names {', '.join(table)}, and the regions are {', '.join(sorted(regions))}"))
+    return found
+
+
+def unfounded_losses(
+    section: Mapping[str, Any], seconds: Callable[[str], float], others: frozenset[str]
+) -> list[tuple[list[str], str]]:
+    """The places of what the loss of a whole region lacks, and a sentence on each.
+
+    Args:
+        section: As the schema lets it through.
+        seconds: Reads a duration.
+        others: The regions that are not the primary.
+    """
+    found: list[tuple[list[str], str]] = []
+    witness = section.get("witness", "")
+    if witness and witness not in others:
+        said = f"recovery.witness is {witness}, and has to be another region than the primary one: {', '.join(others)}"
+        found.append((["witness"], said))
+    lost = [how for how in section.get("losses", ()) if how in WHOLE_REGION]
+    if not lost:
+        return found
+    shown = ", ".join(lost)
+    if not witness:
+        found.append((["losses"], f"to lose a region ({shown}) recovery.witness has to name who keeps the lock then"))
+    if not section.get("machines"):
+        found.append((["losses"], f"to lose a region ({shown}) recovery.machines has to name all of its machines"))
+    if not seconds(section["database"].get("silence", "0 s")):
+        said = (
+            f"to lose a region ({shown}) recovery.database.silence has to say when a primary nobody reaches has ended"
+        )
+        found.append((["losses"], said))
     return found

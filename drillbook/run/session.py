@@ -109,7 +109,7 @@ class Session:
                 },
                 "who": {"user": getpass.getuser(), "host": socket.gethostname()},
                 "clock": {"wall_s": clock.wall_s, "monotonic_s": clock.monotonic_s},
-                "fencing": holder.fencing, "lock": {"identity": holder.identity},
+                "fencing": holder.fencing, "lock": {"identity": holder.identity, "kept_by": holder.kept_by},
                 "started_s": clock.now(), "finished_s": None, "verdict": None, "exit_code": None,
                 "requested": list(requested), "plan": plan,
                 "versions": {"python": sys.version.split()[0], **versions},

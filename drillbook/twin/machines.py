@@ -112,9 +112,6 @@ def start(
         if path.is_file() and path.read_text() == configuration:
             return
         stop(machine)
-    for hierarchy in _hierarchies():
-        # Of pods that died with the machine: the kubelet asks after each such group for 3 s before it starts a pod.
-        _remove_groups(hierarchy / PREFIX / machine.name, keep=True)
     machine.directory.mkdir(parents=True, exist_ok=True)
     (machine.directory / "log").mkdir(exist_ok=True)
     path.write_text(configuration)
@@ -136,6 +133,9 @@ def boot(machine: Machine) -> None:
     if not script.is_file():
         msg = f"machine {machine.name} was never started; bring the twin up first"
         raise MachineError(msg)
+    for hierarchy in _hierarchies():
+        # Of pods that died with the machine: the kubelet asks after each such group for 3 s before it starts a pod.
+        _remove_groups(hierarchy / PREFIX / machine.name, keep=True)
     # What the last start left: by it nobody could tell that this one is done.
     (machine.directory / "supervisor.sock").unlink(missing_ok=True)
     # `setsid --fork` leaves at once: the machine is no child of whoever brings the twin up, and outlives it.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from drillbook.twin import accounts, backups, fault_credentials, services
+from drillbook.twin import accounts, backups, fault_credentials, services, vaults
 from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
 from drillbook.twin.layout import DATABASE_VOLUME, PUBLIC_NAME, state_directory
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SYSTEM = Path(__file__).resolve().parents[2] / "system"
 FIRST_RELEASE = "1.0.0"
 FIRST_SLOT = "blue"
-_NODE_PORTS = {"database": 30432, "prometheus": 30090, "vault": 30820}
+_NODE_PORTS = {"database": 30432, "prometheus": 30090}
 _HELM_TIMEOUT_S = 240
 _PODS_DEADLINE_S = 180.0
 
@@ -175,29 +175,10 @@ def _wait_public(primary: Region) -> None:
 def _open_vault(region: Region, built: Built) -> None:
     """Initialise the region's vault when it is new and unseal it; the key stays with the twin's state."""
     _kubectl(built, region).wait_pods("vault", deadline_s=_PODS_DEADLINE_S)
-    url = f"http://{region.workers[0].address}:{_NODE_PORTS['vault']}/v1"
-    path = state_directory() / "vault" / f"{region.name}.json"
-    wait_until(lambda: _silence(f"{url}/sys/seal-status"), deadline_s=_PODS_DEADLINE_S)
-    health = requests.get(f"{url}/sys/seal-status", timeout=10).json()
-    if not health["initialized"]:
-        answer = requests.put(f"{url}/sys/init", json={"secret_shares": 1, "secret_threshold": 1}, timeout=30)
-        answer.raise_for_status()
-        write_private(path, answer.text)
-    if health["sealed"]:
-        key = json.loads(path.read_text())["keys"][0]
-        requests.put(f"{url}/sys/unseal", json={"key": key}, timeout=30).raise_for_status()
+    vaults.unseal(region, deadline_s=_PODS_DEADLINE_S)
     if region.role == "primary":
-        made = json.loads(path.read_text())
-        fault_credentials.write_vault(url, made["root_token"], made["keys"][0])
-
-
-def _silence(url: str) -> str:
-    """Why a URL does not answer; empty when it does. A ready pod's NodePort can follow its readiness by a moment."""
-    try:
-        answer = requests.get(url, timeout=5)
-    except requests.RequestException as error:
-        return f"{url} does not answer: {error}"
-    return "" if answer.ok else f"{url} answers {answer.status_code}"
+        made = json.loads(vaults.made(region).read_text())
+        fault_credentials.write_vault(vaults.url(region), made["root_token"], made["keys"][0])
 
 
 def _credentials() -> dict[str, str]:

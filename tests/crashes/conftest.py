@@ -17,7 +17,7 @@ import pytest
 
 from drillbook.run import processes
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
-from drillbook.twin.layout import CLIENT, PROFILES, state_directory
+from drillbook.twin.layout import CLIENT, DNS_ADDRESS, PROFILES, PUBLIC_NAME, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -30,6 +30,8 @@ RESTORED_WITHIN_S = 90.0
 _CLEAN = "everything is as it was"
 _DATABASES = ("f|0|0", "t|0|1")
 """By region: whether it is a standby, whether writes are held, whether it streams; no orders."""
+_APPLICATIONS = (("postgres.data.svc.cluster.local", "2"), ("10.77.1.11", "1"))
+"""By region: the database that is tried first, and the pods of the live slot."""
 
 
 @dataclass
@@ -145,14 +147,37 @@ class Twin:
             differences.append(f"blue has {blue['status'].get('readyReplicas')} of {blue['spec']['replicas']} pods")
         differences += self.left_by_faults()
         differences += self.left_in_database()
-        documents = self.kubectl("get", "configmaps", "-n", "drillbook", "-o", "name").split()
-        differences += [name for name in documents if "undo-" in name]
+        for region in range(2):
+            documents = self.kubectl("get", "configmaps", "-n", "drillbook", "-o", "name", region=region).split()
+            differences += [f"{name} in region {region}" for name in documents if "undo-" in name]
         differences += [
             f"the database of region {region} is {found!r}"
             for region, wanted in enumerate(_DATABASES)
             if (found := self.database(region)) != wanted
         ]
+        differences += self.led_elsewhere()
         return "; ".join(differences) or _CLEAN
+
+    def led_elsewhere(self) -> list[str]:
+        """Whether the other region is still prepared for everybody, or users are led there."""
+        found: list[str] = []
+        for region, (host, replicas) in enumerate(_APPLICATIONS):
+            hosts = self.kubectl(
+                "get", "configmap", "analytics-database", "-n", "analytics", "-o", "jsonpath={.data.hosts}",
+                region=region,
+            )  # fmt: skip
+            pods = self.kubectl(
+                "get", "deployment", "analytics-blue", "-n", "analytics", "-o", "jsonpath={.spec.replicas}",
+                region=region,
+            )  # fmt: skip
+            if (hosts.split(",")[0], pods) != (host, replicas):
+                found.append(f"the application of region {region} has {pods} pods and tries {hosts}")
+        address = subprocess.run(
+            ["nsenter", f"--net=/run/netns/{CLIENT.namespace}", "dig", "+short", "+time=3", f"@{DNS_ADDRESS}",
+             PUBLIC_NAME], capture_output=True, text=True, timeout=20, check=True,
+        ).stdout.split()  # fmt: skip
+        home = {worker.address for worker in PROFILES["staging"].regions[0].workers}
+        return [*found, *([] if address and set(address) <= home else [f"users are led to {address}"])]
 
     def database(self, region: int) -> str:
         """What a region's server says it is, and what it was last ordered to be."""
@@ -199,9 +224,18 @@ class Twin:
     def clean(self) -> bool:
         return self.left() == _CLEAN
 
+    def left_as_far_as_seen(self) -> str:
+        """The same; a region that does not answer is no starting state."""
+        try:
+            return self.left()
+        except subprocess.CalledProcessError as error:
+            return f"{' '.join(error.cmd[-6:])}: {error.stderr.strip()}"
+        except subprocess.TimeoutExpired as error:
+            return f"no answer within {error.timeout:g} s"
+
     def wait_until_clean(self, deadline_s: float = RESTORED_WITHIN_S) -> None:
         give_up = time.monotonic() + deadline_s
-        while (left := self.left()) != _CLEAN:
+        while (left := self.left_as_far_as_seen()) != _CLEAN:
             assert time.monotonic() < give_up, f"after {deadline_s:g} s there is still: {left}"
             time.sleep(0.25)
 

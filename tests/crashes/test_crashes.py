@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.crashes.conftest import recover
+from tests.crashes.conftest import RESTORED_WITHIN_S, recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,14 +34,23 @@ SCENARIOS = (
     CANARY,
     LOST,
 )
-ONLY = {CANARY: ("--only=canary",), LOST: ("--only=database_primary_lost",),
-        DESTROYED: ("--only=data_destroyed",), PROVED: ("--only=backup_proof",)}  # fmt: skip
+REGION_LOSSES = {how: f"people_use_it and {word}" for how, word in (
+    ("cut", "network"), ("nodes", "nodes"), ("partition", "parted"),
+)}  # fmt: skip
+ONLY = {
+    CANARY: ("--only=canary",), LOST: ("--only=database_primary_lost",),
+    DESTROYED: ("--only=data_destroyed",), PROVED: ("--only=backup_proof",),
+    **dict.fromkeys(REGION_LOSSES.values(), ("--only=region_lost",)),
+}  # fmt: skip
 """What is drilled only where it is asked for."""
 FAULTS = (
     "pod_killed", "node_drained", "gateway_pod_killed", "dns_stopped", "connections_used_up", "vault_sealed",
     "processor_wanted", "link_cut",
 )  # fmt: skip
 """Features whose faults are made in steady state, and the run is killed."""
+
+REGION_RESTORED_WITHIN_S = 420.0
+"""Its machines boot, its database is rebuilt, and the place is handed back, each on a machine of two cores."""
 
 PARTS: tuple[tuple[str, ...], ...] = (
     ("runner",),
@@ -76,6 +85,7 @@ def kill(
     boundary: int,
     *more: str,
     after_s: float = 0.0,
+    restored_within_s: float = RESTORED_WITHIN_S,
 ) -> Case:
     """Start, kill at the boundary, wait until the platform is as it was; an end of its own is waited for.
 
@@ -87,6 +97,7 @@ def kill(
         boundary: When.
         more: Arguments of the run.
         after_s: So much later, in the middle of a change that takes its time.
+        restored_within_s: For the platform to be as it was.
     """
     run = start(scenario, *ONLY.get(scenario, ()), *more)
     run.wait_for_boundary(boundary)
@@ -104,7 +115,7 @@ def kill(
             by = "recover"
             done = recover()
             assert done.returncode == 0, done.stdout + done.stderr
-        twin.wait_until_clean()
+        twin.wait_until_clean(restored_within_s)
         if "watchdog" not in parts or "runner" in parts:
             assert code != 0, "a run that lost a part of itself passed"
         for part in ("experiment", "load"):
@@ -151,6 +162,19 @@ def test_a_failover_that_dies_half_way_is_put_back(start, twin, parts, boundary)
 )  # fmt: skip
 def test_a_destroyed_table_is_brought_back(start, twin, parts, boundary, after_s):
     case = kill(start, twin, DESTROYED, parts, boundary, after_s=after_s)
+    print(case)
+    assert not case.wrong, case
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [("runner",), ("runner", "watchdog")], ids="+".join)
+@pytest.mark.parametrize(
+    "boundary", [1, 2, 4, 6, 8, 10, 12],
+    ids=["loss meant", "lost", "fenced", "promoted", "repointed", "scaled up", "led away"],
+)  # fmt: skip
+@pytest.mark.parametrize("how", REGION_LOSSES)
+def test_a_failover_to_the_other_region_that_dies_half_way_is_put_back(start, twin, how, parts, boundary):
+    case = kill(start, twin, REGION_LOSSES[how], parts, boundary, restored_within_s=REGION_RESTORED_WITHIN_S)
     print(case)
     assert not case.wrong, case
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from drillbook.evidence.rejudge import Rejudged
 
 PROJECT = Path(__file__).resolve().parents[2]
-_DRILL_DEADLINE_S = 400.0
-_EVENT_DEADLINE_S = 150.0
+_DRILL_DEADLINE_S = 900.0
+_EVENT_DEADLINE_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,7 @@ def drilled(tmp_path: Path) -> Callable[..., Outcome]:
         change: Callable[[dict[str, Any]], None] | None = None,
         sabotage: Callable[[Saboteur], None] | None = None,
         only: str = "",
+        programs: Path | None = None,
     ) -> Outcome:
         environment = _environment(tmp_path, release or {}, change)
         runs = tmp_path / "runs"
@@ -144,9 +145,12 @@ def drilled(tmp_path: Path) -> Callable[..., Outcome]:
             sys.executable, "-m", "pytest", "features", "-q", f"--environment={environment}", f"--runs={runs}",
             "-k", scenario, "--lock-wait=120", f"--only={only}",
         ]  # fmt: skip
+        # What stands in the place of programs that the harness calls.
+        path = os.environ["PATH"] if programs is None else f"{programs}:{os.environ['PATH']}"
         done = subprocess.run(
-            command, cwd=PROJECT, capture_output=True, text=True, timeout=_DRILL_DEADLINE_S, check=False
-        )
+            command, cwd=PROJECT, capture_output=True, text=True, timeout=_DRILL_DEADLINE_S, check=False,
+            env={**os.environ, "PATH": path},
+        )  # fmt: skip
         assert not errors, errors
         output = done.stdout + done.stderr
         [run] = runs.iterdir()

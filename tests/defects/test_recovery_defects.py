@@ -11,6 +11,7 @@ from tests.defects.conftest import Saboteur
 pytestmark = [pytest.mark.twin, pytest.mark.slow]
 PASS, FAIL, INCONCLUSIVE = 0, 1, 75
 SWITCH, LOST = "a_planned_switch_loses_no_write", "server_is_gone_and_does_not_come_back"
+PARTED, CUT = "people_use_it and parted", "people_use_it and network"
 STATEFUL_SET = ("statefulset", "postgres", "--namespace=data")
 
 
@@ -18,19 +19,33 @@ def put_back(outcome) -> bool:
     return outcome.verdict_of("drill.") == {"PASS"}
 
 
-def test_a_primary_that_is_not_fenced_is_found_by_what_it_takes(drilled):
+def unfence(saboteur):
     """Somebody starts the old primary again as one, once the other is promoted, and against its orders."""
+    saboteur.after("observed", "promote-standby")
+    orders = saboteur.kubectl("create", "configmap", "postgres-orders", "--namespace=data",
+                              "--from-literal=orders=primary", "--dry-run=client", "--output=json")  # fmt: skip
+    saboteur.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given=orders)
+    saboteur.kubectl("scale", *STATEFUL_SET, "--replicas=1")
 
-    def unfence(saboteur):
-        saboteur.after("observed", "promote-standby")
-        orders = saboteur.kubectl("create", "configmap", "postgres-orders", "--namespace=data",
-                                  "--from-literal=orders=primary", "--dry-run=client", "--output=json")  # fmt: skip
-        saboteur.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", given=orders)
-        saboteur.kubectl("scale", *STATEFUL_SET, "--replicas=1")
 
-    outcome = drilled(LOST, only="database_primary_lost", sabotage=unfence)
+@pytest.mark.parametrize(("scenario", "only"), [(LOST, "database_primary_lost"), (PARTED, "region_lost")])
+def test_a_primary_that_is_not_fenced_is_found_by_what_it_takes(drilled, scenario, only):
+    outcome = drilled(scenario, only=only, sabotage=unfence)
     assert outcome.code == FAIL, str(outcome)
     assert outcome.verdict_of("recovery.split_brain") == {"FAIL"}, str(outcome)
+
+
+def test_a_region_that_is_not_lost_in_spite_of_all_proves_nothing(drilled, tmp_path):
+    """What puts packet filters in place says that it did, and did not."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    idle = programs / "iptables-restore"
+    idle.write_text("#!/bin/sh\nexit 0\n")
+    idle.chmod(0o755)
+    outcome = drilled(CUT, only="region_lost", programs=programs)
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert "cut us-east-1 from the network: not in effect after 180 s" in outcome.output, str(outcome)
+    assert put_back(outcome), str(outcome)
 
 
 def test_a_standby_that_lagged_costs_more_than_may_be_lost(drilled):

@@ -27,7 +27,7 @@ class InjectFault:
     fault: Fault
     how: str
     clock: Clock
-    deadline_s: float = 60.0
+    deadline_s: float
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from drillbook.actions.recovery.fault import InjectFault
 from drillbook.actions.recovery.fence import FencePrimary, RebuildAsStandby
 from drillbook.actions.recovery.promote import PromoteStandby, SwitchOver
 from drillbook.actions.recovery.traffic import MoveTraffic, VerifyWrites
+from drillbook.domain.environment import WHOLE_REGION
 from drillbook.domain.undo import FAULT
 from drillbook.ports import Unreachable
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
         Smoke,
     )
     from drillbook.run.action import Action
+
+_SERVER_WITHIN_S, _REGION_WITHIN_S = 60.0, 180.0
+"""For a loss to bite, and again to be over: machines that boot, with all that runs on them, take longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,8 @@ class Recovery:
         if how not in self.faults:
             known = ", ".join(sorted(self.faults)) or "none"
             raise ValueError(f"not proved here: this environment has no fault {how!r}; it has {known}")
-        return InjectFault(self.faults[how], how, self.clock)
+        within_s = _REGION_WITHIN_S if how in WHOLE_REGION else _SERVER_WITHIN_S
+        return InjectFault(self.faults[how], how, self.clock, within_s)
 
     def restore_table(self, mark: str, key: int, moment: str, written: str) -> RestoreTable:
         """What puts a destroyed table back; see there.

@@ -213,9 +213,11 @@ def test_what_takes_long_is_drilled_where_it_or_its_class_is_asked_for_and_the_e
     nightly = [drill for drill in everything if "nightly" in drill.tags]
     assert nightly
     assert not [drill for drill in planning.chosen(everything, TWIN, []) if drill in nightly]
-    offered = [drill for drill in nightly if drill.feature != "region_lost"]
-    assert {drill.feature for drill in offered} >= {"canary", "migration", "database_primary_lost"}
-    assert planning.chosen(everything, TWIN, ["nightly"]) == offered
+    assert {drill.feature for drill in nightly} >= {"canary", "migration", "database_primary_lost", "region_lost"}
+    assert planning.chosen(everything, TWIN, ["nightly"]) == nightly
+    assert TWIN.recovery is not None
+    safe = replace(TWIN, recovery=replace(TWIN.recovery, losses=("server", "cut", "nodes")))
+    assert "region_lost" not in {drill.feature for drill in planning.chosen(everything, safe, ["nightly"])}
     without = replace(TWIN, migrations=None)
     assert "migration" not in {drill.feature for drill in planning.chosen(everything, without, ["nightly"])}
     assert "migration" in {drill.feature for drill in planning.chosen(everything, without, ["migration"])}

@@ -103,7 +103,7 @@ def test_looks_are_found_again_on_the_timeline(drill, look) -> None:
 
 def test_a_fault_that_does_not_bite_ends_the_drill_before_anything_is_failed_over(drill, world) -> None:
     world.faults["cut"].bites = False
-    with pytest.raises(NotObserved, match="cut east from the network: not in effect after 60 s: east answers"):
+    with pytest.raises(NotObserved, match="cut east from the network: not in effect after 180 s: east answers"):
         recovery_activities.lose_region("cut")
     with pytest.raises(Halted, match="not done, because"):
         recovery_activities.detect_loss()
