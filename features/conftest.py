@@ -159,6 +159,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[tuple[Session, wiring.Platfo
             stop=functools.partial(_stop, state),
             until_s=_still_allowed(state),
             faults=functools.partial(fault_guard.there, session.folder.path / "undo.jsonl"),
+            taken_away=functools.partial(_is_taken_away, state),
         )
         looking_on.start()
         ends.callback(looking_on.end)
@@ -479,7 +480,9 @@ def _live(state: _Run) -> list[dict[str, Any]]:
 
 def _serving(state: _Run, looking_at: wiring.Platform) -> tuple[int, int]:
     """Ready and wanted pods; none is missed whose region or database is taken away on purpose."""
+    return (1, 1) if _is_taken_away(state) else wiring.serving(looking_at)
+
+
+def _is_taken_away(state: _Run) -> bool:
     drill = state.drill
-    if isinstance(drill, Drill) and (recovery_drill.suffers(drill) or recovery_drill.moves_database(drill)):
-        return 1, 1
-    return wiring.serving(looking_at)
+    return isinstance(drill, Drill) and (recovery_drill.suffers(drill) or recovery_drill.moves_database(drill))

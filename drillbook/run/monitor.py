@@ -38,6 +38,7 @@ class _Look:
     Attributes:
         at: What.
         ask: Answers why the run has to stop, empty while it may go on; raises Unreachable when that cannot be seen.
+        missed: Whether it is missed when it does not come back: not one at what a drill has taken away meanwhile.
         seen_s: When it was last seen, on the monotonic clock.
         found: The reason to stop.
         unseen: Why it could not be seen last time.
@@ -45,6 +46,7 @@ class _Look:
 
     at: str
     ask: Callable[[], str]
+    missed: Callable[[], bool] = lambda: True
     seen_s: float = field(default_factory=time.monotonic)
     found: str = ""
     unseen: str = ""
@@ -62,7 +64,7 @@ class _Look:
     def reason(self) -> str:
         """Why the run has to stop, a guard that is blind included."""
         blind_s = time.monotonic() - self.seen_s
-        if self.found or blind_s <= BLIND_FOR_S:
+        if self.found or blind_s <= BLIND_FOR_S or not self.missed():
             return self.found
         return f"the guard could not look at {self.at} for {blind_s:.0f} s: {self.unseen or 'nothing answers'}"
 
@@ -79,6 +81,7 @@ class Monitor:
         stop: Told the reason, and again every 5 s until `end`; has to stop the run.
         until_s: When the run's approval ends, in seconds since the epoch.
         faults: Those that are in the system now.
+        taken_away: Whether the serving pods are away on purpose, with what says whether they are.
     """
 
     environment: Environment
@@ -88,6 +91,7 @@ class Monitor:
     stop: Callable[[str], None]
     until_s: float = math.inf
     faults: Callable[[], Sequence[OpenFault]] = tuple[OpenFault, ...]
+    taken_away: Callable[[], bool] = lambda: False
     _began_s: float = field(init=False)
     _answers: deque[tuple[float, int, int]] = field(default_factory=lambda: deque[tuple[float, int, int]](maxlen=_KEPT))
     _fault: bool = False
@@ -107,7 +111,7 @@ class Monitor:
         if self.environment.guard.burn is not None or self.environment.guard.resilience_burn is not None:
             self._looks.append(_Look("users' answers", self.burn))
         if self.environment.guard.pods_share < 1.0:
-            self._looks.append(_Look("the serving pods", self.pods))
+            self._looks.append(_Look("the serving pods", self.pods, missed=lambda: not self.taken_away()))
         for look in self._looks:
             threading.Thread(target=self._keep_looking, args=(look,), name=f"guard: {look.at}", daemon=True).start()
         self._judge = threading.Thread(target=self._keep_judging, name="guard", daemon=True)

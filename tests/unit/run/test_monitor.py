@@ -61,10 +61,13 @@ class Told:
 def watch():
     made = []
 
-    def start(*, serving=lambda: (2, 2), live=list, now=lambda: NOW_S, until_s=float("inf"), faults=tuple, **settings):
+    def start(
+        *, serving=lambda: (2, 2), live=list, now=lambda: NOW_S, until_s=float("inf"), faults=tuple,
+        taken_away=lambda: False, **settings,
+    ):  # fmt: skip
         guard = GuardSettings(**{"max_duration_s": 1800.0, **settings})
         where = SimpleNamespace(file=Path("prod.yaml"), guard=guard)
-        made.append(Monitor(where, serving, live, now, Told(), until_s, faults))
+        made.append(Monitor(where, serving, live, now, Told(), until_s, faults, taken_away))
         made[-1].start()
         return made[-1]
 
@@ -207,6 +210,23 @@ def test_a_look_that_hangs_is_noticed(watch):
     forever = threading.Event()
     looking = watch(pods_share=0.5, serving=forever.wait)
     assert "could not look at the serving pods for 0 s: nothing answers" in looking.stop.first()
+    forever.set()
+
+
+@pytest.mark.usefixtures("soon_blind")
+def test_a_look_that_hangs_at_what_a_drill_has_taken_away_stops_nothing(watch):
+    forever, asked, away = threading.Event(), threading.Semaphore(0), [True]
+
+    def taken_away():
+        asked.release()
+        return away[0]
+
+    looking = watch(pods_share=0.5, serving=forever.wait, taken_away=taken_away)
+    for _ in range(3):
+        assert asked.acquire(timeout=WITHIN_S), "nobody asked whether it is missed"
+    assert not looking.stop.reasons
+    away[0] = False
+    assert "could not look at the serving pods" in looking.stop.first()
     forever.set()
 
 
