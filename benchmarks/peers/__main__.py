@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.peers import flagger
+from benchmarks.peers import flagger, k6
 
 if TYPE_CHECKING:
     from types import FrameType
 
 KEPT = Path(__file__).resolve().parents[2] / "reports" / "bench"
-PEERS = {"flagger": flagger.main}
+PEERS = {"flagger": flagger.main, "k6": k6.main}
 
 
 def main() -> int:

@@ -1,0 +1,3 @@
+module drillbook/benchmarks/target
+
+go 1.24.0
