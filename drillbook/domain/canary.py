@@ -4,7 +4,9 @@ Errors: the share of bad answers, canary against stable. Latency: the shares of 
 a tenth and a hundredth of stable's answers took before, canary's limits being longer by the margin; that the canary's
 latency is at most stable's and the margin is the same as that no such share is larger. Both by `two_sample`: looks may
 be taken at any time, stable's own errors and latencies may change as they will, and a release that keeps its margins is
-aborted with a chance of at most `Plan.false_abort`, in the whole canary and however often one looks.
+aborted with a chance of at most `Plan.false_abort`, in the whole canary and however often one looks. Not to be seen to
+be worse is not to be seen to be no worse: by `within_margin`, a release whose errors are beyond the margin gets all of
+the traffic with a chance of at most `Plan.false_promotion`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.sequential import Tally
 from drillbook.domain.two_sample import Counts, Evidence, mixture
+from drillbook.domain.within_margin import Assurance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +42,7 @@ class Margins:
         latency_s: Seconds by which they may take longer, whatever the factor says.
     """
 
-    errors: float = 0.001
+    errors: float = 0.002
     latency: float = 1.1
     latency_s: float = 0.0
 
@@ -61,6 +64,7 @@ class Plan:
         least_answers: Of each of the two, in each step, before the next.
         hold_s: The longest that a step is held for want of what decides, in seconds.
         false_abort: Highest chance that a canary within its margins is aborted.
+        false_promotion: Highest chance that a canary whose errors are beyond the margin gets all of the traffic.
         margins: What is too little to matter.
     """
 
@@ -68,13 +72,15 @@ class Plan:
     least_answers: int = 500
     hold_s: float = 300.0
     false_abort: float = 0.01
+    false_promotion: float = 0.05
     margins: Margins = field(default_factory=Margins)
 
     def __post_init__(self) -> None:
         rising = all(low < high for low, high in zip((0, *self.steps), self.steps, strict=False))
         if not rising or self.steps[-1:] != (WHOLE,) or len(self.steps) == 1:
             raise ValueError(f"a canary's weights rise to {WHOLE} % in at least two steps, and these are {self.steps}")
-        if self.least_answers < 1 or not 0 < self.false_abort < 1 or not 0 < self.hold_s < math.inf:
+        chances = (self.false_abort, self.false_promotion)
+        if self.least_answers < 1 or not all(0 < it < 1 for it in chances) or not 0 < self.hold_s < math.inf:
             raise ValueError(f"a canary cannot be decided by {self}")
 
     @property
@@ -86,6 +92,11 @@ class Plan:
     def log_doubt(self) -> float:
         """Evidence above which a step is held though it does not abort: half the way there."""
         return self.log_abort / 2
+
+    @property
+    def log_assured(self) -> float:
+        """Evidence that the canary's errors are within the margin without which it does not get all of the traffic."""
+        return math.log(1 / self.false_promotion)
 
     @property
     def log_cap(self) -> float:
@@ -167,6 +178,7 @@ class Comparison:
     Attributes:
         plan: How the canary goes.
         errors: Evidence that the canary's share of bad answers is beyond the margin.
+        within: Evidence that it is not.
         slow: Likewise of its shares of slow answers, for each of `TAILS`.
         slow_highest: The most that their mixture ever was, as a logarithm.
         canary: Its answers since it has traffic.
@@ -181,6 +193,7 @@ class Comparison:
 
     plan: Plan
     errors: Evidence = field(default_factory=Evidence)
+    within: Assurance = field(default_factory=Assurance)
     slow: tuple[Evidence, ...] = (Evidence(),) * len(TAILS)
     slow_highest: float = 0.0
     canary: Counts = field(default_factory=Counts)
@@ -204,14 +217,13 @@ class Comparison:
         """With a window in which the canary had traffic."""
         in_window = seen.canary.counts.total + seen.stable.counts.total + seen.others.total
         slow = self._slow(seen)
+        arms = seen.stable.counts, seen.canary.counts
+        believed, margin = (self.known.hits + 0.5) / (self.known.total + 1), self.plan.margins.errors
         return replace(
             self,
-            errors=self.errors.plus(
-                seen.stable.counts,
-                seen.canary.counts,
-                believed=(self.known.hits + 0.5) / (self.known.total + 1),
-                margin=self.plan.margins.errors,
-                cap=self.plan.log_cap,
+            errors=self.errors.plus(*arms, believed=believed, margin=margin, cap=self.plan.log_cap),
+            within=self.within.plus(
+                *arms, believed=believed, margin=margin, cap=self.plan.log_assured / _LEAST_MOMENTS
             ),
             slow=slow,
             slow_highest=max(self.slow_highest, mixture(slow)),

@@ -1,7 +1,8 @@
 """What becomes of a canary: one decision at each look, with the numbers that it stands on.
 
 A canary is promoted only on enough answers of both releases, seen by their clients and counted by the canary's own
-servers under its version. Whatever is missing holds the step, and a step that is held too long ends undecided.
+servers under its version, and to all of the traffic only on evidence that its errors are within the margin. Whatever is
+missing holds the step, and a step that is held too long ends undecided.
 """
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ def look(seen: Comparison, step: Step, at_s: float, servers: float | None) -> Lo
     for reason in (_bad(seen), _slower(seen), _unnamed(seen)):
         if reason:
             return Look(at_s, "abort", reason)
-    reason = _lacking(seen, step) or _elsewhere(step) or _uncounted(seen, servers) or _doubtful(seen)
+    reason = (
+        _lacking(seen, step) or _uncounted(seen, servers) or _doubtful(seen) or _unsure(seen, step) or _elsewhere(step)
+    )
     if not reason:
         return Look(at_s, "promote", f"{_told(seen)}; {_margins(seen.plan)}")
     if at_s - step.since_s >= seen.plan.hold_s:
@@ -164,6 +167,16 @@ def _doubtful(seen: Comparison) -> str:
     return f"more than half the way to an abort: {_odds(most)}" if most > seen.plan.log_doubt else ""
 
 
+def _unsure(seen: Comparison, step: Step) -> str:
+    """Fewer users of a canary that is not known to be well are the way to know; all of them are not."""
+    if step.weight < seen.plan.steps[-2] or seen.within.log >= seen.plan.log_assured:
+        return ""
+    return (
+        f"{_told(seen)}; that it is less than {seen.plan.margins.errors:.2%} more has to be shown before it gets all "
+        f"of the traffic: {_odds(seen.within.log)}, of {math.exp(seen.plan.log_assured):.3g} to 1"
+    )
+
+
 def _told(seen: Comparison) -> str:
     return (
         f"{seen.canary.hits} of the canary's {seen.canary.total} answers were bad and {seen.stable.hits} of stable's "
@@ -192,6 +205,8 @@ def numbers(seen: Comparison, step: Step, servers: float | None) -> dict[str, An
             "errors": round(seen.errors.log, 6),
             "latency": round(mixture(seen.slow), 6),
             "aborts_at": round(seen.plan.log_abort, 6),
+            "within": round(seen.within.log, 6),
+            "promotes_at": round(seen.plan.log_assured, 6),
         },
     }
 

@@ -18,6 +18,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ODDS = (1.3, 2.0, 4.0, 10.0, 40.0, 400.0)
 """How many times the odds that the margin just allows the alternatives have; one bet on each, a mixture of all."""
@@ -92,10 +96,16 @@ def nearest(sizes: tuple[int, int], against: Alternative, margin: float) -> Alte
     if margin == 0.0:
         both = (sizes[0] * first + sizes[1] * second) / sum(sizes)
         return Alternative(both, both)
-    low, high = first, min(second - margin, 1 - margin)
+    return on_edge(sizes, against, margin)
+
+
+def on_edge(sizes: tuple[int, int], pair: Alternative, margin: float) -> Alternative:
+    """The pair on the edge of the rule, where the second is the first and the margin, that is nearest to another."""
+    low, high = sorted((pair.first, pair.second - margin))
+    low, high = max(low, 0.0), min(high, 1 - margin)
     at = (sizes[0] * low + sizes[1] * high) / sum(sizes)
     for _ in range(_STEPS):  # pragma: no branch - bisection alone is exact before the end
-        slope, curve = _slope(sizes, against, at, margin)
+        slope, curve = _slope(sizes, pair, at, margin)
         low, high = (low, at) if slope > 0 else (at, high)
         newton = at - slope / curve if curve else low
         following = newton if low < newton < high else (low + high) / 2
@@ -120,8 +130,12 @@ def _slope(sizes: tuple[int, int], against: Alternative, at: float, margin: floa
 
 def log_bet(first: Counts, second: Counts, against: Alternative, margin: float) -> float:
     """Natural logarithm of what a bet on a block pays; 0 when it lacks a stream."""
-    near = nearest((first.total, second.total), against, margin)
-    return _log_ratio(first, against.first, near.first) + _log_ratio(second, against.second, near.second)
+    return log_ratio(first, second, against, nearest((first.total, second.total), against, margin))
+
+
+def log_ratio(first: Counts, second: Counts, pair: Alternative, other: Alternative) -> float:
+    """Natural logarithm of how much likelier a block is under one pair than under another."""
+    return _log_ratio(first, pair.first, other.first) + _log_ratio(second, pair.second, other.second)
 
 
 def _log_ratio(counts: Counts, against: float, near: float) -> float:
@@ -163,8 +177,7 @@ class Evidence:
     @property
     def log(self) -> float:
         """Of the mixture: an equal part of the 1 was put on each alternative."""
-        most = max(self.logs)
-        return most + math.log(sum(math.exp(value - most) for value in self.logs) / len(self.logs))
+        return log_mean(self.logs)
 
     def plus(self, first: Counts, second: Counts, *, believed: float, margin: float, cap: float) -> Evidence:
         """With one more block.
@@ -190,6 +203,10 @@ class Evidence:
 
 def mixture(parts: tuple[Evidence, ...]) -> float:
     """Natural logarithm of the mean of several, which is evidence against all their rules together."""
-    logs = [part.log for part in parts]
+    return log_mean([part.log for part in parts])
+
+
+def log_mean(logs: Sequence[float]) -> float:
+    """Natural logarithm of the mean of what these are logarithms of."""
     most = max(logs)
     return most + math.log(sum(math.exp(value - most) for value in logs) / len(logs))

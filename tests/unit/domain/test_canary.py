@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drillbook.domain.canary import Arm, Comparison, Margins, Plan, Window, window
-from drillbook.domain.canary_ruling import Step, look, numbers
+from drillbook.domain.canary_ruling import Look, Step, look, numbers
 from drillbook.domain.two_sample import Counts
 
-PLAN = Plan(least_answers=100, hold_s=60.0)
+# What is to be shown of errors before the last step has tests of its own; elsewhere some 50 answers show it.
+PLAN = Plan(least_answers=100, hold_s=60.0, false_promotion=0.97)
 WINDOW_S = 0.25
 
 
@@ -177,6 +178,49 @@ def test_evidence_that_is_half_the_way_to_an_abort_holds_the_step() -> None:
     assert "more than half the way to an abort" in found.reason
 
 
+def looked(canary: Counts, *, weight: int, plan: Plan) -> tuple[Look, Comparison]:
+    """After so many answers of the canary, and as many of a stable release without a flaw, by 15 in each moment."""
+    seen, step, blocks = Comparison(plan), Step(weight, 0.0), canary.total // 15
+    seen = seen.learn(Window(-1.0, 0.0, Arm(), Arm(Counts(300), (0.005,) * 300)))
+    for number in range(blocks):
+        bad = (number + 1) * canary.hits // blocks - number * canary.hits // blocks
+        arms = Arm(Counts(15, bad), (0.005,) * 15), Arm(Counts(15), (0.005,) * 15)
+        made = Window(number * WINDOW_S, (number + 1) * WINDOW_S, *arms)
+        seen, step = seen.plus(made), step.plus(made)
+    return look(seen, step, 0.0, 1e9), seen
+
+
+SURE = Plan(least_answers=100, hold_s=60.0)
+
+
+def test_none_gets_all_of_the_traffic_before_its_errors_are_shown_to_be_within_the_margin() -> None:
+    # Without a bad answer of either each one of the canary's counts for nearly the margin: log(20) / 0.002 is 1,498.
+    found, seen = looked(Counts(1_350), weight=50, plan=SURE)
+    assert found.ruling == "hold"
+    assert "0.20% more has to be shown before it gets all of the traffic" in found.reason
+    assert found.reason.endswith("of 20 to 1")
+    assert seen.within.log < math.log(20)
+    found, seen = looked(Counts(2_700), weight=50, plan=SURE)
+    assert found.ruling == "promote"
+    assert seen.within.log >= math.log(20)
+
+
+def test_what_lies_at_the_margin_is_not_promoted_however_much_is_seen() -> None:
+    found, _ = looked(Counts(6_000, 12), weight=50, plan=SURE)
+    assert found.ruling == "hold"
+
+
+def test_a_few_more_users_need_no_such_evidence() -> None:
+    assert looked(Counts(150), weight=25, plan=SURE)[0].ruling == "promote"
+
+
+def test_a_canary_beyond_its_margin_is_seldom_promoted_and_its_like_is() -> None:
+    few = replace(SURE, margins=Margins(errors=0.02))
+    worse = [tried(seed=seed, looks=240, bad=0.022, plan=few)[0].ruling for seed in range(40)]
+    assert worse.count("promote") <= 4
+    assert [tried(seed=seed, looks=240, plan=few)[0].ruling for seed in range(5)] == ["promote"] * 5
+
+
 def test_a_line_of_the_loads_record_is_read() -> None:
     line = {
         "start_s": 1.0, "end_s": 1.25, "unanswered": {"timeout": 2}, "unsent": 1, "overslept": 9,
@@ -224,7 +268,8 @@ def test_whatever_is_seen_the_numbers_are_json_and_nothing_is_promoted_on_less_t
     "wrong",
     [
         {"steps": (5, 10)}, {"steps": (100,)}, {"steps": ()}, {"steps": (10, 5, 100)}, {"steps": (0, 100)},
-        {"least_answers": 0}, {"false_abort": 0.0}, {"false_abort": 1.0}, {"hold_s": math.nan}, {"hold_s": math.inf},
+        {"least_answers": 0}, {"false_abort": 0.0}, {"false_abort": 1.0}, {"false_promotion": 0.0},
+        {"false_promotion": 1.0}, {"hold_s": math.nan}, {"hold_s": math.inf},
     ],
     ids=str,
 )  # fmt: skip
