@@ -63,7 +63,7 @@ def test_the_twins_own_file_is_read(tmp_path):
         (("silence: 75 s", "silence: 0 s"), "recovery.database.silence has to say when a primary nobody reaches"),
         (("steps: [5, 10, 25, 50, 100]", "steps: [5, 50]"), "strategy.canary: a canary's weights rise to 100 %"),
         (("steps: [5, 10, 25, 50, 100]", "steps: [50, 10, 100]"), "strategy.canary: a canary's weights rise to 100 %"),
-        (("hold: 25 s", "hold: 25"), "strategy.canary.hold is 25, and should be a duration with its unit"),
+        (("hold: 90 s", "hold: 25"), "strategy.canary.hold is 25, and should be a duration with its unit"),
         (("latency: 1.5", "latency: 0.5"), "strategy.canary.margins.latency is 0.5"),
         (("least_answers: 60", "least_answer: 60"), "did you mean 'least_answers'?"),
         (("role: secondary", "role: primary"), "exactly one region is the primary, and 2 are: us-east-1, us-west-2"),
