@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DRILLS = {
     "planned switchover": ("switchover", "a_planned_switch_loses_no_write"),
     "database lost": ("database_primary_lost", "server_is_gone_and_does_not_come_back"),
-    "at its worst moment": ("database_primary_lost", "just_before_its_last_wal_is_archived"),
+    "at its worst moment": ("database_lost_at_worst", "just_before_its_last_wal_is_archived"),
 }
 """Feature and scenario of each."""
 _DRILL_S = 600.0
