@@ -347,8 +347,11 @@ class Database(Protocol):
         ...
 
 
-ServerOrders = Literal["", "fenced", "standby", "primary"]
-"""What a region's server may be when it starts: as its volume says, nothing, the other's standby, the primary."""
+ServerOrders = Literal[
+    "", "fenced", "standby", "primary", "lost", "returned", "restore-1", "restore-2", "restore-3", "restore-4"
+]
+"""What a region's server may be when it starts: as its volume says, nothing, the other's standby, the primary; without
+the data that it has, with those again, or what one repository alone brings back."""
 
 
 class DatabaseHost(Protocol):
@@ -372,6 +375,10 @@ class DatabaseHost(Protocol):
 
     def start(self) -> None:
         """Ask for one server. Idempotent."""
+        ...
+
+    def said(self) -> str:
+        """What the server's start has printed to the last; empty while there is none."""
         ...
 
     def running(self) -> bool:

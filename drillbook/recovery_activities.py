@@ -70,7 +70,7 @@ def lose_region(how: str) -> dict[str, Any]:
 
 @activity
 def lose_primary(how: str) -> dict[str, Any]:
-    """Lose the primary database while its region lives: its `server` is gone and does not come back."""
+    """Lose the database while its region lives: its `server` is gone, or both `servers` with all that they hold."""
     return _lose(how)
 
 

@@ -159,6 +159,28 @@ def destroy_table(drill: Drill) -> None:
     drill.run_experiment("data_destroyed", deadline_s=_RESTORED_WITHIN_S)
 
 
+def lose_servers(drill: Drill) -> None:
+    """The experiment `both_servers_gone`.
+
+    Raises:
+        NotReady: When nobody has said that both servers may be lost here.
+    """
+    try:
+        recovery_of(drill).fault("servers")
+    except ValueError as error:
+        raise NotReady(str(error)) from error
+    drill.run_experiment("both_servers_gone", deadline_s=_RESTORED_WITHIN_S)
+
+
+def restored(drill: Drill) -> Interval:
+    """When what was restored was seen to take writes.
+
+    Raises:
+        NotReady: When it never was.
+    """
+    return Interval.exactly(_moment(drill, "restore-server", "observed"))
+
+
 def suffers(drill: Drill) -> bool:
     """Whether a loss that is drilled has come about: what it does to pods and users is what is drilled."""
     return story.moment(drill.seen.events, FAULT, "intent") is not None

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from drillbook.actions.recovery.both_lost import LostServers
 from drillbook.actions.recovery.destroyed import DestroyedTable
 from drillbook.actions.recovery.loss import LostServer
 from drillbook.actions.recovery.plan import Recovery
@@ -54,7 +55,10 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
     sites = {region: _site(settings, region, api) for region, api in apis.items()}
     home, away = environment.primary.name, environment.others[0].name
     table = _table(settings, home)
-    faults: dict[str, Fault] = {"server": LostServer(sites[home], clock)}
+    faults: dict[str, Fault] = {
+        "server": LostServer(sites[home], clock),
+        "servers": LostServers(sites[home], sites[away], clock),
+    }
     if table is not None:
         faults["table"] = DestroyedTable(table, home, away, clock)
     if settings.machines:

@@ -82,6 +82,33 @@ def restore_table(step: str, repository: int) -> dict[str, Any]:
     return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
 
 
+@activity
+def decide_server() -> dict[str, Any]:
+    """See that neither server is there any more: nothing is restored beside one that is."""
+    drill = wiring.experiment()
+    recovery = recovery_of(drill)
+    said = [recovery.sites[region].said() for region in (recovery.home, recovery.away)]
+    there = [region for region in (recovery.home, recovery.away) if recovery.sites[region].look() is not None]
+    text = "; ".join(said)
+    drill.timeline.record("decided", text, activity="decide_server", there=there)
+    if there:
+        raise Halted(f"nothing is restored: {text}")
+    end_stage(drill, "decide", drill.clock.now())
+    return {"decided": text}
+
+
+@activity
+def restore_server(step: str, repository: int) -> dict[str, Any]:
+    """Restore one repository alone onto an empty volume, and have it be the primary."""
+    drill = wiring.experiment()
+    recovery = recovery_of(drill)
+    telling.before(drill, recovery, step)
+    done = perform(recovery.restore_server(repository), drill.journal, drill.timeline, drill.clock)
+    end_stage(drill, "restore", done.observed_s)
+    telling.after(drill, recovery, step)
+    return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+
+
 def _keep(drill: wiring.Experiment, action: RestoreTable) -> None:
     """What was seen of the restore, whatever became of it."""
     if not action.printed:

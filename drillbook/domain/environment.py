@@ -324,8 +324,8 @@ class RecoverySettings:
         dns_key: Where its key is.
         zone: Of the public name.
         name_addresses: Region to the IPv4 addresses that the public name has there.
-        losses: What may be lost on purpose: `server`, the primary's database server; `table`, that of `table`; or any
-            of `WHOLE_REGION`.
+        losses: What may be lost on purpose: `server`, the primary's database server; `servers`, both with their data;
+            `table`, that of `table`; or any of `WHOLE_REGION`.
         machines: All of the primary region's, of a twin on this machine, by which it is lost as a whole; or empty.
         witness: Region that keeps lock and undo journal of a run that may lose the primary one; empty for none.
         channels: Audience of the communication plan to where the URL of its webhook is; empty when nobody is told.

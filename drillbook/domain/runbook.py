@@ -130,6 +130,21 @@ STEPS: Mapping[str, Step] = {
         (Notice("incident", "the database in {home} follows as a standby again"),),
         "Nothing comes back; a standby harms nobody.",
     ),
+    "restore-server": Step(
+        "Restore one repository onto an empty volume in {home}",
+        "Writes that no repository has are lost. Whatever a volume still has goes aside by `lost` and is not deleted; "
+        "until the restored server takes writes `returned` brings it back.",
+        (
+            _for(_STOP, "{home}") + ", and the same in {away}",
+            _for(_ORDERS, "{home}", "lost") + ", and the same in {away}; scale both to 1",
+            "See in both logs of postgres-0 that it says LOST; scale both to 0.",
+            _for(_ORDERS, "{home}", "restore-2"),
+            _for(_START, "{home}"),
+        ),
+        "The log says what was restored, pg_is_in_recovery() is false, and the timeline has grown.",
+        (Notice("incident", "the database in {home} is restored and takes writes; what was lost follows"),),
+        "None: it takes writes. Before that: order `returned` in both regions.",
+    ),
     "restore-table": Step(
         "Restore beside the database to just before, and put the table back",
         "The database goes on: what else is written to it meanwhile is kept. What the table got after the moment that "
@@ -174,7 +189,7 @@ STEPS: Mapping[str, Step] = {
     ),
 }  # fmt: skip
 
-_BACK = STEPS["switch-over"]
+_OTHER_WAY_ROUND = {"switch-back": "switch-over", "rebuild-away-as-standby": "rebuild-as-standby"}
 
 
 def step(name: str, names: Mapping[str, str]) -> Step:
@@ -183,8 +198,9 @@ def step(name: str, names: Mapping[str, str]) -> Step:
     Raises:
         ValueError: When there is no such step.
     """
-    if name == "switch-back":
-        return _filled(_BACK, {**names, "home": names["away"], "away": names["home"]})
+    if name in _OTHER_WAY_ROUND:
+        swapped = {**names, "home": names["away"], "away": names["home"]}
+        return _filled(STEPS[_OTHER_WAY_ROUND[name]], swapped)
     if name not in STEPS:
         raise ValueError(f"no runbook tells the step {name!r}; write it down in drillbook/domain/runbook.py")
     return _filled(STEPS[name], names)
@@ -195,7 +211,8 @@ def steps_of(experiment: Mapping[str, Any]) -> list[str]:
     return [
         str(activity["provider"]["arguments"]["step"])
         for activity in experiment["method"]
-        if activity["provider"].get("func") in {"take_step", "take_back", "verify_writes", "restore_table"}
+        if activity["provider"].get("func")
+        in {"take_step", "take_back", "verify_writes", "restore_table", "restore_server"}
     ]
 
 

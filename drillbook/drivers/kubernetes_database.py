@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _KEY = "orders"
-_ABSENT = 404
+_ABSENT, _WAITS = 404, 400
+_SAID_LINES, _SAID_BYTES = 2000, 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,22 @@ class StatefulSetDatabase:
     def start(self) -> None:
         """Ask for one."""
         self._scale(1)
+
+    def said(self) -> str:
+        """What the pod's server has printed to the last; empty while there is no such pod, or nothing of it."""
+        with asking(self.api, f"read what the pod {self.namespace}/{self.name}-0 printed"):
+            try:
+                return str(
+                    self._core().read_namespaced_pod_log(
+                        f"{self.name}-0", self.namespace, container=self.name, tail_lines=_SAID_LINES,
+                        limit_bytes=_SAID_BYTES, _request_timeout=TIMEOUT_S,
+                    )
+                )  # fmt: skip
+            except ApiException as error:
+                # 400: its container waits to be started.
+                if error.status not in {_ABSENT, _WAITS}:
+                    raise
+                return ""
 
     def running(self) -> bool:
         """Whether a pod is left, also one that is about to end: while its node is silent it may write on."""

@@ -54,17 +54,23 @@ def _table(section: Mapping[str, Any], beside: Callable[[str], str]) -> TableSet
 
 
 def what_may_not_be_destroyed(section: Mapping[str, Any], tier: str) -> list[str]:
-    """Why a table that may be destroyed on purpose may not be here, in sentences."""
-    if "table" not in section.get("losses", ()):
-        return []
+    """Why data that may be destroyed on purpose may not be so here, in sentences."""
+    losses = section.get("losses", ())
     found: list[str] = []
     if tier == "production":
-        found.append("a table of production is not destroyed on purpose: take `table` out")
+        found += [
+            f"data of production are not destroyed on purpose: take `{it}` out" for it in losses if it in _DESTROYED
+        ]
+    if "table" not in losses:
+        return found
     if "table" not in section:
         found.append("`table` is one that recovery.table has to name")
     if not section.get("backups", {}).get("written"):
         found.append("`table` is restored by recovery.backups, with its `written`, and that is not there")
     return found
+
+
+_DESTROYED = ("servers", "table")
 
 
 def missing_regions(section: Mapping[str, Any], regions: frozenset[str]) -> list[tuple[list[str], str]]:

@@ -8,7 +8,8 @@ from pytest_bdd import parsers, then, when
 
 from drillbook import recovery_drill
 from drillbook.domain.restored import RUNGS_OF_TABLE
-from probes import put_back
+from probes import put_back, recovery
+from probes.integrity import events_duplicated
 
 if TYPE_CHECKING:
     from drillbook.drill import Drill
@@ -31,3 +32,22 @@ def _(drill: Drill, hours: float) -> None:
     limit_s = min(hours * 3600, drill.objectives.recovery_point_s)
     measured = put_back.age_of_lost_writes(drill.folder, recovery_drill.loss(drill))
     drill.check("put_back.point", f"at most {limit_s:g} s before the loss are lost", "at_most", limit_s, measured)
+
+
+@when("both database servers are lost with their data, and one repository alone brings them back")
+def _(drill: Drill) -> None:
+    recovery_drill.lose_servers(drill)
+
+
+@then(parsers.parse("at most the last {hours:g} h of what was acknowledged was lost with them"))
+def _(drill: Drill, hours: float) -> None:
+    limit_s = min(hours * 3600, drill.objectives.recovery_point_s)
+    measured = recovery.age_of_lost_writes(drill.folder, recovery_drill.loss(drill))
+    drill.check("recovery.point", f"at most {limit_s:g} s before the loss are lost", "at_most", limit_s, measured)
+
+
+@then("nothing is missing that was acknowledged once the restored server took writes, and no event is there twice")
+def _(drill: Drill) -> None:
+    lost = recovery.writes_lost_after(drill.folder, recovery_drill.restored(drill))
+    drill.check("recovery.lost_since_restore", "no event is lost that came after the restore", "at_most", 0, lost)
+    drill.check("data.duplicated", "no event is stored twice", "at_most", 0, events_duplicated(drill.folder))

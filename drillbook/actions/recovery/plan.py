@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.recovery.application import RepointApplication, ScaleUpRegion
+from drillbook.actions.recovery.both_lost import RestoreServer
 from drillbook.actions.recovery.destroyed import RestoreTable
 from drillbook.actions.recovery.fault import InjectFault
 from drillbook.actions.recovery.fence import FencePrimary, RebuildAsStandby
@@ -38,6 +39,10 @@ _SERVER_WITHIN_S, _REGION_WITHIN_S = 60.0, 180.0
 """For a loss to bite, and again to be over: machines that boot, with all that runs on them, take longest."""
 
 
+_IS_ANOTHERS = {"switch-back": "switch-over", "rebuild-away-as-standby": "rebuild-as-standby"}
+"""Steps that are another one's action with the regions in each other's place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """Two regions, and what their recovery needs.
@@ -62,7 +67,7 @@ class Recovery:
         written: Query for the key and a hash of what users wrote, by which a restore is compared; empty for none.
         table: What may be destroyed on purpose; None where nobody has said.
         faults: What can be made to go wrong here, by its name in experiments: `cut`, `nodes`, `partition`, `server`,
-            `table`.
+            `servers`, `table`.
     """
 
     sites: Mapping[str, Site]
@@ -102,12 +107,13 @@ class Recovery:
             "scale-up-region": lambda: {"region": away, "slot": self.slot_in(away), "replicas": self.replicas},
             "move-traffic": lambda: {"region": away},
             "rebuild-as-standby": lambda: {"site": home, "source": away},
+            "rebuild-away-as-standby": lambda: {"site": away, "source": home},
             "switch-over": lambda: {"old": home, "new": away},
             "switch-back": lambda: {"old": away, "new": home},
         }  # fmt: skip
         if name not in arguments:
             raise ValueError(f"there is no step {name!r} of a recovery; there are {', '.join(arguments)}")
-        return self.make("switch-over" if name == "switch-back" else name, arguments[name]())
+        return self.make(_IS_ANOTHERS.get(name, name), arguments[name]())
 
     def fault(self, how: str) -> InjectFault:
         """What makes something go wrong.
@@ -120,6 +126,10 @@ class Recovery:
             raise ValueError(f"not proved here: this environment has no fault {how!r}; it has {known}")
         within_s = _REGION_WITHIN_S if how in WHOLE_REGION else _SERVER_WITHIN_S
         return InjectFault(self.faults[how], how, self.clock, within_s)
+
+    def restore_server(self, key: int) -> RestoreServer:
+        """What makes the home database anew from one repository."""
+        return RestoreServer(self.sites[self.home], self.sites[self.away], key, self.clock)
 
     def restore_table(self, mark: str, key: int, moment: str, written: str) -> RestoreTable:
         """What puts a destroyed table back; see there.
@@ -172,6 +182,7 @@ class Recovery:
                 self.clusters[a["region"]], clock, a["region"], a["slot"], int(a["replicas"])
             ),
             FAULT: lambda a: self.fault(str(a["how"])),
+            "restore-server": lambda a: RestoreServer(sites[a["site"]], sites[a["source"]], int(a["key"]), clock),
             "restore-table": lambda a: self.restore_table(a["mark"], int(a["key"]), a["moment"], a["written"]),
             "move-traffic": lambda a: MoveTraffic(self.public, self.client, clock, a["region"], self.path),
         }  # fmt: skip

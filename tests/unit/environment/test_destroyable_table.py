@@ -24,7 +24,7 @@ def test_the_twins_file_says_which(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("tier: staging", "tier: production", "recovery.losses: a table of production is not destroyed on purpose"),
+        ("tier: staging", "tier: production", "recovery.losses: data of production are not destroyed on purpose"),
         (SECTION, "", "recovery.losses: `table` is one that recovery.table has to name"),
         ("    written: SELECT", "    unwritten: SELECT", "unwritten"),
         ("name: public.events", "name: events; DROP", "recovery.table.name"),
@@ -46,5 +46,6 @@ def test_a_restore_that_nothing_is_compared_by_is_no_recovery(tmp_path):
 
 
 def test_production_may_name_a_table_that_it_does_not_lose(tmp_path):
-    text = TWIN.replace("losses: [server, table]", "losses: [server]").replace("tier: staging", "tier: production")
+    text = TWIN.replace("losses: [server, table, ", "losses: [server, ").replace("tier: staging", "tier: production")
+    assert text.count("losses: [server, ") == 1
     assert "destroyed" not in refused(tmp_path, text + "nonsense: 1\n")

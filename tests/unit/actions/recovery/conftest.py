@@ -41,6 +41,9 @@ class Server:
     host_reachable: bool = True
     hangs: bool = False
     stays: bool = True
+    empty: bool = False
+    aside: tuple[list[str], bool, int] | None = None
+    printed: str = ""
 
     @property
     def peer(self) -> Server:
@@ -115,7 +118,7 @@ class Server:
     def start(self):
         self.world.step(f"start {self.region}")
         self._asked()
-        if self.up or self.given == "fenced":
+        if self.up or self.given == "fenced" or not self._volume():
             return
         peer = self.peer
         if self.given == "standby":
@@ -132,6 +135,31 @@ class Server:
         ):
             return  # the guard of its start refuses
         self.up = True
+
+    def _volume(self):
+        """What the start does with the volume before the server; False when it ends there."""
+        self.printed = ""
+        if self.given == "lost":
+            if not self.empty:
+                self.aside, self.rows, self.empty = (self.rows, self.is_primary, self.timeline), [], True
+            self.printed = "LOST: ordered to have no data"
+            return False
+        if self.given == "returned" and self.aside is not None:
+            if self.empty or self.timeline <= self.aside[2]:
+                (self.rows, self.is_primary, self.timeline), self.empty = self.aside, False
+            self.aside = None
+        if self.given.startswith("restore-") and self.empty:
+            if self.peer.up and self.peer.is_primary:
+                return False
+            self.rows, self.is_primary, self.timeline = list(self.world.archived), True, self.timeline + 1
+            self.empty, self.aside, self.printed = False, None, f"Restored 9 MiB of repository {self.given[-1]}."
+        if self.given == "standby" and self.peer.up and self.peer.is_primary:
+            self.empty, self.aside = False, None
+        return not self.empty
+
+    def said(self):
+        self._asked()
+        return self.printed
 
     def running(self):
         self._asked()
@@ -193,6 +221,7 @@ class World:
     smoke_problems: tuple[str, ...] = ()
     writes: int = 4
     thrown_away: list[str] = field(default_factory=list)
+    archived: list[str] = field(default_factory=lambda: ["first"])
     record: Path | None = None
     failing: bool = False
     faults: dict[str, Cut] = field(default_factory=dict)

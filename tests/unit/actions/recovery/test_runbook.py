@@ -31,7 +31,9 @@ def play(name, how="cut"):
             getattr(MODULES[provider["module"]], provider["func"])(**arguments)
 
 
-@pytest.mark.parametrize("name", ["failover", "failover_of_database", "failback", "switchover", "data_destroyed"])
+@pytest.mark.parametrize(
+    "name", ["failover", "failover_of_database", "failback", "switchover", "data_destroyed", "both_servers_gone"]
+)
 def test_every_step_of_an_experiment_is_told_with_the_environments_names(name) -> None:
     told = runbook.markdown(experiment(name), NAMES)
     assert told.count("\n## ") == len(runbook.steps_of(experiment(name)))
