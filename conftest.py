@@ -26,6 +26,7 @@ pytest_plugins = [
     "features.steps.release",
     "features.steps.restore",
     "features.steps.slo",
+    "features.steps.state",
 ]
 
 

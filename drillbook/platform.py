@@ -9,6 +9,7 @@ from drillbook.actions.canary import Shift
 from drillbook.actions.deploy import Deploy
 from drillbook.actions.migration import MIGRATION_ACTIONS
 from drillbook.actions.scraped import Scraped
+from drillbook.actions.state import ACTIONS as STATE_ACTIONS
 from drillbook.actions.switch import Switch
 from drillbook.actions.watch import Limits
 from drillbook.domain.fault import CATALOGUE
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from drillbook.actions.faults.plan import Faults
     from drillbook.actions.migration import Migrated
     from drillbook.actions.recovery.plan import Recovery
+    from drillbook.actions.state import State
     from drillbook.domain.environment import Environment
     from drillbook.domain.undo import Change, Restoration
     from drillbook.ports import Client, Clock, Cluster, Lock, Metrics, Releaser, Router, Smoke, StateStore
@@ -53,6 +55,7 @@ class Platform:
         recovery: How one region is recovered in the other; None where nobody has said.
         faults: What may be made to go wrong; None where nobody has said.
         migration: How a migration is proved; None where nobody has said.
+        state: What both regions have beside the database; None where nobody has said.
     """
 
     environment: Environment
@@ -71,6 +74,7 @@ class Platform:
     recovery: Recovery | None = None
     faults: Faults | None = None
     migration: Migrated | None = None
+    state: State | None = None
 
     def live_slot(self) -> str:
         """The one slot that has the public's traffic.
@@ -151,6 +155,7 @@ class Platform:
             ({*STEPS, FAULT}, "how it is recovered", self.recovery),
             (CATALOGUE, "what faults may hit", self.faults),
             (MIGRATION_ACTIONS, "how its migrations are proved", self.migration),
+            (STATE_ACTIONS, "which files and secrets its regions have", self.state),
         ):
             if change.action in names and part is not None:
                 return part.make(change.action, arguments)

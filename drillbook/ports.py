@@ -487,6 +487,10 @@ class PublicName(Protocol):
         """Declare another order. Idempotent."""
         ...
 
+    def kept_for_s(self) -> float:
+        """For how long whoever asks may keep the answer, in seconds, as declared or as answered: the longer of both."""
+        ...
+
     def resolved(self) -> frozenset[str]:
         """The regions whose addresses a user is given now, by a resolver that keeps answers; raises Unreachable."""
         ...

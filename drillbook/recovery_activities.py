@@ -28,13 +28,16 @@ STAGE_OF = {
 """The stage of the recovery time that ends when a step is seen done; see `drillbook.domain.recovery_time.STAGES`."""
 
 
-TAKEN_BACK_BY = {"switch-back": ("promote-standby", "fence-primary")}
+TAKEN_BACK_BY = {"switch-back": ("promote-standby", "fence-primary"), "lead-traffic-back": ("move-traffic",)}
 """Steps that are the undo of earlier ones, those in the order of their undoing: nothing is left to undo then."""
 
 _MOMENT_WITHIN_S = 240.0
 """Two segments that end by time have to be seen, each a minute after the one before, and the archive may be slow."""
 _LEAD_S = 6.0
 """So long before the segment's end by time: ordering a loss takes some seconds to bite."""
+
+_LED_WITHIN_S = 120.0
+"""Longer than a name may be kept; what takes longer is measured by what users saw."""
 
 _LOST_WITHIN_S = 120.0
 """A fault that nobody has noticed after so long is none that fails over: longer than a primary's lease lasts."""
@@ -129,6 +132,31 @@ def take_back(step: str) -> dict[str, Any]:
     seen = [_taken_back(drill, action, step) for action in TAKEN_BACK_BY[step]]
     telling.after(drill, recovery, step)
     return {"seen": seen}
+
+
+@activity
+def look_at_name() -> dict[str, Any]:
+    """See for how long whoever asks for the public's name may keep the answer."""
+    drill = wiring.experiment()
+    public = recovery_of(drill).public
+    kept_s = public.kept_for_s()
+    text = f"the public's name leads to {public.order()[0]} first, and may be kept for {kept_s:g} s"
+    drill.timeline.record("observed", text, activity="look_at_name", kept_s=kept_s)
+    return {"seen": text}
+
+
+@activity
+def await_led_home() -> dict[str, Any]:
+    """See users led to the primary region again, and nowhere else, before anything is taken away in the other one."""
+    drill = wiring.experiment()
+    recovery = recovery_of(drill)
+    look = recovery.make("move-traffic", {"region": recovery.home})
+    seen = wait_for(look.observe, drill.clock, deadline_s=_LED_WITHIN_S, pace_s=0.5)
+    data = {**seen.data, "activity": "await_led_home", "holds": seen.holds}
+    drill.timeline.record("observed" if seen.holds else "note", seen.text, at_s=seen.at_s, **data)
+    if not seen.holds:
+        raise Halted(f"users are not led home: {seen.text}, {_LED_WITHIN_S:g} s after that was declared")
+    return {"seen": seen.text}
 
 
 @activity

@@ -40,6 +40,9 @@ _LOOKS_EVERY_S = 1.0
 _LOOKS_FOR_S = 2.0
 """The archive watch looks so often, and waits so long for each answer."""
 
+_MOVED_WITHIN_S = 600.0
+"""Each step has 2 min, of which those that the name's time to live is waited for in need a good part."""
+
 REGION_LOSSES = {
     "is cut from the network": "cut",
     "loses all its nodes": "nodes",
@@ -127,6 +130,23 @@ def knows_whom_to_tell(drill: Drill) -> None:
 def switch_over(drill: Drill) -> None:
     """The experiment `switchover`, whose way back is a switch as well."""
     drill.run_experiment("switchover", deadline_s=_SWITCHOVER_WITHIN_S)
+
+
+def move_traffic(drill: Drill) -> None:
+    """The experiment `traffic_moved`."""
+    drill.run_experiment("traffic_moved", deadline_s=_MOVED_WITHIN_S)
+
+
+def led(drill: Drill, step: str, until: str) -> Window:
+    """From where the public was led somewhere by a step to where another one began, or the experiment's way back.
+
+    Raises:
+        NotReady: When it never was.
+    """
+    whole = drill.seen.since(step, "injected" if step == "move-traffic" else "intent")
+    later_s = story.moment(drill.seen.events, until, "intent")
+    ends = [whole.end_s, *([later_s] if later_s is not None and later_s > whole.start_s else [])]
+    return Window(whole.start_s, min(ends))
 
 
 def lose_region(drill: Drill, loss: str) -> None:

@@ -82,6 +82,7 @@ def recovery(environment: Environment, apis: Mapping[str, ApiClient], client: Cl
             host,
             settings.name_addresses,
             lambda: frozenset(names.addresses(host, 0)),
+            lambda: names.ttl_s(host),
         ),
         client=client,
         clock=clock,

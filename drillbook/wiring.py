@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillbook import fault_wiring, keeping, migration_wiring, recovery_wiring
+from drillbook import fault_wiring, keeping, migration_wiring, recovery_wiring, state_wiring
 from drillbook.domain.promql import narrowed
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
@@ -163,6 +163,7 @@ def platform(
         if elsewhere
         else None,
         migration=None if looking_on else migration_wiring.migrated(environment, clock),
+        state=None if looking_on else state_wiring.state(environment, clock),
     )
     return made if looking_on else replace(made, faults=fault_wiring.faults(environment, clock, made.live_slot))
 

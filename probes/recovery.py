@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,6 +74,38 @@ def stages(events: Sequence[story.Event], happened: Interval, found: RecoveryTim
     restored = "restore" in ended
     return recovery_time.stages(
         happened, ended, found.again, recovery_time.STAGES_OF_RESTORE if restored else recovery_time.STAGES
+    )
+
+
+def name_kept(events: Sequence[story.Event], window: Window) -> Measurement:
+    """Seconds for which whoever asks for the public's name may keep the answer; it is part of every recovery time."""
+    looks = [float(event.data["kept_s"]) for event in story.of(events, "look_at_name") if "kept_s" in event.data]
+    return Measurement(
+        name="time for which the public's name may be kept",
+        interval=Interval.exactly(max(looks)) if looks else None,
+        unit="s",
+        samples=len(looks),
+        window=window,
+        source="dns",
+    )
+
+
+def step_took(events: Sequence[story.Event], step: str, window: Window) -> Measurement:
+    """Seconds from the intent of a step to its being seen done; longer than it was waited for, where it never was."""
+    begun_s, seen_s = story.moment(events, step, "intent"), story.moment(events, step, "observed")
+    given_up_s = story.moment(events, step, "note")
+    interval = None
+    if begun_s is not None and seen_s is not None:
+        interval = Interval.exactly(max(0.0, seen_s - begun_s))
+    elif begun_s is not None and given_up_s is not None:
+        interval = Interval(max(0.0, given_up_s - begun_s), math.inf)
+    return Measurement(
+        name=f"time that {step} took",
+        interval=interval,
+        unit="s",
+        samples=int(interval is not None),
+        window=window,
+        source="kubernetes",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,17 @@ def version_serving_after(
     if interval is None:
         doubts += (f"version {version} does not answer alone by the end of the window",)
     return _measured(load, f"time until only version {version} answers", answered, window, interval, "s", doubts)
+
+
+def region_serving_after(drill_dir: Path, window: Window, region: str, connection: Connection) -> Measurement:
+    """Seconds from the window's start until only `region` answers, to the window's end."""
+    load, answered, doubts = _answered(drill_dir, window, connection)
+    told = answered.chosen(answered.region != "")
+    interval = domain.switched_after(told, told.region == region, window.start_s)
+    if interval is None:
+        # Somebody else still answered last: it took longer than was looked.
+        interval = Interval(window.length_s, math.inf) if len(told) else None
+    return _measured(load, f"time until only {region} answers", told, window, interval, "s", doubts)
 
 
 def share_on_version(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from drillbook.domain.fault_settings import FaultSettings
     from drillbook.domain.guard import AllowedHours, Burn
     from drillbook.domain.migration.settings import Migrations
+    from drillbook.domain.state_settings import FilesSettings, SecretsSettings
 
 Tier = Literal["development", "staging", "production"]
 
@@ -333,6 +334,8 @@ class RecoverySettings:
         stanza: What pgBackRest calls that database.
         written: Query for the key and a hash of what users wrote whose keys begin with `{prefix}`; empty for none.
         table: What may be destroyed where `losses` has `table`; None where nobody has said.
+        files: The platform's, in both regions; None where nobody has said.
+        secrets: Likewise.
         received: URL that says which notices have arrived, as a JSON list of objects with a `text`; empty for none.
     """
 
@@ -359,6 +362,8 @@ class RecoverySettings:
     stanza: str = ""
     written: str = ""
     table: TableSettings | None = None
+    files: FilesSettings | None = None
+    secrets: SecretsSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

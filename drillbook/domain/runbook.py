@@ -110,6 +110,14 @@ STEPS: Mapping[str, Step] = {
         ),
         "The former record.",
     ),
+    "lead-traffic-back": Step(
+        "Lead the public's name back to {home}",
+        "What {away} was given to carry everybody stays until nobody is led there any more.",
+        ("Put the name's former Lua record back, with the addresses of {home} first.",),
+        "The resolver that users ask gives addresses of {home} only, and {home} answers.",
+        (Notice("incident", "the public is led back to {home}"),),
+        "The record with {away} first.",
+    ),
     "verify-writes": Step(
         "Verify that writes are kept",
         "An answer is no proof that what was written can be read.",

@@ -30,6 +30,7 @@ class PowerDnsName:
         name: Likewise.
         regions: Region to its addresses.
         resolve: The addresses that a user is given now; raises Unreachable.
+        answered_ttl_s: For how long that user is told to keep them; raises Unreachable.
     """
 
     api: str
@@ -38,6 +39,7 @@ class PowerDnsName:
     name: str
     regions: Mapping[str, Sequence[str]]
     resolve: Callable[[], frozenset[str]]
+    answered_ttl_s: Callable[[], float] = lambda: 0.0
 
     def order(self) -> tuple[str, ...]:
         """The regions that it may lead to, the preferred first.
@@ -61,6 +63,10 @@ class PowerDnsName:
         records = [{"content": changed, "disabled": False}]
         kept = {"name": record["name"], "type": "LUA", "ttl": record["ttl"]}
         self._ask("PATCH", {"rrsets": [{**kept, "changetype": "REPLACE", "records": records}]})
+
+    def kept_for_s(self) -> float:
+        """Seconds, as the record declares them or as a user is told: a resolver may make them more."""
+        return max(float(self._record()["ttl"]), self.answered_ttl_s())
 
     def resolved(self) -> frozenset[str]:
         """The regions whose addresses a user is given now; an address of none stands for itself."""

@@ -77,12 +77,25 @@ class Names:
             except OSError as error:
                 raise Unreachable(f"the name {name} cannot be resolved by this machine: {error.strerror}") from error
             return [str(entry[4][0]) for entry in found]
+        return [record.to_text() for record in self._answer(name)]
+
+    def ttl_s(self, name: str) -> float:
+        """For how long the answer may be kept, in seconds; 0 where the system's resolver is asked, which does not say.
+
+        Raises:
+            Unreachable: When no server answers in time.
+        """
+        if not self.nameservers:
+            return 0.0
+        rrset = self._answer(name).rrset
+        return float(rrset.ttl) if rrset is not None else 0.0
+
+    def _answer(self, name: str) -> dns.resolver.Answer:
         try:
-            answer = _resolver(self.nameservers).resolve(name, "A", lifetime=self.timeout_s, search=False)
+            return _resolver(self.nameservers).resolve(name, "A", lifetime=self.timeout_s, search=False)
         except dns.exception.DNSException as error:
             servers = ", ".join(self.nameservers)
             raise Unreachable(f"the name {name} cannot be resolved by {servers}: {error}") from error
-        return [record.to_text() for record in answer]
 
 
 @lru_cache(maxsize=4)

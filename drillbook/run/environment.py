@@ -386,7 +386,9 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         public_ca_file=_beside(path, d["public_ca_file"]) if "public_ca_file" in d else None,
         signing=_signing(path, d["evidence"]["signing"]) if "signing" in d.get("evidence", {}) else None,
         pipeline=_beside(path, d["pipeline"]) if "pipeline" in d else None,
-        recovery=recovery_section.settings(d["recovery"], seconds, functools.partial(_credential, path))
+        recovery=recovery_section.settings(
+            d["recovery"], seconds, functools.partial(_credential, path), functools.partial(_beside, path)
+        )
         if "recovery" in d
         else None,
         faults=environment_faults.settings(path, d["faults"]) if "faults" in d else None,

@@ -65,6 +65,9 @@ TOLD = "told"
 BACKUPS = "backups"
 """Tag of those that need an environment which says how its backups are looked at."""
 
+STATE = "state"
+"""Tag of those that need an environment which says where both regions have its files and its secrets."""
+
 LOSS = "loss-"
 """Beginning of tags of those that need an environment where this may be lost, for example `@loss-server`."""
 
@@ -186,6 +189,8 @@ def _offers(environment: Environment, feature: str, tags: Collection[str]) -> bo
     if TOLD in tags and (recovery is None or not recovery.channels):
         return False
     if BACKUPS in tags and (recovery is None or not recovery.backup_job):
+        return False
+    if STATE in tags and (recovery is None or recovery.files is None or recovery.secrets is None):
         return False
     return RECOVERY not in tags or (recovery is not None and lost <= {*recovery.losses})
 
@@ -333,7 +338,7 @@ def says_how_far(tag: str) -> bool:
 
 def says_what_is_needed(tag: str) -> bool:
     """Whether a tag is about what an environment has to say for a drill to be offered there."""
-    return tag in {TOLD, BACKUPS} or tag.startswith(LOSS)
+    return tag in {TOLD, BACKUPS, STATE} or tag.startswith(LOSS)
 
 
 def is_requirement(tag: str) -> bool:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.environment import WHOLE_REGION, RecoverySettings, TableSettings
+from drillbook.run import state_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 
 def settings(
-    section: Mapping[str, Any], seconds: Callable[[str], float], beside: Callable[[str], str]
+    section: Mapping[str, Any],
+    seconds: Callable[[str], float],
+    beside: Callable[[str], str],
+    place: Callable[[str], Path],
 ) -> RecoverySettings:
     """What the section says.
 
@@ -19,6 +24,7 @@ def settings(
         section: As the schema lets it through.
         seconds: Reads a duration.
         beside: Makes a credential's place one that does not depend on where a command is given.
+        place: Likewise a file's.
     """
     database, application, name = section["database"], section["application"], section["name"]
     communication, backups = section.get("communication", {}), section.get("backups", {})
@@ -46,6 +52,8 @@ def settings(
         stanza=backups.get("stanza", ""),
         written=backups.get("written", ""),
         table=_table(section["table"], beside) if "table" in section else None,
+        files=state_section.files(section["files"], beside, place) if "files" in section else None,
+        secrets=state_section.secrets(section["secrets"], beside, place) if "secrets" in section else None,
     )
 
 
@@ -81,6 +89,7 @@ def missing_regions(section: Mapping[str, Any], regions: frozenset[str]) -> list
         *(["application", "hosts", region] for region in section["application"]["hosts"]),
         ["name", "addresses"],
         *([["table", "addresses"]] if "table" in section else []),
+        *(place for place in state_section.TABLES if place[0] in section),
     ]
     found: list[tuple[list[str], str]] = []
     if len(regions) != 2:  # noqa: PLR2004 - one, and the other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import time
@@ -48,12 +49,12 @@ class Key:
 
 def names(profile: Profile) -> dict[str, list[str]]:
     """The stores' names and the addresses that they lead to."""
-    return {_host(region): [worker.address for worker in region.workers] for region in profile.regions}
+    return {host(region): [worker.address for worker in region.workers] for region in profile.regions}
 
 
 def values(profile: Profile) -> dict[str, Any]:
     """What the platform's chart is told of the repositories: the same in every region, in the same order."""
-    repositories = [{"host": _host(region), "port": PORT, "region": region.name} for region in profile.regions]
+    repositories = [{"host": host(region), "port": PORT, "region": region.name} for region in profile.regions]
     return {"enabled": True, "stanza": STANZA, "bucket": BUCKET, "repositories": repositories}
 
 
@@ -65,22 +66,22 @@ def prepare(profile: Profile) -> None:
 
 def secret_values(profile: Profile, region: Region) -> dict[str, dict[str, str]]:
     """The Secrets of the namespace `data` by their names: keys and certificates, made once for a twin."""
-    authority, backup = _authority(), _key("backup")
-    store = authority.issue(
+    signer, backup = authority(), key("backup")
+    store = signer.issue(
         f"objectstore-{region.name}", user="objectstore",
-        hosts=[_host(region), "objectstore.data.svc.cluster.local", *(worker.address for worker in region.workers)],
+        hosts=[host(region), "objectstore.data.svc.cluster.local", *(worker.address for worker in region.workers)],
     )  # fmt: skip
-    server = authority.issue("pgbackrest-server", user="pgbackrest", hosts=[_DATABASE])
-    job = authority.issue("pgbackrest-client", user="backup")
+    server = signer.issue("pgbackrest-server", user="pgbackrest", hosts=[_DATABASE])
+    job = signer.issue("pgbackrest-client", user="backup")
     repositories = "".join(
         f"repo{number}-s3-key={backup.access}\nrepo{number}-s3-key-secret={backup.secret}\n"
         for number, _ in enumerate(profile.regions, 1)
     )
     return {
-        "objectstore-identities": {"identities.json": _identities(backup, _key("platform"), _key("owner"))},
-        "objectstore-tls": _certificate(authority, store),
-        "pgbackrest-server": _certificate(authority, server),
-        "pgbackrest-client": _certificate(authority, job),
+        "objectstore-identities": {"identities.json": _identities()},
+        "objectstore-tls": certificate(signer, store),
+        "pgbackrest-server": certificate(signer, server),
+        "pgbackrest-client": certificate(signer, job),
         "pgbackrest-repositories": {"repositories.conf": f"[global]\n{repositories}"},
     }
 
@@ -91,12 +92,7 @@ def make_buckets(region: Region) -> None:
     Raises:
         ClusterError: When the store does not answer in time.
     """
-    owner = _key("owner")
-    store: Any = cast("Any", boto3.client)(
-        "s3", endpoint_url=f"https://{region.workers[0].address}:{PORT}", region_name=region.name,
-        aws_access_key_id=owner.access, aws_secret_access_key=owner.secret, verify=str(_authority().certificate),
-        config=_TIMEOUTS,
-    )  # fmt: skip
+    store = client(region, key("owner"))
 
     def missing() -> str:
         try:
@@ -108,6 +104,26 @@ def make_buckets(region: Region) -> None:
         return ""
 
     wait_until(missing, deadline_s=_STORES_WITHIN_S)
+
+
+def client(region: Region, who: Key) -> Any:
+    """A region's store, as somebody."""
+    return cast("Any", boto3.client)(
+        "s3", endpoint_url=f"https://{region.workers[0].address}:{PORT}", region_name=region.name,
+        aws_access_key_id=who.access, aws_secret_access_key=who.secret, verify=str(authority().certificate),
+        config=_TIMEOUTS,
+    )  # fmt: skip
+
+
+def platform_secrets() -> dict[str, dict[str, str]]:
+    """Keys of the object store that the platform works with, by the names of their secrets."""
+    found = {"analytics/files": key("platform"), "data/backups": key("backup")}
+    return {name: {"access": it.access, "secret": it.secret} for name, it in found.items()}
+
+
+def identities_checksum() -> str:
+    """Changes with who may do what at the stores, which read that when they start."""
+    return hashlib.sha256(_identities().encode()).hexdigest()
 
 
 def back_up_first(kubectl: Kubectl) -> None:
@@ -142,24 +158,27 @@ def _is_backed_up(kubectl: Kubectl) -> bool:
     return bool(stanzas) and all(repository["status"]["code"] == 0 for repository in stanzas[0]["repo"])
 
 
-def _host(region: Region) -> str:
+def host(region: Region) -> str:
+    """Name of a region's object store."""
     return f"objectstore.{region.name}.{DOMAIN}"
 
 
-def _authority() -> pki.Authority:
+def authority() -> pki.Authority:
     """Of what the platform's parts speak TLS with among themselves; a cluster's own is for its API."""
     return pki.Authority(state_directory() / "pki")
 
 
-def _certificate(authority: pki.Authority, leaf: pki.Leaf) -> dict[str, str]:
+def certificate(signer: pki.Authority, leaf: pki.Leaf) -> dict[str, str]:
+    """A certificate with its key and its authority, as a Secret's values."""
     return {
-        "ca.crt": authority.certificate.read_text(),
+        "ca.crt": signer.certificate.read_text(),
         "tls.crt": leaf.certificate.read_text(),
         "tls.key": leaf.key.read_text(),
     }
 
 
-def _key(name: str) -> Key:
+def key(name: str) -> Key:
+    """One's access to both regions' stores, made once for a twin."""
     path = state_directory() / "objectstore" / f"{name}.json"
     if not path.is_file():
         write_private(path, json.dumps({"access": name, "secret": secrets.token_urlsafe(24)}))
@@ -167,17 +186,22 @@ def _key(name: str) -> Key:
     return Key(name, stored["access"], stored["secret"])
 
 
-def _identities(backup: Key, platform: Key, owner: Key) -> str:
+def _identities() -> str:
     """Who may do what, as SeaweedFS reads it: each key its own bucket, and one that makes buckets."""
+    own, ours = ("Read", "Write", "List", "Tagging"), f"{FILES}/drillbook/*"
     return json.dumps({
         "identities": [
-            _identity(backup, [f"{action}:{BUCKET}" for action in ("Read", "Write", "List", "Tagging")]),
-            _identity(platform, [f"{action}:{FILES}" for action in ("Read", "Write", "List", "Tagging")]),
-            _identity(owner, ["Admin"]),
+            _identity(key("backup"), [f"{action}:{BUCKET}" for action in own]),
+            _identity(key("platform"), [f"{action}:{FILES}" for action in own]),
+            # Of what the other region's store sends.
+            _identity(key("replication"), [f"{action}:{FILES}" for action in own]),
+            # Of drills: what they write has a folder of its own.
+            _identity(key("state"), [f"Read:{FILES}", f"List:{FILES}", f"Write:{ours}"]),
+            _identity(key("owner"), ["Admin"]),
         ]
     })  # fmt: skip
 
 
-def _identity(key: Key, actions: list[str]) -> Mapping[str, Any]:
-    credentials = [{"accessKey": key.access, "secretKey": key.secret}]
-    return {"name": key.name, "credentials": credentials, "actions": actions}
+def _identity(who: Key, actions: list[str]) -> Mapping[str, Any]:
+    credentials = [{"accessKey": who.access, "secretKey": who.secret}]
+    return {"name": who.name, "credentials": credentials, "actions": actions}

@@ -53,13 +53,13 @@ def _lacks(url: str, root_token: str) -> str:
     of the cluster while it does not lead itself.
     """
     try:
-        if not _ask("GET", f"{url}/auth/token/lookup-self", root_token).ok:
+        if not ask("GET", f"{url}/auth/token/lookup-self", root_token).ok:
             return f"{url} does not know its administrator"
         if _is_good(url, root_token):
             return ""
         wanted = {"policies": [_NAME], "no_default_policy": True, "no_parent": True, "ttl": _LASTS}
-        kept = _ask("PUT", f"{url}/sys/policies/acl/{_NAME}", root_token, {"policy": POLICY})
-        made = _ask("POST", f"{url}/auth/token/create", root_token, wanted) if kept.ok else kept
+        kept = ask("PUT", f"{url}/sys/policies/acl/{_NAME}", root_token, {"policy": POLICY})
+        made = ask("POST", f"{url}/auth/token/create", root_token, wanted) if kept.ok else kept
     except requests.RequestException as error:
         return f"{url} does not answer: {error}"
     if made.status_code != requests.codes.ok:
@@ -71,10 +71,15 @@ def _lacks(url: str, root_token: str) -> str:
 def _is_good(url: str, root_token: str) -> bool:
     """Whether the vault still knows the token that was made last."""
     path = directory() / "vault-token"
-    return path.is_file() and _ask("POST", f"{url}/auth/token/lookup", root_token, {"token": path.read_text()}).ok
+    return path.is_file() and ask("POST", f"{url}/auth/token/lookup", root_token, {"token": path.read_text()}).ok
 
 
-def _ask(method: str, url: str, token: str, body: dict[str, Any] | None = None) -> requests.Response:
+def ask(method: str, url: str, token: str, body: dict[str, Any] | None = None) -> requests.Response:
+    """What a vault answers.
+
+    Raises:
+        requests.RequestException: When it does not, or sends elsewhere.
+    """
     answer = requests.request(
         method, url, headers={"X-Vault-Token": token}, json=body, timeout=_TIMEOUT_S, allow_redirects=False
     )

@@ -163,6 +163,11 @@ def all_images() -> tuple[Image, ...]:
             (*PYTHON, Sources("scoring", (("system/scoring/scoring.py", f"{layers.SITE_PACKAGES}/scoring.py"),))),
             Command(("/usr/bin/python3", "-m", "scoring"), environment={"PYTHONUNBUFFERED": "1"}, ports=(8080,)),
         ),
+        Image(
+            "secrets-copy", "1.0.0",
+            (*PYTHON, Sources("copier", (("system/secrets/copier.py", f"{layers.SITE_PACKAGES}/copier.py"),))),
+            Command(("/usr/bin/python3", "-m", "copier"), environment={"PYTHONUNBUFFERED": "1"}),
+        ),
         *(analytics(version) for version in RELEASES),
         reaper(),
     )  # fmt: skip

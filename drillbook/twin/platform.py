@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from drillbook.twin import accounts, backups, fault_credentials, services, vaults
+from drillbook.twin import accounts, backups, fault_credentials, files, services, vault_contents, vaults
 from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
 from drillbook.twin.layout import DATABASE_VOLUME, PUBLIC_NAME, state_directory
@@ -41,11 +41,13 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
     primary = next(region for region in profile.regions if region.role == "primary")
     credentials = _credentials()
     backups.prepare(profile)
-    services.set_addresses(backups.names(profile))
+    files.prepare()
+    vault_contents.prepare(profile)
+    services.set_addresses({**backups.names(profile), **vault_contents.names(profile)})
     say("charts")
     in_each(profile.regions, lambda region: _install_platform(profile, region, primary, built, credentials))
     with ThreadPoolExecutor(len(profile.regions) + 1) as pool:
-        meanwhile = [pool.submit(_open_vault, region, built) for region in profile.regions]
+        meanwhile = [pool.submit(_open_vault, region, built, credentials) for region in profile.regions]
         say("database")
         _kubectl(built, primary).wait_pods("data", deadline_s=_PODS_DEADLINE_S)
         meanwhile.append(pool.submit(_back_up, profile, primary, built))
@@ -82,6 +84,8 @@ def _install_platform(
             _secret("analytics", "analytics-database", {"url": url}),
             _config_map("analytics", "analytics-database", _database_hosts(profile, region, primary)),
             *(_secret("data", *named) for named in backups.secret_values(profile, region).items()),
+            *(_secret("data", *named) for named in files.secret_values(profile, region).items()),
+            *(_secret("vault", *named) for named in vault_contents.secret_values(profile, region).items()),
         ]
     )
     values: dict[str, Any] = {
@@ -93,8 +97,13 @@ def _install_platform(
             "peerHost": next((other.workers[0].address for other in profile.regions if other is not region), ""),
             "storage": _storage(region.workers[0], DATABASE_VOLUME),
         },
-        "objectstore": {"storage": _storage(region.workers[-1], "objectstore")},
+        "objectstore": {
+            "storage": _storage(region.workers[-1], "objectstore"),
+            "secretChecksum": backups.identities_checksum(),
+            "replication": files.values(profile, region),
+        },
         "backup": backups.values(profile),
+        **vault_contents.values(profile, region),
     }
     _helm(profile, region, built, "platform", values)
     accounts.install(region, built.helm, kubectl, SYSTEM / "charts" / "drillbook")
@@ -106,7 +115,24 @@ def _install_platform(
 
 def _back_up(profile: Profile, primary: Region, built: Built) -> None:
     in_each(profile.regions, backups.make_buckets)
+    files.fill(primary)
     backups.back_up_first(_kubectl(built, primary))
+
+
+def _open_vault(region: Region, built: Built, credentials: Mapping[str, str]) -> None:
+    """Initialise the region's vault when it is new, unseal it, and fill it; the key stays with the twin's state."""
+    _kubectl(built, region).wait_pods("vault", deadline_s=_PODS_DEADLINE_S)
+    vaults.unseal(region, deadline_s=_PODS_DEADLINE_S)
+    made = json.loads(vaults.made(region).read_text())
+    if region.role == "primary":
+        fault_credentials.write_vault(vaults.url(region), made["root_token"], made["keys"][0])
+    platform = {
+        "analytics/database": {"user": "analytics", "password": credentials["app"]},
+        "data/superuser": {"user": "postgres", "password": credentials["superuser"]},
+        "data/replication": {"user": "replication", "password": credentials["replication"]},
+        **backups.platform_secrets(),
+    }
+    vault_contents.fill(vaults.url(region), made["root_token"], region, platform)
 
 
 def _storage(worker: Machine, name: str) -> dict[str, str]:
@@ -170,15 +196,6 @@ def _wait_public(primary: Region) -> None:
         return "" if found == wanted else f"{PUBLIC_NAME} leads to {', '.join(sorted(found)) or 'nowhere'}"
 
     wait_until(missing, deadline_s=60)
-
-
-def _open_vault(region: Region, built: Built) -> None:
-    """Initialise the region's vault when it is new and unseal it; the key stays with the twin's state."""
-    _kubectl(built, region).wait_pods("vault", deadline_s=_PODS_DEADLINE_S)
-    vaults.unseal(region, deadline_s=_PODS_DEADLINE_S)
-    if region.role == "primary":
-        made = json.loads(vaults.made(region).read_text())
-        fault_credentials.write_vault(vaults.url(region), made["root_token"], made["keys"][0])
 
 
 def _credentials() -> dict[str, str]:

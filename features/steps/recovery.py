@@ -14,6 +14,7 @@ from probes.communication import untold
 from probes.fencing import writes_after_promotion
 from probes.integrity import events_duplicated
 from probes.recovery import writes_down
+from probes.serving import region_serving_after
 
 if TYPE_CHECKING:
     from drillbook.drill import Drill
@@ -60,6 +61,39 @@ def _(drill: Drill, limit_s: float) -> None:
         measured = writes_down(drill.folder, recovery_drill.window_of_way_back(drill), connection)
         statement = f"the way back takes writes away for at most {limit_s:g} s on {connection} connections"
         drill.check(f"recovery.way_back.{connection}", statement, "at_most", limit_s, measured)
+
+
+@when("the public is led to the other region as planned, and back")
+def _(drill: Drill) -> None:
+    recovery_drill.move_traffic(drill)
+
+
+@then(parsers.parse("whoever asks for the public's name may keep the answer for at most {limit_s:g} s"))
+def _(drill: Drill, limit_s: float) -> None:
+    measured = recovery.name_kept(drill.seen.events, drill.seen.window)
+    drill.check("recovery.ttl", f"the name may be kept for at most {limit_s:g} s", "at_most", limit_s, measured)
+
+
+@then(parsers.parse("the other region had what it takes to carry everybody within {limit_s:g} s"))
+def _(drill: Drill, limit_s: float) -> None:
+    measured = recovery.step_took(drill.seen.events, "scale-up-region", drill.seen.window)
+    statement = f"the other region has the pods to carry everybody within {limit_s:g} s"
+    drill.check("recovery.scale_up", statement, "at_most", limit_s, measured)
+
+
+@then(
+    parsers.re(
+        r"new connections were answered by the (?P<which>other|primary) region alone within (?P<s>[0-9]+) s of.*"
+    )
+)
+def _(drill: Drill, which: str, s: str) -> None:
+    home, away = recovery_drill.regions(drill)
+    region, limit_s = {"other": away, "primary": home}[which], float(s)
+    steps = ("move-traffic", "lead-traffic-back")
+    window = recovery_drill.led(drill, *(steps if which == "other" else reversed(steps)))
+    measured = region_serving_after(drill.folder, window, region, Connection.NEW)
+    statement = f"new connections are answered by {region} alone within {limit_s:g} s"
+    drill.check(f"recovery.led.{region}", statement, "at_most", limit_s, measured)
 
 
 @when(parsers.re(r"the primary region (?P<loss>.+), is failed over by itself, and is handed its place back"))

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from drillbook.run import processes
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
+from drillbook.twin import backups, vault_contents, vaults
 from drillbook.twin.layout import CLIENT, DNS_ADDRESS, PROFILES, PUBLIC_NAME, state_directory
+from drillbook.twin.network import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -58,7 +61,9 @@ class Run:
         if self.folder is None:
             return -1
         timeline, journal = self.folder / "timeline.jsonl", self.folder / "undo.jsonl"
-        if not timeline.is_file() or b"users and meter are on the platform" not in timeline.read_bytes():
+        if not journal.is_file() and (
+            not timeline.is_file() or b"users and meter are on the platform" not in timeline.read_bytes()
+        ):
             return -1
         return journal.read_bytes().count(b"\n") if journal.is_file() else 0
 
@@ -219,6 +224,22 @@ class Twin:
             "get", "pods", "-A", "-l", "app.kubernetes.io/name=drillbook-fault", "-o", "name"
         ).split()
         return [*found, *helpers]
+
+    def markers(self) -> list[str]:
+        """What drills have left in the buckets and the vaults, as their administrators list it."""
+        found: list[str] = []
+        with inside(CLIENT.namespace):
+            for region in PROFILES["staging"].regions:
+                store = backups.client(region, backups.key("owner"))
+                listed = store.list_objects_v2(Bucket=backups.FILES, Prefix=f"{vault_contents.OURS}/").get(
+                    "Contents", ()
+                )
+                found += [f"{it['Key']} in {region.name}" for it in listed]
+                token = json.loads(vaults.made(region).read_text())["root_token"]
+                url = f"{vaults.url(region)}/{vault_contents.MOUNT}/metadata/{vault_contents.OURS}"
+                answer = requests.get(f"{url}?list=true", headers={"X-Vault-Token": token}, timeout=10)
+                found += [f"{key} in {region.name}" for key in answer.json().get("data", {}).get("keys", ())]
+        return found
 
     @property
     def clean(self) -> bool:

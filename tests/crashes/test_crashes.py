@@ -22,6 +22,7 @@ LOST = "server_is_gone_and_does_not_come_back"
 DESTROYED = "dropped_under_load"
 PROVED = "each_repository_alone"
 JOB_ENDS_WITHIN_S = 240.0
+STATE = "files_and_secrets_are_in_the_other_region"
 CANARY = "no_worse_is_promoted_in_steps"
 SCENARIOS = (
     "a_good_release_replaces_the_live_one",
@@ -40,6 +41,7 @@ REGION_LOSSES = {how: f"people_use_it and {word}" for how, word in (
 ONLY = {
     CANARY: ("--only=canary",), LOST: ("--only=database_primary_lost",),
     DESTROYED: ("--only=data_destroyed",), PROVED: ("--only=backup_proof",),
+    STATE: ("--only=state_in_other_region",),
     **dict.fromkeys(REGION_LOSSES.values(), ("--only=region_lost",)),
 }  # fmt: skip
 """What is drilled only where it is asked for."""
@@ -195,6 +197,16 @@ def test_a_job_of_a_restore_whose_run_is_dead_and_destroyed_nothing_is_removed_b
     print(f"removed {time.monotonic() - killed_s:.1f} s after the run was dead")
     assert recover().returncode == 0
     twin.wait_until_clean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [("runner",), ("experiment",), ("runner", "watchdog")], ids="+".join)
+@pytest.mark.parametrize("boundary", [1, 2, 3, 4], ids=["file meant", "file written", "secret meant", "secret written"])
+def test_markers_of_a_run_that_dies_are_removed_in_both_regions(start, twin, parts, boundary):
+    case = kill(start, twin, STATE, parts, boundary)
+    print(case)
+    assert not case.wrong, case
+    assert twin.markers() == []
 
 
 @pytest.mark.slow

@@ -27,6 +27,8 @@ SYSTEM = Path(__file__).resolve().parents[3] / "system"
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
 _READY_WITHIN_S = 20.0
 
+sys.path.insert(0, str(SYSTEM / "secrets"))
+
 
 def free_port() -> int:
     """A TCP port of loopback that nobody listens on now."""

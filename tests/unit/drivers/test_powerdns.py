@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from drillbook.drivers.powerdns import PowerDnsName
@@ -24,6 +26,12 @@ def name(server) -> PowerDnsName:
 
 def test_the_order_is_that_of_the_record(name) -> None:
     assert name.order() == ("east", "west")
+
+
+def test_an_answer_is_kept_for_as_long_as_is_declared_or_as_a_resolver_makes_of_it(name) -> None:
+    assert name.kept_for_s() == 30
+    assert replace(name, answered_ttl_s=lambda: 29.0).kept_for_s() == 30
+    assert replace(name, answered_ttl_s=lambda: 3600.0).kept_for_s() == 3600
 
 
 def test_only_the_order_is_changed(server, name) -> None:

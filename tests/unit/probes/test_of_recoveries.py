@@ -11,6 +11,7 @@ from drillbook.domain.traffic import Connection
 from drillbook.domain.verdict import Objective, Verdict, judge
 from drillbook.run.timeline import Event
 from probes import recovery
+from probes.serving import region_serving_after
 from tests.unit.probes.test_of_a_load import columns, drill, fail
 
 __all__ = ["drill"]
@@ -192,3 +193,24 @@ def test_the_stages_add_up_to_the_recovery_time(drill):
     assert sum(part.length.low for part in parts) <= measured.interval.high
     assert sum(part.length.high for part in parts) >= measured.interval.low
     assert parts[3].length.high == pytest.approx(0.5)
+
+
+def answered_by(table, region, start_s, end_s):
+    inside = (table["due_s"] >= start_s) & (table["due_s"] < end_s)
+    table["region"] = np.where(inside, region, table["region"]).astype(object)
+
+
+def test_a_region_answers_alone_from_its_last_answer_elsewhere_on(drill):
+    table = columns()
+    answered_by(table, "west", 0.0, 1000.0)
+    answered_by(table, "east", 0.0, 12.0)
+    found = region_serving_after(drill(table), Window(10.0, 25.0), "west", Connection.NEW)
+    assert found.interval.low <= 2.0 <= found.interval.high
+    assert found.interval.high < 2.2
+
+
+def test_a_region_that_never_answers_alone_takes_longer_than_was_looked(drill):
+    table = columns()
+    answered_by(table, "east", 0.0, 1000.0)
+    found = region_serving_after(drill(table), Window(10.0, 25.0), "west", Connection.NEW)
+    assert (found.interval.low, found.interval.high) == (15.0, float("inf"))

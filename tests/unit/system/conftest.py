@@ -6,5 +6,5 @@ import sys
 from pathlib import Path
 
 _SYSTEM = Path(__file__).resolve().parents[3] / "system"
-for _directory in ("app", "scoring"):
+for _directory in ("app", "scoring", "secrets"):
     sys.path.insert(0, str(_SYSTEM / _directory))

@@ -278,6 +278,9 @@ class World:
     def prefer(self, regions):
         self.names_order, self.asked_again_s = tuple(regions), self.now_s + 30.0
 
+    def kept_for_s(self):
+        return 30.0
+
     def resolved(self):
         if self.now_s >= self.asked_again_s:
             self.answering = self.names_order[0]
@@ -346,7 +349,7 @@ def recovery(world, sites):
 @pytest.fixture
 def drill(world, recovery, journal, timeline, monkeypatch):
     platform = SimpleNamespace(
-        recovery=recovery, faults=None, migration=None, smoke=lambda _prefix: world,
+        recovery=recovery, faults=None, migration=None, state=None, smoke=lambda _prefix: world,
         environment=SimpleNamespace(name="e", target=""), router=None,
     )  # fmt: skip
     platform.undo = lambda change: restore(change, Platform.make(platform, change), world)

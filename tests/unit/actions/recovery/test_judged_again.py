@@ -88,7 +88,8 @@ def drill(world, recovery, tmp_path, monkeypatch):
         slot=lambda slot: SlotStatus(slot, "1.0.0" if pods[slot] else "", len(pods[slot]), len(pods[slot]), pods[slot])
     )
     platform = SimpleNamespace(
-        recovery=recovery, faults=None, migration=None, environment=environment, clock=world, cluster=cluster,
+        recovery=recovery, faults=None, migration=None, state=None, environment=environment, clock=world,
+        cluster=cluster,
         live_slot=lambda: "blue", idle_slot=lambda: "green", smoke=lambda _prefix: world,
     )  # fmt: skip
     platform.undo = lambda change: restore(change, Platform.make(platform, change), world)

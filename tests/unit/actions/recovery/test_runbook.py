@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from ruamel.yaml import YAML
 
 from drillbook import activities, recovery_activities, restore_activities
 from drillbook.domain import runbook
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Window
+from drillbook.run.action import NotObserved
+from probes import recovery
 
 EXPERIMENTS = Path(__file__).resolve().parents[4] / "experiments"
 MODULES = {module.__name__: module for module in (recovery_activities, restore_activities)}
@@ -32,7 +37,8 @@ def play(name, how="cut"):
 
 
 @pytest.mark.parametrize(
-    "name", ["failover", "failover_of_database", "failback", "switchover", "data_destroyed", "both_servers_gone"]
+    "name",
+    ["failover", "failover_of_database", "failback", "switchover", "data_destroyed", "both_servers_gone", "traffic_moved"],
 )
 def test_every_step_of_an_experiment_is_told_with_the_environments_names(name) -> None:
     told = runbook.markdown(experiment(name), NAMES)
@@ -89,6 +95,28 @@ def test_a_planned_switch_is_put_back(drill, world, east, west) -> None:
     assert west.is_primary
     assert activities.put_back()["all"]
     assert east.rows == west.rows == ["first"]
+
+
+def test_traffic_is_moved_and_led_back_before_anything_is_taken_away(drill, world, east) -> None:
+    play("traffic_moved")
+    assert (world.names_order, world.answering) == (("east", "west"), "east")
+    assert (world.points, world.desired, east.is_primary) == ("west", 4, True)
+    window = Window(1000.0, world.now())
+    assert recovery.name_kept(drill.events(), window).interval == Interval.exactly(30.0)
+    assert recovery.step_took(drill.events(), "scale-up-region", window).interval.high < 60
+    assert activities.put_back()["all"]
+    assert (world.points, world.desired) == ("east", 2)
+
+
+def test_a_region_that_gets_no_pods_is_waited_for_and_gets_nobody(drill, world, monkeypatch) -> None:
+    monkeypatch.setattr(world, "scale", lambda _slot, _replicas: None)
+    with pytest.raises(NotObserved):
+        play("traffic_moved")
+    found = recovery.step_took(drill.events(), "scale-up-region", Window(1000.0, world.now()))
+    assert found.interval.low == pytest.approx(120, abs=1)
+    assert math.isinf(found.interval.high)
+    assert world.names_order == ("east", "west")
+    assert activities.put_back()["all"]
 
 
 def test_a_failed_verification_ends_the_recovery(drill, world) -> None:
