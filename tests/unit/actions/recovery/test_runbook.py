@@ -30,9 +30,8 @@ def play(name, how="cut"):
     for activity in experiment(name)["method"]:
         provider = activity["provider"]
         if provider["module"] in MODULES:
-            arguments = {
-                name: how if value == "${how}" else value for name, value in provider.get("arguments", {}).items()
-            }
+            given = {"${how}": how, "${moment}": "any"}
+            arguments = {name: given.get(value, value) for name, value in provider.get("arguments", {}).items()}
             getattr(MODULES[provider["module"]], provider["func"])(**arguments)
 
 
