@@ -37,7 +37,15 @@ def play(name, how="cut"):
 
 @pytest.mark.parametrize(
     "name",
-    ["failover", "failover_of_database", "failback", "switchover", "data_destroyed", "both_servers_gone", "traffic_moved"],
+    [
+        "failover",
+        "failover_of_database",
+        "failback",
+        "switchover",
+        "data_destroyed",
+        "both_servers_gone",
+        "traffic_moved",
+    ],
 )
 def test_every_step_of_an_experiment_is_told_with_the_environments_names(name) -> None:
     told = runbook.markdown(experiment(name), NAMES)
