@@ -60,12 +60,20 @@ def ages(looks: Sequence[Look]) -> list[Interval]:
 def worst(looks: Sequence[Look], until_s: float) -> Interval | None:
     """The oldest that it ever was, in seconds: between two looks, and after the last until then, it grows on.
 
-    None without a look.
+    It counts from when the archive was seen to have a position that had been seen before, so that a database which had
+    been idle for hours is not taken for one whose archive stands still; where it never was, the last file's age bounds
+    it alone. None without a look.
     """
     told = sorted(looks, key=lambda look: look.asked_s)
     if not told:
         return None
-    found = ages(told)
+    reached = max((look.reaches for look in told if look.reaches is not None), default=-1)
+    if told[0].position <= reached:
+        known_s = min(look.asked_s for number, look in enumerate(told) if _reached(told[: number + 1]))
+        found = [age for age, look in zip(ages(told), told, strict=True) if look.asked_s >= known_s]
+        told = told[-len(found) :]
+    else:
+        found = ages(told)
     ends = [*(later.asked_s for _, later in pairwise(told)), max(until_s, told[-1].asked_s)]
     high = max(age.high + end_s - look.asked_s for age, look, end_s in zip(found, told, ends, strict=True))
     return Interval(max(age.low for age in found), high)
@@ -112,6 +120,11 @@ def measured(looks: Sequence[Look], window: Window, evidence: Sequence[str] = ()
         "age of the oldest that the archive ever lacked", worst(inside, window.end_s), "s", len(inside), window,
         "the primary's archiver", doubts, tuple(evidence),
     )  # fmt: skip
+
+
+def _reached(looks: Sequence[Look]) -> bool:
+    """Whether the archive has a position that was seen."""
+    return looks[0].position <= max((look.reaches for look in looks if look.reaches is not None), default=-1)
 
 
 def _age(looks: Sequence[Look], reaches: int, written_ago_s: float | None) -> Interval:

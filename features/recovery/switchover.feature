@@ -6,7 +6,6 @@ Feature: The database is switched over to its replica as planned, and nobody los
   Background:
     Given release 1.0.0 is live and healthy, and the other slot is empty
     And the primary region has the database, and the other region's standby streams from it
-    And it is looked all the time how far the archive reaches
     And analysts and collectors are on the platform, metered on new and on reused connections
 
   @DR-2.3
@@ -14,5 +13,4 @@ Feature: The database is switched over to its replica as planned, and nobody los
     When the database is switched over to the other region, and back
     Then for at most 30 s in all nothing could be written while it was switched over
     And for at most 30 s in all nothing could be written while it was switched back
-    And at no time did the archive lack anything older than 1 h
     And every acknowledged event is there, once and unchanged

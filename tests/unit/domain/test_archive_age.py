@@ -42,6 +42,13 @@ def test_without_a_look_from_before_the_archives_last_file_bounds_it():
     assert bounds(archive_age.ages([look(0, 150, 100, ago_s=20.0)])[0]) == about(0, 20.1)
 
 
+def test_a_database_that_was_idle_for_hours_is_judged_from_where_the_archive_is_seen_to_go_on():
+    idle = [look(second, 101 + second, 100, ago_s=9000.0 + second) for second in range(50)]
+    going_on = [look(second, 101 + second, 150) for second in range(50, 60)]
+    assert archive_age.worst([*idle, *going_on], 60).high == pytest.approx(11.1)
+    assert archive_age.worst(idle, 50).high > 9000
+
+
 def test_while_nobody_answers_it_grows_on():
     looks = [look(0, 100, 100), look(1, 150, 100), look(41, 150, 100), look(42, 200, 200)]
     assert archive_age.worst(looks, 50).high == pytest.approx(42.1)
