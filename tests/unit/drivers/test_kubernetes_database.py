@@ -7,6 +7,7 @@ from kubernetes import client
 
 from drillbook.drivers.kubernetes_database import StatefulSetDatabase
 from drillbook.ports import Unreachable
+from tests.unit.drivers.recorded_api import RecordedApi
 
 
 @pytest.fixture
@@ -79,3 +80,12 @@ def test_a_server_that_may_not_be_ended_is_not_lost(server, database) -> None:
     server.answer = lambda asked: (403 if asked.method == "DELETE" else 200, {}, b"{}")
     with pytest.raises(Unreachable, match="delete the pod data/postgres-0"):
         database.lose()
+
+
+def test_what_the_server_printed_is_read_and_nothing_of_one_that_is_not_there() -> None:
+    log = "GET /api/v1/namespaces/data/pods/postgres-0/log"
+    assert "LOST: no data" in StatefulSetDatabase(RecordedApi({log: "LOST: no data"})).said()
+    for nothing_yet in (404, 400):
+        assert StatefulSetDatabase(RecordedApi({log: nothing_yet})).said() == ""
+    with pytest.raises(Unreachable, match="read what the pod data/postgres-0 printed"):
+        StatefulSetDatabase(RecordedApi({log: 403})).said()
