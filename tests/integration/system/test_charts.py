@@ -23,6 +23,11 @@ _BACKED_UP = (
     ("--set-json=backup.repositories=["
     '{"host":"east.test","port":30333,"region":"east"},{"host":"west.test","port":30333,"region":"west"}]'),
 )  # fmt: skip
+_SENT_ON = ("--set=objectstore.replication.enabled=true", "--set=openbao.tlsSecret=openbao-tls")
+_COPIED = (
+    *_STANDBY, "--set=openbao.tlsSecret=openbao-tls", "--set=secretsCopy.enabled=true",
+    "--set=secretsCopy.source=https://vault.east.test:8210",
+)  # fmt: skip
 _RENDERED = [
     pytest.param(chart, environment, arguments, id=f"{chart}-{environment}-{name}")
     for environment in ENVIRONMENTS
@@ -32,6 +37,8 @@ _RENDERED = [
         ("platform", "primary", ()),
         ("platform", "standby", _STANDBY),
         ("platform", "backed-up", _BACKED_UP),
+        ("platform", "sent-on", _SENT_ON),
+        ("platform", "copied", _COPIED),
     )
 ]
 
@@ -88,6 +95,19 @@ def test_every_pod_is_bounded_and_restricted(chart: str, environment: str, argum
             assert security["readOnlyRootFilesystem"], name
             assert security["capabilities"] == {"drop": ["ALL"]}, name
         assert not any("hostPath" in volume for volume in pod.get("volumes", [])), name
+
+
+def test_files_are_sent_from_where_the_store_is_and_secrets_are_fetched_by_the_other_region() -> None:
+    sent = dict(_pods(_objects("platform", "staging", *_SENT_ON)))
+    containers = {it["name"]: it for it in sent["StatefulSet/objectstore"]["containers"]}
+    assert "-filerPath=/buckets/files" in containers["replication"]["command"]
+    assert "-initialSnapshot" not in containers["replication"]["command"]
+    assert "Deployment/secrets-copy" not in sent
+    copied = dict(_pods(_objects("platform", "staging", *_COPIED)))
+    (copier,) = copied["Deployment/secrets-copy"]["containers"]
+    given = {it["name"]: it["value"] for it in copier["env"]}
+    assert (given["SOURCE"], given["INTERVAL_S"]) == ("https://vault.east.test:8210", "10")
+    assert len(copied["StatefulSet/objectstore"]["containers"]) == 1
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

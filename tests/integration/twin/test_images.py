@@ -70,6 +70,7 @@ def test_a_further_version_costs_a_manifest(registry_url: str) -> None:
         ("postgres", ("/usr/lib/postgresql/15/bin/postgres", "--version"), "PostgreSQL) 15."),
         ("postgres", ("/bin/sh", "-c", "pgbackrest version"), "pgBackRest"),
         ("scoring", ("/usr/bin/python3", "-c", "import scoring; print(scoring.score(0))"), "0.5"),
+        ("secrets-copy", ("/usr/bin/python3", "-c", "import copier; print(copier.ORIGIN)"), "copy-of"),
         ("analytics", ("/usr/bin/python3", "-c", "import analytics.api, sys; print(sys.version)"), "3.11."),
     ],
 )
