@@ -18,6 +18,7 @@ pytest_plugins = [
     "features.steps.backup",
     "features.steps.canary",
     "features.steps.fault",
+    "features.steps.layers",
     "features.steps.load",
     "features.steps.migration",
     "features.steps.pipeline",

@@ -405,6 +405,8 @@ class Drill:
             # What a fault does to a release is not the release's: it may stay or go, but not be left in between.
             found = faults.cutovers_decided(self.seen.events, window)
             self.check("fault.cutover", "the cutover under the fault comes to a decision", "at_least", 1, found)
+            under = faults.cutovers_under(self.seen.events, window)
+            self.check("fault.overlap", "the fault is there while the release is cut over", "at_least", 1, under)
         elif watched:
             found = story.rollbacks_decided(self.seen.events, window)
             self.check("release.watch", "the watched release is not sent back", "at_most", 0, found)

@@ -336,7 +336,11 @@ def tell_stages(drill: Drill, connection: Connection, found: RecoveryTime) -> No
     text = ", ".join(f"{part.name} {span(part.length, 's')}" for part in parts)
     lengths = {part.name: [bound if math.isfinite(bound) else None for bound in astuple(part.length)] for part in parts}
     drill.timeline.record(
-        "note", f"stages of the recovery on {connection} connections: {text}", activity="stages", stages=lengths
+        "note",
+        f"stages of the recovery on {connection} connections: {text}",
+        activity="stages",
+        stages=lengths,
+        connection=connection.value,
     )
 
 

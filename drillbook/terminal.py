@@ -39,14 +39,10 @@ class Live:
         self._started_s = 0.0
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        self._reading = threading.Lock()
-        self._timeline: Path | None = None
-        self._position, self._rest = 0, b""
 
     def follow(self, timeline: Path) -> None:
         """Print what is appended to the timeline from now on."""
-        self._timeline = timeline
-        self._thread = threading.Thread(target=self._follow, name="live output", daemon=True)
+        self._thread = threading.Thread(target=self._follow, args=(timeline,), name="live output", daemon=True)
         self._thread.start()
 
     def drill_started(self, name: str, started_s: float, expected_s: float) -> None:
@@ -57,16 +53,12 @@ class Live:
             started_s: Seconds since the epoch; times count from here.
             expected_s: How long it may take.
         """
-        with self._reading:
-            self._print_new()  # what was done before it counts from the former drill's start, and stands above
-            self._started_s = started_s
         self._number += 1
+        self._started_s = started_s
         self._say(f"\ndrill {self._number} of {self._drills}: {printable(name)} (about {expected_s:.0f} s)", "bold")
 
     def drill_finished(self, verdict: str, reasons: list[str]) -> None:
-        """Tell its verdict below all that was done, and why it is no pass."""
-        with self._reading:
-            self._print_new()
+        """Tell its verdict, and why it is no pass."""
         self._say(f"  {verdict}", _STYLES.get(verdict, ""))
         for reason in reasons:
             self._say(f"    {printable(reason)}")
@@ -81,26 +73,21 @@ class Live:
         if self._thread is not None:
             self._thread.join(5)
 
-    def _follow(self) -> None:
+    def _follow(self, path: Path) -> None:
+        position, rest = 0, b""
         while True:
             ending = self._ended.is_set()
-            with self._reading:
-                self._print_new()
+            if path.is_file():
+                with path.open("rb") as file:
+                    file.seek(position)
+                    new = file.read()
+                position += len(new)
+                *lines, rest = (rest + new).split(b"\n")
+                for line in lines:
+                    self._event(line)
             if ending:
                 return
             self._ended.wait(_LOOK_EVERY_S)
-
-    def _print_new(self) -> None:
-        """Print what has been appended since it was last read; the caller has `_reading`."""
-        if self._timeline is None or not self._timeline.is_file():
-            return
-        with self._timeline.open("rb") as file:
-            file.seek(self._position)
-            new = file.read()
-        self._position += len(new)
-        *lines, self._rest = (self._rest + new).split(b"\n")
-        for line in lines:
-            self._event(line)
 
     def _event(self, line: bytes) -> None:
         try:

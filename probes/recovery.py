@@ -54,7 +54,7 @@ def time_to_recover(
         sustained_s: For so long nothing may fail.
     """
     load = recording(drill_dir)
-    writes = _writes(load, connection)
+    writes = metered_writes(load, connection)
     writes = writes.chosen(writes.due_s < until_s)
     failed, doubtful = writes.failed(), writes.doubtful(load.stalls())
     lost = _due_at(writes, _lost(load))
@@ -163,7 +163,7 @@ def writes_down(drill_dir: Path, window: Window, connection: Connection) -> Meas
     Only the meter's writes count: reads that come through meanwhile would part one outage into many short ones.
     """
     load = recording(drill_dir)
-    writes = _writes(load, connection)
+    writes = metered_writes(load, connection)
     bad, doubtful = writes.failed(), writes.doubtful(load.stalls())
     edges = window.start_s, window.end_s
     certain = outage.merged(outage.outages(writes, bad, bad & doubtful), GOOD_FOR_S)
@@ -186,7 +186,7 @@ def writes_down(drill_dir: Path, window: Window, connection: Connection) -> Meas
     )
 
 
-def _writes(load: Recording, connection: Connection) -> Requests:
+def metered_writes(load: Recording, connection: Connection) -> Requests:
     """The meter's rows that the ledger has an entry for: each says when it was due, and no two were at once."""
     requests = load.metered(connection)
     return requests.chosen(_due_at(requests, [row["due_s"] for row in load.rows("ledger")]))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from drillbook.domain.fault_settings import FaultSettings
     from drillbook.domain.guard import AllowedHours, Burn
+    from drillbook.domain.layers import ProbedLayers
     from drillbook.domain.migration.settings import Migrations
     from drillbook.domain.state_settings import FilesSettings, SecretsSettings
 
@@ -337,6 +338,7 @@ class RecoverySettings:
         files: The platform's, in both regions; None where nobody has said.
         secrets: Likewise.
         received: URL that says which notices have arrived, as a JSON list of objects with a `text`; empty for none.
+        layers: Where each layer is asked by itself; None when nobody has said.
     """
 
     namespace: str
@@ -364,6 +366,7 @@ class RecoverySettings:
     table: TableSettings | None = None
     files: FilesSettings | None = None
     secrets: SecretsSettings | None = None
+    layers: ProbedLayers | None = None
 
 
 @dataclass(frozen=True, slots=True)

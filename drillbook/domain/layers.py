@@ -1,8 +1,9 @@
-"""Which layer kept users waiting: database, pooler, gateway or DNS, from probes that ran at the same time.
+"""Which layer kept users waiting: database, pooler, gateway, application or DNS, from probes made at the same time.
 
-Each layer's probe goes through that layer and all below it, so the deepest layer whose probe fails is the one to mend:
-time is put down to it. Time in which users were not served though every layer was well goes to `elsewhere`: the
-application that warms up, or connections that clients held on to.
+Time is put down to the first layer, from the deepest up, whose probe fails. The gateway is asked what it answers by
+itself, and the application through it, so that either can be told from the other; those of a region count while the
+name leads there. Time in which users were not served though every layer was well goes to `elsewhere`: connections that
+clients held on to, or a layer that nobody probes.
 
 A layer is certainly down from when an outage had certainly begun to the start of its last failed probe, possibly from
 the start of the last good probe before to the finish of the first good one after. Where no probe came through for
@@ -28,6 +29,39 @@ if TYPE_CHECKING:
     from drillbook.domain.requests import Flags, Requests
 
 ELSEWHERE = "elsewhere"
+
+ORDER = ("database", "pooler", "gateway", "application", "dns")
+"""Kinds of layers from the deepest up; a region's gateway is `gateway us-east-1`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedServer:
+    """A database, or the pooler before it, as an application reaches it.
+
+    Attributes:
+        address: libpq's keywords without a password, `target_session_attrs` among them where there are several servers.
+        password: Where that is: `file:`, `env:` or `vault:`.
+        write: Statement that writes one row of the role's own; nothing is written where it is empty.
+    """
+
+    address: str
+    password: str
+    write: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedLayers:
+    """Where the layers are that the rest of an environment's file does not say.
+
+    Attributes:
+        database: The servers.
+        pooler: What stands before them; None without one.
+        health_path: What the application answers with 200 when it can really serve.
+    """
+
+    database: ProbedServer
+    pooler: ProbedServer | None
+    health_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +91,60 @@ def view(requests: Requests, bad: Flags, doubtful: Flags, window: Window, silent
     possible = [_clipped(it.last_good_s, it.good_again_s, window) for it in outages(requests, bad)]
     possible += [_clipped(*gap, window) for gap in _gaps(requests, bad, silent_s)]
     return View(tuple(it for it in certain if it is not None), tuple(it for it in possible if it is not None))
+
+
+def led(answers: Sequence[tuple[float, float, frozenset[str]]], region: str, *, off_by_s: float) -> View:
+    """When the name led users to a region: certainly, and possibly.
+
+    Args:
+        answers: Each with when it was asked for and when it came, and the regions of its addresses; none for one that
+            failed, and what users then do is not known.
+        region: Which one.
+        off_by_s: Users' own answers may be older or newer by so much, in seconds.
+    """
+    if not answers:
+        return View((), (Window(-math.inf, math.inf),))
+    certain: list[Window] = []
+    possible: list[Window] = []
+    before = (-math.inf, -math.inf, answers[0][2])
+    after = (math.inf, math.inf, answers[-1][2])
+    for this, following in pairwise([before, *answers, after]):
+        if this[2] == following[2] == frozenset({region}):
+            certain.append(Window(this[1], max(this[1], following[1])))
+        if region in this[2] | following[2] or not (this[2] and following[2]):
+            possible.append(Window(this[0] - off_by_s, max(this[0], following[1]) + off_by_s))
+    held = [Window(it.start_s + off_by_s, it.end_s - off_by_s) for it in _joined(certain) if it.length_s > 2 * off_by_s]
+    return View(tuple(held), tuple(_joined(possible)))
+
+
+def while_led(seen: View, there: View) -> View:
+    """Of when a region's layer was down, that in which users were led there."""
+    return View(_both(seen.certain, there.certain), _both(seen.possible, there.possible))
+
+
+def unserved(users: View, window: Window) -> Interval:
+    """Seconds of the window for which users were not served."""
+    within = (window,)
+    low, high = (
+        sum(it.length_s for it in _joined(_both(stretches, within))) for stretches in (users.certain, users.possible)
+    )
+    return Interval(low, max(low, high))
+
+
+def share(found: Mapping[str, Interval], kind: str) -> Interval | None:
+    """What part of the time is put down to layers of a kind, from 0 to 1; None when no time is put down to anything.
+
+    Args:
+        found: What `attribution` says.
+        kind: One of `ORDER`; it stands for every region's.
+    """
+    of_kind = [it for name, it in found.items() if name.partition(" ")[0] == kind]
+    others = [it for name, it in found.items() if name.partition(" ")[0] != kind]
+    low, high = sum(it.low for it in of_kind), sum(it.high for it in of_kind)
+    others_low, others_high = sum(it.low for it in others), sum(it.high for it in others)
+    if high + others_high == 0.0:
+        return None
+    return Interval(low / (low + others_high) if low else 0.0, high / (high + others_low) if high else 0.0)
 
 
 def attribution(users: View, layers: Mapping[str, View], window: Window) -> dict[str, Interval]:
@@ -117,6 +205,23 @@ def _edges(views: Sequence[View], window: Window) -> Iterable[float]:
     for seen in views:
         for stretch in (*seen.certain, *seen.possible):
             yield from (edge for edge in (stretch.start_s, stretch.end_s) if window.start_s <= edge <= window.end_s)
+
+
+def _both(some: Iterable[Window], others: Sequence[Window]) -> tuple[Window, ...]:
+    """Where both are."""
+    found = [_clipped(it.start_s, it.end_s, other) for it in some for other in others]
+    return tuple(it for it in found if it is not None)
+
+
+def _joined(stretches: Iterable[Window]) -> list[Window]:
+    """The same in order, without overlap."""
+    found: list[Window] = []
+    for it in sorted(stretches, key=lambda it: it.start_s):
+        if found and it.start_s <= found[-1].end_s:
+            found[-1] = Window(found[-1].start_s, max(found[-1].end_s, it.end_s))
+        else:
+            found.append(it)
+    return found
 
 
 def _within(stretches: Sequence[Window], moment_s: float) -> bool:

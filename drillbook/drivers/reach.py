@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dns.exception
+import dns.nameserver
 import dns.resolver
 
 from drillbook.ports import Unreachable
@@ -98,9 +99,30 @@ class Names:
             raise Unreachable(f"the name {name} cannot be resolved by {servers}: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class KnownNames(Names):
+    """Finds the same addresses whatever is asked for: those that a name would lead to if it were well.
+
+    Attributes:
+        known: IP addresses, at least one.
+    """
+
+    known: tuple[str, ...] = ()
+
+    def addresses(self, name: str, port: int) -> Sequence[str]:  # noqa: ARG002 - as whoever has to look
+        """The known ones."""
+        return self.known
+
+
+def nameserver(text: str) -> dns.nameserver.Nameserver:
+    """What to ask at `address` or `address#port`."""
+    address, _, port = text.partition("#")
+    return dns.nameserver.Do53Nameserver(address, int(port or 53))
+
+
 @lru_cache(maxsize=4)
 def _resolver(nameservers: tuple[str, ...]) -> dns.resolver.Resolver:
     resolver = dns.resolver.Resolver(configure=False)
-    resolver.nameservers = list(nameservers)
+    resolver.nameservers = [nameserver(text) for text in nameservers]
     resolver.cache = None
     return resolver

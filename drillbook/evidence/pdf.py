@@ -162,6 +162,14 @@ def _drill(view: DrillView) -> dict[str, Any]:
         "decided": drill.reasons[0] if drill.reasons else f"all {len(drill.checks)} objectives met",
         "checks": [_check(check, view.intervals[number]) for number, check in enumerate(drill.checks)],
         "stages": [(stage.name, stage.told, quantity(stage.length_s, "s")) for stage, _ in view.stages],
+        "breakdowns": [
+            {
+                "title": f"{it.title}, on {it.connections} connections" if it.connections else it.title,
+                "parts": [(part.name, span(part.took, "s")) for part in it.parts],
+                "remark": it.remark,
+            }
+            for it in view.breakdowns
+        ],
         "legend": [
             (told_origin(origin), _colours()[f"--{colour}"])
             for origin, colour in view.colours.items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import WORST_FIRST, Verdict
-from drillbook.evidence import bins, deviations, folder, intervals, lanes, pages, stages, timeplot, traffic
+from drillbook.evidence import bins, deviations, folder, intervals, lanes, pages, recoveries, stages, timeplot, traffic
 from drillbook.evidence.reading import replace
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from drillbook.evidence.bins import Tally
     from drillbook.evidence.lanes import Marker
     from drillbook.evidence.record import DrillRecord, Event, Query, RunRecord
+    from drillbook.evidence.recoveries import Breakdown
     from drillbook.evidence.stages import Stage
     from drillbook.evidence.timeplot import Layout, Plot
     from drillbook.evidence.traffic import Traffic
@@ -67,6 +68,7 @@ class DrillView:
         tallies: The figures beside them.
         timeline: Every event with its number in the plot; notes have none.
         stages: Of its way back, with a bar each.
+        breakdowns: What a recovery's time went into.
         intervals: A plot for each check.
         queries: What Prometheus was asked, as far as the page has room: first what the checks rest on.
     """
@@ -79,6 +81,7 @@ class DrillView:
     tallies: tuple[Tally, ...]
     timeline: tuple[tuple[Marker | None, Event], ...]
     stages: tuple[tuple[Stage, Markup], ...]
+    breakdowns: tuple[Breakdown, ...]
     intervals: tuple[Markup, ...]
     queries: tuple[Query, ...]
 
@@ -180,6 +183,7 @@ def _view(number: int, drill: DrillRecord, answers: int) -> DrillView:
         tallies=bins.tallies(seen) if seen is not None else (),
         timeline=timeline,
         stages=tuple(zip(way_back, stages.bars(way_back), strict=True)),
+        breakdowns=recoveries.of(drill),
         intervals=tuple(intervals.plot(check) for check in drill.checks),
         queries=_queries(drill, answers),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.environment import WHOLE_REGION, RecoverySettings, TableSettings
+from drillbook.domain.layers import ProbedLayers, ProbedServer
 from drillbook.run import state_section
 
 if TYPE_CHECKING:
@@ -54,7 +55,16 @@ def settings(
         table=_table(section["table"], beside) if "table" in section else None,
         files=state_section.files(section["files"], beside, place) if "files" in section else None,
         secrets=state_section.secrets(section["secrets"], beside, place) if "secrets" in section else None,
+        layers=_layers(section["layers"], beside) if "layers" in section else None,
     )
+
+
+def _layers(section: Mapping[str, Any], beside: Callable[[str], str]) -> ProbedLayers:
+    def server(one: Mapping[str, Any]) -> ProbedServer:
+        return ProbedServer(one["address"], beside(one["password"]), one.get("write", ""))
+
+    pooler = server(section["pooler"]) if "pooler" in section else None
+    return ProbedLayers(server(section["database"]), pooler, section["health_path"])
 
 
 def _table(section: Mapping[str, Any], beside: Callable[[str], str]) -> TableSettings:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from drillbook.twin import accounts, backups, fault_credentials, files, services, vault_contents, vaults
+from drillbook.twin import accounts, backups, fault_credentials, files, probe_role, services, vault_contents, vaults
 from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
 from drillbook.twin.layout import DATABASE_VOLUME, PUBLIC_NAME, state_directory
@@ -51,6 +51,7 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
         say("database")
         _kubectl(built, primary).wait_pods("data", deadline_s=_PODS_DEADLINE_S)
         meanwhile.append(pool.submit(_back_up, profile, primary, built))
+        meanwhile.append(pool.submit(_let_probe, profile, credentials))
         say(f"release {FIRST_RELEASE}")
         _install_release(profile, primary, built)
         for region in profile.regions:
@@ -135,6 +136,11 @@ def _open_vault(region: Region, built: Built, credentials: Mapping[str, str]) ->
     vault_contents.fill(vaults.url(region), made["root_token"], region, platform)
 
 
+def _let_probe(profile: Profile, credentials: Mapping[str, str]) -> None:
+    servers = [f"{region.workers[0].address}:{_NODE_PORTS['database']}" for region in profile.regions]
+    probe_role.make(",".join(servers), credentials["superuser"], credentials["probe"])
+
+
 def _storage(worker: Machine, name: str) -> dict[str, str]:
     """A volume of a node."""
     path = worker.volume(name)
@@ -202,13 +208,14 @@ def _credentials() -> dict[str, str]:
     """The database's passwords: made once for a twin, known to nobody outside it."""
     path = state_directory() / "database.json"
     stored: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
-    missing = {"superuser", "replication", "app", "recovery"} - stored.keys()
+    missing = {"superuser", "replication", "app", "recovery", "probe"} - stored.keys()
     if missing:
         stored |= {name: secrets.token_urlsafe(18) for name in missing}
         write_private(path, json.dumps(stored))
     # What environments/twin.yaml names as the recovery's credentials.
     write_private(state_directory() / "recovery" / "database", stored["recovery"])
     write_private(state_directory() / "recovery" / "dns", services.api_key())
+    write_private(state_directory() / "recovery" / "probe", stored["probe"])
     return stored
 
 

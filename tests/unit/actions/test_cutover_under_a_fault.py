@@ -84,6 +84,7 @@ def test_a_release_is_cut_over_under_a_fault_and_everything_is_put_back(world, d
     events = drill.events()
     assert [event.data["ruling"] for event in story.of(events, "watch_release") if event.kind == "decided"] == [ruling]
     assert faults.cutovers_decided(events, Window(0.0, 1.0)).interval.low == 1
+    assert faults.cutovers_under(events, Window(0.0, 1.0)).interval.low == 1
     there = faults.while_there(events)
     told = [(event.data.get("action") or event.data.get("activity"), event.kind) for event in events]
     order = [("seal-vault", "observed"), ("switch-traffic", "injected"), ("lift_fault", "recovered")]

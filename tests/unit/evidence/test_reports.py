@@ -164,6 +164,29 @@ def test_a_way_back_is_told_in_stages(tmp_path):
         assert f">{stage}<" in page, stage
 
 
+def recovered():
+    """The notes of a recovery: well-formed ones, and two that say nothing."""
+    layers = {"database": [11.5, 12.25], "dns": [0.0, 0.0], "elsewhere": [0.0, 0.5]}
+    return (
+        event(
+            5, "note", "", activity="stages", connection="new", stages={"detect": [2.0, 2.5], "warm-up": [1.0, None]}
+        ),
+        event(5, "note", "", activity="layers", connection="new", layers=layers, not_probed=["pooler"]),
+        event(5, "note", "", activity="layers", connection="new", layers={"database": [2.0, 1.0], "dns": "long"}),
+        event(5, "note", "", activity="layers", layers=None),
+    )
+
+
+def test_a_recovery_is_told_by_stage_and_by_layer(tmp_path):
+    found = folder.read(Sample(checks=(KEPT,), events=recovered()).write(tmp_path))
+    page = report.page(found)
+    words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "The recovery in its stages on new connections Part Took detect 2 to 2.5 s warm-up 1 s or more" in words
+    assert "by the layer that it is put down to on new connections Part Took database 11.5 to 12.3 s" in words
+    assert "explained by no layer 0 to 500 ms Not probed: pooler." in words
+    assert words.count("by the layer that it is put down to") == 1
+
+
 def test_each_verdict_has_its_place_in_junit(tmp_path):
     for name, judged, tag in (("kept", KEPT, None), ("broken", BROKEN, "failure"), ("open", UNDECIDED, "error")):
         case = suites(Sample(checks=(judged,)).write(tmp_path / name)).find(".//testcase")

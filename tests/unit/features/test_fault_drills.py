@@ -9,15 +9,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drillbook import replay
 from drillbook.domain.fault import BY_SENTENCE, CATALOGUE
+from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Verdict, merge
 from drillbook.run import planning
 from drillbook.run.environment import DIRECTORY
+from drillbook.run.timeline import Event
 from drillbook.seen import NotReady
 from features import rejudge
 from features.conftest import FEATURES
+from probes import faults
 
 RATE_HZ = 50
 BEGAN_S, MEANT_S, BIT_S, LIFTED_S, ENDED_S = 1000.0, 1010.0, 1011.0, 1030.0, 1040.0
@@ -45,16 +50,20 @@ LIFE = (
 def judged(tmp_path):
     """Judges a drill whose requests failed in some stretches, by what its timeline tells."""
 
-    def judge(*failed, life=LIFE, sentences=SENTENCES):
+    def judge(*failed, life=LIFE, sentences=SENTENCES, ended_s=ENDED_S + 1, lost=(0.0, 0.0), asleep=None):
         folder = tmp_path / "drills" / "killed"
         (folder / "load").mkdir(parents=True)
         shutil.copy(DIRECTORY / "twin.yaml", tmp_path / "environment.yaml")
         (tmp_path / "timeline.jsonl").write_text("".join(json.dumps(line) + "\n" for line in life))
         (folder / "load" / "plan.json").write_text(json.dumps({"meter": {"rate_hz": RATE_HZ}}))
         (folder / "load" / "state.json").write_text(json.dumps({"phase": "done"}))
-        pq.write_table(pa.table(requests(failed)), folder / "load" / "requests.parquet")
-        nothing = {"start_s": np.array([], float), "end_s": np.array([], float), "seen_by": pa.array([], pa.string())}
-        pq.write_table(pa.table(nothing), folder / "load" / "stalls.parquet")
+        table = requests(failed)
+        kept = (table["due_s"] < ended_s) & ~((table["due_s"] >= lost[0]) & (table["due_s"] < lost[1]))
+        table = {name: column[kept] for name, column in table.items()}
+        pq.write_table(pa.table(table), folder / "load" / "requests.parquet")
+        start_s, end_s = np.array([asleep or ()], float).reshape(-1, 2).T
+        slept = {"start_s": start_s, "end_s": end_s, "seen_by": pa.array(["scheduler"] * len(start_s), pa.string())}
+        pq.write_table(pa.table(slept), folder / "load" / "stalls.parquet")
         document = {
             "feature": "f", "scenario": "s", "description": "", "tags": ["resilience", "ENV-2.2", "pods-50"],
             "sentences": [], "started_s": BEGAN_S,
@@ -129,12 +138,97 @@ def test_a_fault_that_did_not_bite_proves_nothing(judged):
             rejudge._say(drill, sentence)
 
 
+DEPLOYED_S, SWITCHED_S, DECIDED_S, HELD_S = 1005.0, 1012.0, 1020.0, 1029.0
+
+
+def cut_over(fault, ruling="keep", **at_s):
+    """A cutover under a fault; `at_s` moves its moments."""
+    times = {"deployed": DEPLOYED_S, "bit": BIT_S, "switched": SWITCHED_S, "decided": DECIDED_S, "held": HELD_S} | at_s
+    found = [
+        event(times["deployed"], "intent", action="deploy-release"),
+        event(MEANT_S, "intent", action=fault),
+        event(times["bit"], "observed", action=fault),
+        event(times["switched"], "intent", action="switch-traffic"),
+        event(times["decided"], "decided", activity="watch_release", ruling=ruling),
+        *([event(times["held"], "observed", activity="hold_fault", holds=True)] if CATALOGUE[fault].lasts else []),
+        *LIFE[3:],
+    ]
+    return sorted(found, key=lambda one: one["t_s"])
+
+
 @pytest.mark.parametrize(("ruling", "verdict"), [("keep", Verdict.PASS), ("undecided", Verdict.FAIL)])
 def test_a_cutover_under_a_fault_has_to_be_decided_either_way(judged, ruling, verdict):
-    drill = judged(life=[*LIFE[:3], event(1020.0, "decided", activity="watch_release", ruling=ruling), *LIFE[3:]])
+    drill = judged(life=cut_over("kill-pod", ruling))
     drill.check_unexpected()
     assert verdicts(drill)["fault.cutover"] is verdict
     assert "release.watch" not in verdicts(drill)
+
+
+@pytest.mark.parametrize(
+    ("fault", "moved", "says"),
+    [
+        ("kill-pod", {}, ""),
+        ("seal-vault", {}, ""),
+        ("kill-pod", {"deployed": BIT_S + 1}, "bit 1.00 s before the release was deployed"),
+        ("kill-pod", {"decided": BIT_S - 0.5}, "bit 0.50 s after the release was decided on"),
+        ("seal-vault", {"switched": BIT_S - 2}, "first seen 2.00 s after the public began to be switched"),
+        ("seal-vault", {"held": DECIDED_S - 3}, "last seen 3.00 s before the release was decided on"),
+        ("seal-vault", {"decided": BIT_S - 0.5, "switched": BIT_S - 0.7}, "first seen 0.70 s after"),
+    ],
+)
+def test_a_fault_that_was_not_there_during_the_cutover_proves_nothing(judged, fault, moved, says):
+    drill = judged(life=cut_over(fault, **moved))
+    drill.check_unexpected()
+    (found,) = [judgement for judgement in drill.judgements if judgement.objective.id == "fault.overlap"]
+    assert found.verdict is (Verdict.INCONCLUSIVE if says else Verdict.PASS)
+    assert says in found.reason
+
+
+@pytest.mark.parametrize("gone", ["deploy-release", "kill-pod", "switch-traffic", "watch_release", "hold_fault"])
+def test_an_overlap_that_was_not_seen_is_none(judged, gone):
+    fault = "kill-pod" if gone in {"deploy-release", "kill-pod"} else "seal-vault"
+    whole = cut_over(fault)
+    names = [(line["data"].get("action") or line["data"].get("activity"), line["kind"]) for line in whole]
+    lacking = [
+        line
+        for line, (name, kind) in zip(whole, names, strict=True)
+        if (name, kind) != (gone, kind) or (gone == fault and kind == "intent")
+    ]
+    drill = judged(life=lacking, sentences=())
+    measured = faults.cutovers_under(drill.seen.events, drill.seen.window)
+    assert measured.interval is None
+    assert measured.doubts
+
+
+moments = st.floats(1001.0, 1039.0)
+
+
+@given(bit=moments, switched=moments, decided=moments, held=moments)
+def test_only_a_fault_that_spans_the_cutover_counts(bit, switched, decided, held):
+    held, decided = max(bit, held), max(switched, decided)
+    events = [Event(**line) for line in cut_over("seal-vault", bit=bit, switched=switched, decided=decided, held=held)]
+    found = faults.cutovers_under(events, Window(BEGAN_S, ENDED_S))
+    assert (found.interval is not None) == (bit <= switched and decided <= held)
+
+
+@pytest.mark.parametrize("ended_s", [MEANT_S - 5, MEANT_S + 5, LIFTED_S - 1, LIFTED_S + 1, ENDED_S - 2])
+def test_a_load_that_ended_early_proves_nothing(judged, ended_s):
+    drill = judged(sentences=(), ended_s=ended_s)
+    for sentence in SENTENCES:
+        rejudge._say(drill, sentence)
+    assert merge(verdicts(drill).values()) is Verdict.INCONCLUSIVE
+    assert verdicts(drill)["fault.recovery.new"] is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s"), [(MEANT_S, MEANT_S + 2), (BIT_S + 3, BIT_S + 6), (LIFTED_S, LIFTED_S + 4)]
+)
+def test_requests_that_were_not_recorded_while_the_fault_was_there_prove_nothing(judged, start_s, end_s):
+    assert merge(verdicts(judged(lost=(start_s, end_s))).values()) is not Verdict.PASS
+
+
+def test_a_meter_that_slept_through_the_fault_proves_nothing(judged):
+    assert merge(verdicts(judged(asleep=(BIT_S, BIT_S + 5))).values()) is not Verdict.PASS
 
 
 DRILLS = [drill for drill in planning.drills(FEATURES) if "resilience" in drill.tags]

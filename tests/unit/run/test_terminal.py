@@ -36,28 +36,3 @@ def test_without_a_terminal_there_is_no_colour():
     Live(out, 1).drill_finished("FAIL", ["a promise was broken"])
 
     assert raw.getvalue().decode() == "  FAIL\n    a promise was broken\n"
-
-
-def test_what_a_drill_did_last_is_printed_before_the_next_one_and_never_as_if_before_its_beginning(tmp_path):
-    raw, out = stream("utf-8")
-    live = Live(out, 2)
-    timeline = tmp_path / "timeline.jsonl"
-    live.follow(timeline)
-
-    live.drill_started("first", 100.0, 3.0)
-    with timeline.open("a") as file:
-        file.write(json.dumps({"t_s": 112.0, "kind": "note", "text": "put back"}) + "\n")
-        file.flush()
-        live.drill_finished("PASS", [])
-        file.write(json.dumps({"t_s": 112.96, "kind": "note", "text": "lock kept"}) + "\n")
-    live.drill_started("second", 113.0, 3.0)
-    live.close()
-
-    lines = [line.strip() for line in raw.getvalue().decode().splitlines() if line]
-    assert lines == [
-        "drill 1 of 2: first (about 3 s)",
-        "12.0 s  note       put back",
-        "PASS",
-        "13.0 s  note       lock kept",
-        "drill 2 of 2: second (about 3 s)",
-    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from drillbook import activities, recovery_activities, recovery_drill, topology, wiring
+from drillbook import activities, layer_drill, layer_probes, recovery_activities, recovery_drill, topology, wiring
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Verdict
 from drillbook.drill import Drill
@@ -35,6 +36,8 @@ from tests.unit.probes.test_of_recoveries import columns, fail, ledger
 RATE_HZ = 10
 SENTENCES = (
     "writes were good again within 4 h of the loss, and stayed so for 30 s",
+    "of the time without writes after the loss at most 5 s is explained by no layer",
+    "most of the time without writes after the loss is put down to the database",
     "of what was acknowledged at most the last 1 h was lost",
     "nothing is missing that was acknowledged once the lost primary was fenced, and no event is there twice",
     "the lost primary took no write once another one was promoted",
@@ -44,6 +47,8 @@ SENTENCES = (
 
 OF_A_SWITCH = (
     "for at most 30 s in all nothing could be written while it was switched over",
+    "of the time without writes while it was switched over at most 5 s is explained by no layer",
+    "most of the time without writes while it was switched over is put down to the database",
     "for at most 30 s in all nothing could be written while it was switched back",
     "every acknowledged event is there, once and unchanged",
 )
@@ -148,6 +153,25 @@ def leave_load(drill, *, lost_s=0.3, late_loss=False, split_brain=False):
     gone = (served_s + 1.0, served_s + 1.2) if late_loss else (happened.low - lost_s, happened.low)
     leave_rows(load, table, ledger(table, lost=gone))
     leave_attempts(drill, happened, split_brain=split_brain)
+    leave_layers(drill, down=[(happened.high, served_s), (handed_s, handed_s + 2.0)])
+
+
+def leave_layers(drill, *, down, layer="database"):
+    """Five answers a second of each layer, of which one was down for a while."""
+    folder, window = drill.folder / "layers", drill.seen.window
+    folder.mkdir()
+    asked = ["database", "gateway east", "gateway west", "application east", "application west", "dns"]
+    plan = {"asked": asked, "from_the_start": asked, "not_asked": ["pooler"], "rate_hz": 5.0}
+    write_json(folder / "plan.json", plan)
+    with (folder / "probes.jsonl").open("w") as file:
+        for number in range(int(window.length_s * 5) + 10):
+            due_s = window.start_s + number / 5
+            for name in asked:
+                bad = name == layer and any(start <= due_s < end for start, end in down)
+                outcome, leads = "refused" if bad else "ok", ["east"] if name == "dns" else []
+                line = {"layer": name, "due_s": due_s, "sent_s": due_s, "done_s": due_s + 0.01, "outcome": outcome,
+                        "told": "", "leads": leads}  # fmt: skip
+                file.write(json.dumps(line) + "\n")
 
 
 def leave_rows(load, table, rows):
@@ -211,6 +235,10 @@ def test_a_lost_region_is_judged_and_judged_again(run, drill) -> None:
     assert by_id["recovery.failback.new"].low == pytest.approx(1.9, abs=0.15)
     stages = [event for event in drill.seen.events if event.data.get("activity") == "stages"]
     assert set(stages[0].data["stages"]) == {"detect", "decide", "fence", "promote", "repoint", "dns", "warm-up"}
+    told = next(event for event in drill.seen.events if event.data.get("activity") == "layers")
+    assert "not probed: pooler" in told.text
+    assert told.data["layers"]["database"][0] > 0.9 * told.data["unserved"][0] > 1.0
+    assert told.data["layers"]["elsewhere"][0] == 0.0
     found = rejudge.judge(run)
     assert found.agreement is Verdict.PASS, said(found)
     assert found.drills[0].agreed == len(drill.judgements)
@@ -254,6 +282,8 @@ def test_a_planned_switch_is_judged_there_and_back_and_judged_again(  # noqa: PL
     for activity, length_s in (("switch-over", there_s), ("put_back", back_s)):
         fail(table, at(drill, activity, "intent"), at(drill, activity, "intent") + length_s)
     leave_rows(drill.folder / "load", table, ledger(table, lost=[window.start_s + s for s in lost]))
+    began_s = at(drill, "switch-over", "intent")
+    leave_layers(drill, down=[(began_s, began_s + there_s)])
     assert judge(drill, OF_A_SWITCH) is verdict, drill.reasons()
     assert {found.objective.id for found in drill.judgements if found.verdict is Verdict.FAIL} == broken
     found = rejudge.judge(drill.session.folder.path)
@@ -288,6 +318,16 @@ def found_all(table):
         row.update(copies=1, equal=True)
 
 
+def blame(run, layer):
+    """The answers of the database are another layer's."""
+    path = run / "drills" / "drill" / "layers" / "probes.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    names = {"database": layer, layer: "database"}
+    for line in lines:
+        line["layer"] = names.get(line["layer"], line["layer"])
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
 def acknowledge_late(run):
     def change(lines):
         late = next(line for line in lines if line["sent_s"] > promoted_s(run) + 5.0)
@@ -319,6 +359,7 @@ CHANGES = {
     "a request that failed": lambda run: rows(run, "requests", lambda t: t[40].update(outcome="server_error")),
     "a try that was acknowledged": acknowledge_late,
     "tries that are gone": withhold,
+    "another layer that was down": lambda run: blame(run, "dns"),
     "another moment of the fault": lambda run: timeline(run, "inject-fault", earlier),
     "another promotion": lambda run: timeline(run, "promote-standby", lambda e: e.update(t_s=e["t_s"] - 500.0)),
     "another end of the regions": lambda run: timeline(run, "topology", lambda e: e["data"].update(streams=False)),
@@ -400,6 +441,37 @@ def test_the_load_understands_how_long_it_may_look_its_writes_up(drill, monkeypa
     drill.platform.seeds, drill.session.clock = (lambda: 0), SteadyClock.starting_now()
     drill.put_load_on()
     assert loads.parse(plans[0]).reading_back.deadline_s == drill.read_back_s > 60.0
+
+
+def test_layers_are_probed_where_the_environment_says_where_they_are(drill, monkeypatch) -> None:
+    plans = []
+    started = SimpleNamespace(wait_running=lambda **_: None)
+    monkeypatch.setattr("drillbook.layer_drill.Load.start", lambda plan, *_a, **_k: plans.append(plan) or started)
+    drill.session.clock = SteadyClock.starting_now()
+    layer_drill.probe(drill)
+    write_json(drill.folder / "plan.json", plans[0])
+    read = layer_probes.Plan.read(drill.folder / "plan.json")
+    assert read.document() == plans[0]
+    assert plans[0]["asked"] == [
+        "database", "gateway us-east-1", "gateway us-west-2", "application us-east-1", "application us-west-2", "dns"
+    ]  # fmt: skip
+    assert set(plans[0]["asked"]) - set(plans[0]["from_the_start"]) == {"application us-west-2"}
+    assert plans[0]["not_asked"] == ["pooler"]
+    assert drill.seen.events[-1].data["not_probed"] == ["pooler"]
+    settings = drill.platform.environment.recovery
+    for recovery in (None, replace(settings, layers=None)):
+        drill.platform.environment = replace(drill.platform.environment, recovery=recovery)
+        with pytest.raises(NotReady, match="does not say where its layers are probed"):
+            layer_drill.probe(drill)
+
+
+def test_layers_are_looked_at_where_something_went_wrong(drill) -> None:
+    with pytest.raises(NotReady, match="never seen to"):
+        layer_drill.window(drill, "after the loss")
+    with pytest.raises(NotReady, match="never came to switch-over"):
+        layer_drill.window(drill, "while it was switched over")
+    with pytest.raises(ValueError, match="and not 'some day'"):
+        layer_drill.window(drill, "some day")
 
 
 def test_every_way_of_losing_a_region_is_one_that_the_feature_names() -> None:
