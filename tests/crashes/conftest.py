@@ -25,14 +25,17 @@ from drillbook.twin.network import inside
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+    from drillbook.twin.layout import Machine
+
 PROJECT = Path(__file__).resolve().parents[2]
 RUN_WITHIN_S = 700.0
 BOUNDARY_WITHIN_S = 400.0
 PARTS_WITHIN_S = 30.0
 RESTORED_WITHIN_S = 90.0
 _CLEAN = "everything is as it was"
-_DATABASES = ("f|0|0", "t|0|1")
-"""By region: whether it is a standby, whether writes are held, whether it streams; no orders."""
+_VAULT = "/api/v1/namespaces/vault/services/http:openbao:8200/proxy/v1/sys/seal-status"
+_DATABASES = ("f|0|0|0|f", "t|0|1|0|f")
+"""By region: is it a standby, are writes held, does it stream, connections held, is there ballast; no orders."""
 _APPLICATIONS = (("postgres.data.svc.cluster.local", "2"), ("10.77.1.11", "1"))
 """By region: the database that is tried first, and the pods of the live slot."""
 
@@ -194,7 +197,9 @@ class Twin:
             said = self.kubectl(
                 "exec", "postgres-0", "-n", "data", "-c", "postgres", "--", "psql", "-h", "/run/postgresql", "-XAtc",
                 "SELECT pg_is_in_recovery(), count(*) FILTER (WHERE name = 'default_transaction_read_only'), (SELECT "
-                "count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming') FROM pg_file_settings", region=region,
+                "count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'), (SELECT count(*) FROM "
+                "pg_stat_activity WHERE application_name = 'drillbook-holds'), (SELECT size IS NOT NULL FROM "
+                "pg_stat_file('/var/lib/postgresql/drillbook-ballast', true)) FROM pg_file_settings", region=region,
             )  # fmt: skip
         except subprocess.CalledProcessError as error:
             said = error.stderr
@@ -214,12 +219,16 @@ class Twin:
         return [*([] if found == "t|t" else [f"public.events is there, and nothing aside: {found}"]), *self.jobs()]
 
     def left_by_faults(self) -> list[str]:
-        """Nodes that take no pods, a DNS that is not asked for, and pods that only drills make."""
+        """What faults take away and has not come back, and what only they make."""
         nodes = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
         found = [f"node {node['metadata']['name']} is cordoned" for node in nodes if node["spec"].get("unschedulable")]
+        found += [f"node {node['metadata']['name']} is not ready" for node in nodes if not is_ready(node)]
         dns = json.loads(self.kubectl("get", "deployment", "coredns", "-n", "kube-system", "-o", "json"))
         if not dns["status"].get("readyReplicas") == dns["spec"]["replicas"] == 1:
             found.append(f"DNS has {dns['status'].get('readyReplicas')} of {dns['spec']['replicas']} pods")
+        found += self.vault()
+        machines = PROFILES["staging"].machines
+        found += [f"packets are dropped in {machine.name}" for machine in machines if drops(machine)]
         helpers = self.kubectl(
             "get", "pods", "-A", "-l", "app.kubernetes.io/name=drillbook-fault", "-o", "name"
         ).split()
@@ -241,6 +250,13 @@ class Twin:
                 found += [f"{key} in {region.name}" for key in answer.json().get("data", {}).get("keys", ())]
         return found
 
+    def vault(self) -> list[str]:
+        try:
+            sealed = json.loads(self.kubectl("get", "--raw", _VAULT))["sealed"]
+        except subprocess.CalledProcessError as error:
+            return [f"the vault does not answer: {error.stderr.strip()}"]
+        return ["the vault is sealed"] if sealed else []
+
     @property
     def clean(self) -> bool:
         return self.left() == _CLEAN
@@ -259,6 +275,17 @@ class Twin:
         while (left := self.left_as_far_as_seen()) != _CLEAN:
             assert time.monotonic() < give_up, f"after {deadline_s:g} s there is still: {left}"
             time.sleep(0.25)
+
+
+def is_ready(node: dict[str, Any]) -> bool:
+    return any(told["type"] == "Ready" and told["status"] == "True" for told in node["status"]["conditions"])
+
+
+def drops(machine: Machine) -> bool:
+    """Whether its packet filters have a chain that only faults make."""
+    command = ["nsenter", f"--net=/run/netns/{machine.namespace}", "iptables", "-w", "5", "-S"]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    return "-N DRILLBOOK-" in told
 
 
 @pytest.fixture(scope="session")

@@ -22,12 +22,14 @@ def put_back(outcome) -> bool:
     return outcome.verdict_of("drill.") == {"PASS"}
 
 
+@pytest.mark.slow  # `make test` drills it by itself, and judges that again
 def test_the_twin_without_a_defect_passes(drilled):
     outcome = drilled(CUTOVER)
     assert outcome.code == PASS, str(outcome)
     assert outcome.judged_again.agreement is Verdict.PASS, outcome.judged_again
 
 
+@pytest.mark.slow  # the drills of `make test` have a release like it
 def test_errors_on_2_percent_of_requests_are_found(drilled):
     outcome = drilled(CUTOVER, release={"defects.errorShare": 0.02, **HIDDEN})
     assert outcome.code == FAIL, str(outcome)
@@ -148,6 +150,7 @@ def test_a_starved_meter_is_inconclusive(drilled):
     assert put_back(outcome), str(outcome)
 
 
+@pytest.mark.slow  # the load's own tests hold that a killed one leaves no verdict
 def test_a_killed_load_is_inconclusive(drilled):
     def kill(saboteur):
         saboteur.after("observed", "switch-traffic")

@@ -81,31 +81,70 @@ def documents(text: str) -> Iterator[dict[str, Any]]:
 
 
 @cache
-def granted(account: str) -> dict[str, list[dict[str, Any]]]:
-    """Namespace to the rules of every Role that is bound to the account, as the chart renders them for the twin."""
-    rendered = subprocess.run(
+def rendered() -> list[dict[str, Any]]:
+    """The chart's objects, as it renders them for the twin."""
+    text = subprocess.run(
         [
             str(state_directory() / "bin" / "helm"), "template", "drillbook", str(CHART), "--namespace=drillbook",
             "--kube-version=1.34.0", "--values=-",
         ],
         input=json.dumps(accounts.values(REGION)), capture_output=True, text=True, timeout=60, check=True,
     ).stdout  # fmt: skip
-    objects = [found for found in YAML(typ="safe", pure=True).load_all(rendered) if found]
+    objects = [found for found in YAML(typ="safe", pure=True).load_all(text) if found]
     # Nodes belong to no namespace; who may drain them is bound to their names.
     wide = [found for found in objects if found["kind"].startswith("Cluster")]
     assert {found["metadata"]["name"] for found in wide} == {"drillbook-resilience"}
     assert all(rule["resourceNames"] for found in wide for rule in found.get("rules", ()))
+    return objects
+
+
+@cache
+def granted(account: str) -> dict[str, list[dict[str, Any]]]:
+    """Namespace to the rules of every Role that is bound to the account; those of ClusterRoles under `""`."""
+    objects = rendered()
+    subject = f"drillbook-{account}"
+    wide = {
+        found["roleRef"]["name"]
+        for found in objects
+        if found["kind"] == "ClusterRoleBinding" and subject in {it["name"] for it in found["subjects"]}
+    }
     bound = {
         (found["metadata"]["namespace"], found["roleRef"]["name"])
         for found in objects
-        if found["kind"] == "RoleBinding" and f"drillbook-{account}" in {it["name"] for it in found["subjects"]}
+        if found["kind"] == "RoleBinding" and subject in {it["name"] for it in found["subjects"]}
     }
     rules: dict[str, list[dict[str, Any]]] = {}
     for found in objects:
         namespace = found["metadata"].get("namespace", "")
         if found["kind"] == "Role" and (namespace, found["metadata"]["name"]) in bound:
             rules.setdefault(namespace, []).extend(found["rules"])
+        if found["kind"] == "ClusterRole" and found["metadata"]["name"] in wide:
+            rules.setdefault("", []).extend(found["rules"])
     return rules
+
+
+def told(account: str, namespace: str) -> list[dict[str, Any]]:
+    """All that the account may do in a namespace, as the API server tells it."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}
+    }  # fmt: skip
+    done = kubectl(REGION.account_kubeconfig(account), "create", "-o", "json", "-f", "-", text=json.dumps(review))
+    assert done.returncode == 0, done.stderr
+    status = json.loads(done.stdout)["status"]
+    assert not status["incomplete"], status
+    return status["resourceRules"]
+
+
+def single(rules: list[dict[str, Any]]) -> set[tuple[str, str, str, str]]:
+    """Verb, group, resource and name of everything that rules allow; every name is the empty one."""
+    return {
+        (verb, group, resource, name)
+        for rule in rules
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames") or [""]
+    }
 
 
 def by_chart(account: str, question: dict[str, str]) -> bool:
@@ -139,9 +178,31 @@ def full(question: dict[str, str]) -> str:
     return question["resource"] + (f"/{question['subresource']}" if question["subresource"] else "")
 
 
+EVERYBODY = {
+    ("create", "authorization.k8s.io", "selfsubjectaccessreviews", ""),
+    ("create", "authorization.k8s.io", "selfsubjectrulesreviews", ""),
+    ("create", "authentication.k8s.io", "selfsubjectreviews", ""),
+}
+"""https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles: what `system:basic-user` grants."""
+
+
 @pytest.mark.parametrize("account", accounts.ACCOUNTS)
 def test_the_cluster_grants_what_the_chart_says_and_nothing_else(account):
-    questions = list(asked(NAMESPACES, RESOURCES))
+    namespaces = kubectl(REGION.kubeconfig, "get", "namespaces", "-o", "jsonpath={.items[*].metadata.name}").stdout
+    assert set(NAMESPACES) <= set(namespaces.split())
+    rules = granted(account)
+    for namespace in namespaces.split():
+        expected = single([*rules.get(namespace, []), *rules.get("", [])]) | EVERYBODY
+        assert single(told(account, namespace)) == expected, namespace
+
+
+@pytest.mark.parametrize("account", accounts.ACCOUNTS)
+def test_asked_one_by_one_it_answers_the_same(account):
+    """Of each kind as such, and of each name where the chart allows anything with the kind."""
+    every = list(asked(NAMESPACES, RESOURCES))
+    kinds = {(question["namespace"], full(question)) for question in every if by_chart(account, question)}
+    assert kinds
+    questions = [it for it in every if not it["name"] or (it["namespace"], full(it)) in kinds]
     differing = []
     for start in range(0, len(questions), 400):
         part = questions[start : start + 400]
