@@ -12,7 +12,7 @@ from drillbook.fault_ports import Look
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from drillbook.drivers.kubernetes_helper import Helper
 
@@ -46,7 +46,7 @@ with contextlib.suppress(FileNotFoundError):
 """
 
 _MIB = 1048576
-_CLEANED_WITHIN_LOOKS = 120
+_ENDED_WITHIN_LOOKS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +86,19 @@ class FilledVolume:
         self.helper.start(self._work(FILL, (BALLAST, reserve, most), ready))
 
     def give_back(self, noted: Mapping[str, Any]) -> None:
-        """End who fills it, and have the file removed by a pod that says when it is gone.
+        """End who fills it, and then have the file removed by a pod that says when it is gone.
 
         Raises:
-            Unreachable: When that pod does not come to its end in a minute.
+            Unreachable: When either does not come to its end in a minute.
         """
         self.helper.remove()
+        # One that is just starting, as after a crash, would write the file that has just been removed.
+        filler = self._last_phase(self.helper, {""})
+        if filler:
+            raise Unreachable(f"the {self.named} is not emptied: its filler is {filler} still; delete its pod by hand")
         cleaner = self._cleaner
         cleaner.start(self._work(EMPTY, (BALLAST,)))
-        phase = cleaner.status().phase
-        for _ in range(_CLEANED_WITHIN_LOOKS):
-            if phase in {"Succeeded", "Failed"}:
-                break
-            self.sleep(0.5)
-            phase = cleaner.status().phase
+        phase = self._last_phase(cleaner, {"Succeeded", "Failed"})
         cleaner.remove()
         if phase != "Succeeded":
             raise Unreachable(f"the {self.named} is not emptied: its cleaner is {phase or 'gone'}; delete {BALLAST}")
@@ -111,6 +110,16 @@ class FilledVolume:
             return Look(gone=False, well=True, text=f"nobody fills the {self.named}")
         text = f"the {self.named} is {'full' if status.ready else 'not full'}: its filler is {status.phase or 'gone'}"
         return Look(status.ready, well=False, text=text)
+
+    def _last_phase(self, pod: Helper, ends: Collection[str]) -> str:
+        """The phase that a pod comes to: one of these, or what it is in after a minute."""
+        phase = pod.status().phase
+        for _ in range(_ENDED_WITHIN_LOOKS):
+            if phase in ends:
+                break
+            self.sleep(0.5)
+            phase = pod.status().phase
+        return phase
 
     @property
     def _cleaner(self) -> Helper:

@@ -59,11 +59,16 @@ class Run:
         return next(iter(self.runs.glob("*/")), None)
 
     @property
+    def _timeline(self) -> Path:
+        assert self.folder is not None
+        return self.folder / "timeline.jsonl"
+
+    @property
     def boundary(self) -> int:
         """How many states of changes the undo journal has; -1 before there is load."""
         if self.folder is None:
             return -1
-        timeline, journal = self.folder / "timeline.jsonl", self.folder / "undo.jsonl"
+        timeline, journal = self._timeline, self.folder / "undo.jsonl"
         if not journal.is_file() and (
             not timeline.is_file() or b"users and meter are on the platform" not in timeline.read_bytes()
         ):
@@ -72,10 +77,25 @@ class Run:
 
     def wait_for_boundary(self, boundary: int) -> None:
         """Return within a millisecond or so of the journal's having this many lines."""
+        self._wait_for(lambda: self.boundary >= boundary, f"boundary {boundary}")
+
+    def wait_for_event(self, kind: str, activity: str) -> None:
+        """Likewise of the timeline's having it."""
+        words = f'"kind": "{kind}"', f'"activity": "{activity}"'
+        self._wait_for(
+            lambda: (
+                self.boundary >= 0
+                and self._timeline.is_file()
+                and any(all(word in line for word in words) for line in self._timeline.read_text().splitlines())
+            ),
+            f"{activity} ({kind})",
+        )
+
+    def _wait_for(self, come: Callable[[], bool], where: str) -> None:
         give_up = time.monotonic() + BOUNDARY_WITHIN_S
-        while self.boundary < boundary:
-            assert self.process.poll() is None, f"the run ended before boundary {boundary}: {self.output.read_text()}"
-            assert time.monotonic() < give_up, f"the run did not come to boundary {boundary}"
+        while not come():
+            assert self.process.poll() is None, f"the run ended before {where}: {self.output.read_text()}"
+            assert time.monotonic() < give_up, f"the run did not come to {where}"
             time.sleep(0.001)
 
     def wait_for_parts(self, parts: Sequence[str]) -> None:

@@ -51,6 +51,9 @@ FAULTS = tuple(sorted(path.stem for path in (PROJECT / "features" / "resilience"
 REGION_RESTORED_WITHIN_S = 420.0
 """Its machines boot, its database is rebuilt, and the place is handed back, each on a machine of two cores."""
 
+LIFTED_STEP_BY_STEP = ("disk_filled", "dns_stopped", "node_drained", "node_killed")
+"""Those whose undo takes its time."""
+
 PARTS: tuple[tuple[str, ...], ...] = (
     ("runner",),
     ("experiment",),
@@ -85,6 +88,7 @@ def kill(
     *more: str,
     after_s: float = 0.0,
     restored_within_s: float = RESTORED_WITHIN_S,
+    lifting: bool = False,
 ) -> Case:
     """Start, kill at the boundary, wait until the platform is as it was; an end of its own is waited for.
 
@@ -97,9 +101,12 @@ def kill(
         more: Arguments of the run.
         after_s: So much later, in the middle of a change that takes its time.
         restored_within_s: For the platform to be as it was.
+        lifting: Not before a fault is about to be lifted, which shows at no boundary.
     """
     run = start(scenario, *ONLY.get(scenario, ()), *more)
     run.wait_for_boundary(boundary)
+    if lifting:
+        run.wait_for_event("intent", "lift_fault")
     run.wait_for_parts(parts)
     time.sleep(after_s)
     killed = run.kill(parts)
@@ -214,6 +221,15 @@ def test_markers_of_a_run_that_dies_are_removed_in_both_regions(start, twin, par
 def test_a_fault_of_a_run_that_is_killed_is_undone(start, twin, feature, parts, boundary):
     case = replace(kill(start, twin, "steady", parts, boundary, f"--only={feature}"), scenario=feature)
     print(case)
+    assert not case.wrong, case
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [("runner",), ("experiment",), ("runner", "watchdog")], ids="+".join)
+@pytest.mark.parametrize("feature", LIFTED_STEP_BY_STEP)
+def test_a_fault_whose_lifting_dies_half_way_is_undone(start, twin, feature, parts):
+    case = kill(start, twin, "steady", parts, 2, f"--only={feature}", after_s=0.5, lifting=True)
+    print(f"{replace(case, scenario=feature)} (0.5 s into its lifting)")
     assert not case.wrong, case
 
 
