@@ -167,7 +167,7 @@ def test_a_canary_whose_metrics_lack_the_version_label_is_never_promoted(drilled
         # As if the label were not there: no series has it both empty and with the canary's version.
         document["metrics"]["users"] = f'{document["metrics"]["users"]},version=""'
 
-    outcome = drilled(CANARY, change=unlabelled)
+    outcome = drilled(CANARY, only="canary", change=unlabelled)
     assert outcome.code == INCONCLUSIVE, str(outcome)
     assert outcome.verdict_of("canary.promoted") == {"INCONCLUSIVE"}, str(outcome)
     assert "no number for the canary's version" in outcome.output, str(outcome)
@@ -180,7 +180,7 @@ def test_a_canary_whose_users_go_away_is_never_promoted(drilled):
         saboteur.after("injected", "shift-traffic")
         os.kill(saboteur.load_process(), signal.SIGKILL)
 
-    outcome = drilled(CANARY, sabotage=kill)
+    outcome = drilled(CANARY, only="canary", sabotage=kill)
     assert outcome.code == INCONCLUSIVE, str(outcome)
     # The guard, which no longer sees how users fare, may end the drill before the canary is given up.
     assert outcome.verdict_of("canary.promoted") <= {"INCONCLUSIVE"}, str(outcome)
