@@ -21,6 +21,7 @@ pytest_plugins = [
     "features.steps.layers",
     "features.steps.load",
     "features.steps.migration",
+    "features.steps.performance",
     "features.steps.pipeline",
     "features.steps.platform",
     "features.steps.recovery",
@@ -28,6 +29,7 @@ pytest_plugins = [
     "features.steps.restore",
     "features.steps.slo",
     "features.steps.state",
+    "features.steps.workers",
 ]
 
 
@@ -48,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tags of the features become this mark."""
     config.addinivalue_line("markers", "resilience: a scenario that makes a fault; drilled where it is asked for")
     config.addinivalue_line("markers", "nightly: a scenario that takes minutes; drilled where it is asked for")
+    config.addinivalue_line("markers", "performance: a scenario that gives more load than usual; likewise")
     config.addinivalue_line("markers", "static: a scenario about files, which needs no platform")
     config.addinivalue_line("markers", "recovery: a scenario that needs an environment which says how it is recovered")
     config.addinivalue_line("markers", "destructive: a scenario that takes away what users rest on")

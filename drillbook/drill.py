@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from drillbook.domain.environment import Objectives
     from drillbook.domain.fault import Fault
+    from drillbook.domain.shape import Shape
     from drillbook.run.journal import Journal
     from drillbook.run.session import Session
     from drillbook.run.timeline import Timeline
@@ -121,18 +122,40 @@ class Drill:
         if report.problems:
             raise NotReady(f"release {version} is live and not well: {report.problems[0]}")
 
-    def put_load_on(self) -> None:
-        """Users and the meter; returns once they have their first answer."""
-        environment, clock = self.platform.environment, self.session.clock
-        output = self.folder / "load"
-        self.seen.other_writes += self.platform.seeds()
-        plan = wiring.load_plan(environment, clock, output, self._prefix)
-        plan["read_back"] = {"deadline_s": self.read_back_s}
-        self._load = Load.start(plan, output)
-        self._load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
-        self._load_began_s = clock.now()
+    def put_load_on(self, shape: Shape | None = None) -> None:
+        """Users and the meter, in a shape or as usual; returns once they have their first answer."""
+        self.start_load(self.folder / "load", shape)
+        self._load_began_s = self.session.clock.now()
         self.seen.window = Window(self._load_began_s, self._load_began_s)
         self.timeline.record("note", "users and meter are on the platform", activity="load")
+
+    def start_load(self, output: Path, shape: Shape | None = None, *, mark: str = "") -> Load:
+        """Users and the meter in the place of those before, once they have their first answer.
+
+        Args:
+            output: Folder of their record.
+            shape: Of their load; None for the usual rate, until they are told to end.
+            mark: Sets the keys of their writes apart from those of the drill's other loads.
+        """
+        self.seen.other_writes += self.platform.seeds()
+        plan = wiring.load_plan(self.platform.environment, self.session.clock, output, f"{self._prefix}{mark}")
+        plan["read_back"] = {"deadline_s": self.read_back_s}
+        if shape is not None:
+            plan["meter"]["shape"] = shape.as_document()
+        self._load = Load.start(plan, output)
+        self._load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
+        return self._load
+
+    @property
+    def load(self) -> Load:
+        """The process of its users.
+
+        Raises:
+            NotReady: When there is none.
+        """
+        if self._load is None:
+            raise NotReady("no step put a load on the platform")
+        return self._load
 
     def accompany(self, companion: Load) -> None:
         """A process beside the load, once it runs; it ends with the experiment."""
@@ -332,7 +355,7 @@ class Drill:
                 return
 
     def _tell_load_to_end(self) -> None:
-        if self._load is not None and self.seen.window.length_s == 0.0:
+        if self._load is not None and self._load_began_s and self.seen.window.length_s == 0.0:
             # Requests due at the very end may not have been sent.
             self.seen.window = Window(self._load_began_s, self.session.clock.now())
             self._load.ask_to_stop()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.canary import Shift
 from drillbook.actions.deploy import Deploy
+from drillbook.actions.load_workers import START
 from drillbook.actions.migration import MIGRATION_ACTIONS
 from drillbook.actions.scraped import Scraped
 from drillbook.actions.state import ACTIONS as STATE_ACTIONS
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from drillbook.actions.faults.plan import Faults
+    from drillbook.actions.load_workers import Workers
     from drillbook.actions.migration import Migrated
     from drillbook.actions.recovery.plan import Recovery
     from drillbook.actions.state import State
@@ -56,6 +58,7 @@ class Platform:
         faults: What may be made to go wrong; None where nobody has said.
         migration: How a migration is proved; None where nobody has said.
         state: What both regions have beside the database; None where nobody has said.
+        workers: How load is made within the cluster; None where nobody has said.
     """
 
     environment: Environment
@@ -75,6 +78,7 @@ class Platform:
     faults: Faults | None = None
     migration: Migrated | None = None
     state: State | None = None
+    workers: Workers | None = None
 
     def live_slot(self) -> str:
         """The one slot that has the public's traffic.
@@ -156,6 +160,7 @@ class Platform:
             (CATALOGUE, "what faults may hit", self.faults),
             (MIGRATION_ACTIONS, "how its migrations are proved", self.migration),
             (STATE_ACTIONS, "which files and secrets its regions have", self.state),
+            ({START}, "where workers of a load run", self.workers),
         ):
             if change.action in names and part is not None:
                 return part.make(change.action, arguments)

@@ -526,3 +526,47 @@ class LockHeld(Exception):
 
 class LockLost(Exception):
     """The lock was taken from us; everything must stop and be undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """How one worker of a distributed load is.
+
+    Attributes:
+        worker: Its number, from 0.
+        pod: Where it runs.
+        phase: Of its pod, as Kubernetes has it: `Pending`, `Running`, `Succeeded`, `Failed`.
+        node: That it runs on; empty before it has one.
+        text: How it ended, or why it did not begin; empty when there is nothing to say.
+    """
+
+    worker: int
+    pod: str
+    phase: str
+    node: str = ""
+    text: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self.phase in {"Succeeded", "Failed"}
+
+
+class LoadWorkers(Protocol):
+    """Makes load from more than one place; all methods may raise Unreachable."""
+
+    def start(self, mark: str, plans: Sequence[Mapping[str, Any]], *, lives_s: float) -> None:
+        """One worker for each plan, all under a mark that no other load has; each is ended after `lives_s`."""
+        ...
+
+    def status(self, mark: str) -> Sequence[WorkerStatus]:
+        """How those that are there are, ended ones included."""
+        ...
+
+    def printed(self, status: WorkerStatus) -> str:
+        """What one has said so far; empty when nothing can be read yet or any more."""
+        ...
+
+    def remove(self, mark: str) -> None:
+        """End and delete them; those that are gone are fine."""
+        ...

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillbook import fault_wiring, keeping, migration_wiring, recovery_wiring, state_wiring
+from drillbook.actions.load_workers import Workers
 from drillbook.domain.promql import narrowed
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
 from drillbook.drivers.helm import HelmReleaser
 from drillbook.drivers.http_client import HttpClient
 from drillbook.drivers.kubernetes import KubernetesCluster, connect
+from drillbook.drivers.kubernetes_load import KubernetesWorkers
 from drillbook.drivers.prometheus import Prometheus
 from drillbook.drivers.reach import Names, enter_network
 from drillbook.drivers.smoke import GatewaySmoke
@@ -164,12 +166,18 @@ def platform(
         else None,
         migration=None if looking_on else migration_wiring.migrated(environment, clock),
         state=None if looking_on else state_wiring.state(environment, clock),
+        workers=None if looking_on else _workers(environment, api, clock),
     )
     return made if looking_on else replace(made, faults=fault_wiring.faults(environment, clock, made.live_slot))
 
 
 def _connected_to_others(environment: Environment) -> dict[str, ApiClient]:
     return {other.name: _connected(other) for other in environment.others}
+
+
+def _workers(environment: Environment, api: ApiClient, clock: Clock) -> Workers | None:
+    settings = environment.performance.workers if environment.performance is not None else None
+    return None if settings is None else Workers(KubernetesWorkers(api, settings.namespace, settings.image), clock)
 
 
 def _connected(region: RegionAccess, *, looking_on: bool = False) -> ApiClient:

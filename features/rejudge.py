@@ -27,6 +27,7 @@ from drillbook.evidence.text import printable
 from drillbook.inspection import STATIC, Inspection
 from drillbook.run.experiment import read_journal
 from drillbook.run.stopping import told
+from probes.capacity import FILE as CAPACITY
 from probes.migration import NEWER, OLDER
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _derive(reader: Reader, id_: str) -> Derived:
     if STATIC in texts_of(document.get("tags")):
         return _inspect(reader, id_, document)
     differences: list[str] = []
-    for users in (load, *(f"drills/{id_}/{who}/load" for who in (OLDER, NEWER))):
+    for users in (load, *(f"drills/{id_}/{who}/load" for who in (OLDER, NEWER, *_steps_held(reader, id_)))):
         differences += witness.differences(reader, users)
     try:
         drill = replay.drill(reader.root, id_, document)
@@ -85,6 +86,13 @@ def _derive(reader: Reader, id_: str) -> Derived:
         tuple(differences),
         (*_doubts(reader, drill), *_recorded_doubts(document)),
     )
+
+
+def _steps_held(reader: Reader, id_: str) -> list[str]:
+    """Folders of the rates that a search for the highest one has held."""
+    record = mapping_of(reader.document(f"drills/{id_}/{CAPACITY}", needed=False))
+    steps: Any = record.get("steps") or []
+    return [str(mapping_of(step).get("folder")) for step in steps]
 
 
 def _inspect(reader: Reader, id_: str, document: Mapping[str, Any]) -> Derived:

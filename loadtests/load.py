@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import signal
 from typing import TYPE_CHECKING, cast
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from locust import User
 
     from loadtests.plan import Plan
+    from loadtests.schedule import Schedule
     from loadtests.workload import Workload
 
 _LOG = logging.getLogger(__name__)
@@ -52,6 +54,11 @@ class Load:
         self._live = Live(plan.output, plan.clock, plan.live_window_s, self._monitor.recent)
         self.recorder = Recorder(plan.output, workload, self._live)
         self._failure: Exception | None = None
+
+    def tell_schedule(self, schedule: Schedule) -> None:
+        """When the shape began, for whoever counts what was due."""
+        document = {"start_s": schedule.start_s, "shape": schedule.shape.as_document()}
+        (self.plan.output / "schedule.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
 
     def fail(self, error: Exception) -> None:
         """The meter or a user broke: a load that goes on without it would prove nothing."""

@@ -12,19 +12,20 @@ from locust.exception import StopUser
 from drillbook.domain.requests import LATEST_SEND_S
 from drillbook.domain.traffic import Connection
 from loadtests.client import Client, Pool
+from loadtests.schedule import Schedule
 
 if TYPE_CHECKING:
     from loadtests.load import Load
     from loadtests.workload import Request
 
-_KINDS = (Connection.NEW, Connection.REUSED)
 _LONGEST_NAP_S = 0.5
 
 
 class Meter(User):
     """One user that sends as the clock says, each request in a greenlet of its own.
 
-    New and reused connections take turns, so that the two schedules are half a period apart.
+    New and reused connections take turns, so that the two schedules are half a period apart. A shape that is over ends
+    the load.
     """
 
     fixed_count = 1
@@ -43,18 +44,18 @@ class Meter(User):
         load = self.load
         now, stop = load.plan.clock.now, load.stop
         metering = load.plan.metering
-        half_period_s = 0.5 / metering.rate_hz
-        start_s = now() + half_period_s
-        number = 0
+        schedule = Schedule(metering.shape, metering.start_s or now(), metering.share)
+        load.tell_schedule(schedule)
+        turn = 0
         try:
-            while not stop.is_set():
-                due_s = start_s + number * half_period_s
+            while not stop.is_set() and (due_s := schedule.due_s(turn)) is not None:
                 early_s = due_s - now()
                 if early_s > 0:
                     gevent.sleep(min(early_s, _LONGEST_NAP_S))
                     continue
-                self._send(number, due_s)
-                number += 1
+                self._send(turn, schedule.share.connection(turn), due_s)
+                turn += 1
+            self._wait_for_the_end(schedule)
             self._in_flight.join(timeout=metering.timeout_s + 1)
             self._in_flight.kill(timeout=1)
             self._pool.close()
@@ -63,10 +64,19 @@ class Meter(User):
             raise
         raise StopUser
 
-    def _send(self, number: int, due_s: float) -> None:
+    def _wait_for_the_end(self, schedule: Schedule) -> None:
+        """Users stay for as long as the shape does."""
         load = self.load
-        connection = _KINDS[number % 2]
-        request = load.workload.metered(number // 2, load.recorder.next_number())
+        while (
+            not load.stop.is_set()
+            and (left_s := schedule.start_s + schedule.shape.length_s - load.plan.clock.now()) > 0
+        ):
+            load.stop.wait(min(left_s, _LONGEST_NAP_S))
+        load.stop.set()
+
+    def _send(self, turn: int, connection: Connection, due_s: float) -> None:
+        load = self.load
+        request = load.workload.metered(turn // 2, load.recorder.next_number())
         if load.plan.clock.now() - due_s > LATEST_SEND_S:
             # Sent all at once now, those that we slept through would be a flood that no user makes.
             load.recorder.overslept(request, connection, due_s)

@@ -6,17 +6,23 @@ import importlib
 import importlib.util
 import ipaddress
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from drillbook.domain.shape import Shape, steady
 from loadtests.clock import SteadyClock
+from loadtests.schedule import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from loadtests.workload import Workload
+
+
+_HIGHEST_HZ = 5000.0
+"""Of each kind of connection: more than one process can send."""
 
 
 class PlanError(ValueError):
@@ -51,16 +57,20 @@ class Metering:
     """The open-loop schedule.
 
     Attributes:
-        rate_hz: Requests per second of each of the two kinds of connection.
+        shape: Requests per second of both kinds of connection, over time.
         max_in_flight: Beyond so many unanswered requests, those due are recorded as unsent.
         timeout_s: A request's whole time, from sending (name look-up included) to the last byte of the answer.
         pool: Connections kept open for the reused kind.
+        share: Which of the shape's requests are this load's own.
+        start_s: When the shape begins, in seconds since the epoch; 0 for as soon as the load does.
     """
 
-    rate_hz: float
+    shape: Shape
     max_in_flight: int
     timeout_s: float
     pool: int
+    share: Share = field(default_factory=Share)
+    start_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +162,7 @@ def parse(document: object) -> Plan:
         PlanError: Naming the first key that is missing, unknown or wrong.
     """
     top = _Keys(document, "")
-    meter = _Keys(top.take("meter"), "meter")
-    rate_hz = meter.number("rate_hz", low=0.1, high=5000)
-    timeout_s = meter.number("timeout_s", default=5.0, low=0.05, high=60)
-    metering = Metering(
-        rate_hz=rate_hz,
-        max_in_flight=meter.whole("max_in_flight", default=max(64, int(2 * rate_hz * timeout_s) + 64), low=2),
-        timeout_s=timeout_s,
-        pool=meter.whole("pool", default=10, low=1),
-    )
-    meter.done()
+    metering = _metering(_Keys(top.take("meter"), "meter"))
     target = _target(top)
     back = _Keys(top.take("read_back", {}), "read_back")
     reading_back = ReadingBack(
@@ -188,6 +189,35 @@ def parse(document: object) -> Plan:
     )
     top.done()
     return plan
+
+
+def _metering(meter: _Keys) -> Metering:
+    """A steady rate of each kind of connection, or a shape of both together."""
+    rate_hz = meter.number("rate_hz", low=0.1, high=_HIGHEST_HZ)
+    timeout_s = meter.number("timeout_s", default=5.0, low=0.05, high=60)
+    drawn = meter.sequence("shape")
+    share = _Keys(meter.take("share", {}), "meter.share")
+    try:
+        shape = Shape.from_document(drawn) if drawn else steady(2 * rate_hz)
+        own = Share(share.whole("worker", default=0, low=0), share.whole("workers", default=1, low=1))
+    except ValueError as error:
+        msg = f"meter.shape or meter.share cannot be followed: {error}"
+        raise PlanError(msg) from error
+    share.done()
+    if not 0 < shape.highest_hz <= 2 * _HIGHEST_HZ:
+        msg = f"meter.shape has to come to a rate of at most {2 * _HIGHEST_HZ:g}, and comes to {shape.highest_hz:g}"
+        raise PlanError(msg)
+    most = max(64, int(shape.highest_hz / own.workers * timeout_s) + 64)
+    metering = Metering(
+        shape=shape,
+        max_in_flight=meter.whole("max_in_flight", default=most, low=2),
+        timeout_s=timeout_s,
+        pool=meter.whole("pool", default=10, low=1),
+        share=own,
+        start_s=meter.number("start_s", default=0, low=0),
+    )
+    meter.done()
+    return metering
 
 
 def _target(top: _Keys) -> Target:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drillbook.domain.availability import latency_quantile as quantile_of
+from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 from probes.recording import recording
 
@@ -45,4 +46,27 @@ def latency_quantile(
         source="meter",
         doubts=doubts,
         evidence=(load.evidence("requests"), load.evidence("stalls")),
+    )
+
+
+def latency_growth(drill_dir: Path, first: Window, last: Window, *, q: float) -> Measurement:
+    """By what factor a quantile of the latency grew between two windows; both are known to within their intervals."""
+    before = latency_quantile(drill_dir, first, q=q)
+    after = latency_quantile(drill_dir, last, q=q)
+    doubts = tuple(dict.fromkeys((*before.doubts, *after.doubts)))
+    interval = None
+    if before.interval is not None and after.interval is not None:
+        if before.interval.low > 0:
+            interval = Interval(after.interval.low / before.interval.high, after.interval.high / before.interval.low)
+        else:
+            doubts += ("the first latency may have been 0 for all that is known, so no factor can be told",)
+    return Measurement(
+        name=f"factor by which the latency quantile {q:g} grew",
+        interval=interval,
+        unit="1",
+        samples=min(before.samples, after.samples),
+        window=Window(first.start_s, last.end_s),
+        source="meter",
+        doubts=doubts,
+        evidence=before.evidence,
     )

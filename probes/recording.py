@@ -12,13 +12,14 @@ import pyarrow  # noqa: ICN001 - `pa` is its untyped alias below
 import pyarrow.compute as compute_of_arrow
 import pyarrow.parquet as parquet_of_arrow
 
+from drillbook.domain.measurement import Window
 from drillbook.domain.requests import Requests, Stalls
+from drillbook.domain.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from drillbook.domain.measurement import Window
     from drillbook.domain.traffic import Connection
 
 pa: Any = pyarrow  # it has no type stubs
@@ -40,11 +41,15 @@ class Recording:
         folder: The drill's folder.
         rate_hz: Metered requests a second of each kind of connection.
         phase: Where the load was last: `done` when it finished.
+        shape: Of its load, where that was not the same all the time; both kinds of connection together.
+        start_s: When the shape began; None when it never did.
     """
 
     folder: Path
     rate_hz: float
     phase: str
+    shape: Shape | None = None
+    start_s: float | None = None
 
     def metered(self, connection: Connection | None = None) -> Requests:
         """The meter's rows; of both kinds of connection when None."""
@@ -60,6 +65,20 @@ class Recording:
         table = self._table("stalls")
         table = table.filter(pc.equal(table["seen_by"], "scheduler"))
         return Stalls.of(_numpy(table["start_s"]), _numpy(table["end_s"]))
+
+    def of_shape(self, from_s: float, to_s: float) -> Window | None:
+        """A part of the shape, in seconds after its start; None when it never began."""
+        return None if self.start_s is None else Window(self.start_s + from_s, self.start_s + to_s)
+
+    def due(self, window: Window, *, kinds: int) -> float:
+        """How many requests were due in a window, of one kind of connection or both.
+
+        Where a shape never began nobody knows, and what the usual rate gives would lack.
+        """
+        if self.shape is None or self.start_s is None:
+            return window.length_s * self.rate_hz * kinds
+        end_s, start_s = window.end_s - self.start_s, window.start_s - self.start_s
+        return (self.shape.due_by(end_s) - self.shape.due_by(start_s)) * kinds / 2
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """A small table's rows: `ledger` or `readback`; none when the load did not come so far."""
@@ -80,7 +99,7 @@ class Recording:
             kinds: How many kinds of connection they are of.
         """
         found: list[str] = []
-        expected = window.length_s * self.rate_hz * kinds
+        expected = self.due(window, kinds=kinds)
         if len(requests) < expected * _COVERED - _EDGE_ROWS:
             found.append(
                 f"the meter has {len(requests)} of {expected:.0f} rows of this window; "
@@ -111,7 +130,12 @@ def recording(drill_dir: Path) -> Recording:
     plan = _json(drill_dir / "load" / "plan.json")
     state_path = drill_dir / "load" / "state.json"
     phase = str(_json(state_path)["phase"]) if state_path.exists() else "never started"
-    return Recording(drill_dir, float(plan["meter"]["rate_hz"]), phase)
+    meter = plan["meter"]
+    if not meter.get("shape"):
+        return Recording(drill_dir, float(meter["rate_hz"]), phase)
+    schedule_path = drill_dir / "load" / "schedule.json"
+    start_s = float(_json(schedule_path)["start_s"]) if schedule_path.exists() else None
+    return Recording(drill_dir, float(meter["rate_hz"]), phase, Shape.from_document(meter["shape"]), start_s)
 
 
 @lru_cache(maxsize=8)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from drillbook.domain.guard import AllowedHours, Burn
     from drillbook.domain.layers import ProbedLayers
     from drillbook.domain.migration.settings import Migrations
+    from drillbook.domain.performance import Performance
     from drillbook.domain.state_settings import FilesSettings, SecretsSettings
 
 Tier = Literal["development", "staging", "production"]
@@ -396,6 +397,7 @@ class Environment:
         recovery: How one region is recovered in the other; None when it is not.
         faults: What faults may hit; None when there are to be none.
         migrations: Those of its database; None when it names none.
+        performance: How its performance is tested; None when it is not.
     """
 
     name: str
@@ -420,6 +422,7 @@ class Environment:
     recovery: RecoverySettings | None = None
     faults: FaultSettings | None = None
     migrations: Migrations | None = None
+    performance: Performance | None = None
 
     @property
     def target(self) -> str:

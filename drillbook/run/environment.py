@@ -35,6 +35,7 @@ from drillbook.run import (
     canary_plan,
     environment_faults,
     migrations_section,
+    performance_section,
     recovery_section,
     redaction,
     secrets_in,
@@ -393,6 +394,7 @@ def _build(path: Path, sha256: str, d: Mapping[str, Any]) -> Environment:
         else None,
         faults=environment_faults.settings(path, d["faults"]) if "faults" in d else None,
         migrations=migrations_section.settings(d["migrations"], seconds, path.parent) if "migrations" in d else None,
+        performance=performance_section.settings(d["performance"], seconds) if "performance" in d else None,
     )
 
 

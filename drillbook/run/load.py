@@ -62,6 +62,14 @@ class Load:
         """
         self._wait({"running"}, deadline_s, "have its first answer")
 
+    def wait_passed(self, *, deadline_s: float) -> None:
+        """Wait until a load whose shape has an end is over; it may still look its writes up.
+
+        Raises:
+            LoadError: When it dies or does not come to its end.
+        """
+        self._wait({"stopping", "reading_back", "done"}, deadline_s, "come to the end of its shape")
+
     def ask_to_stop(self) -> None:
         """Begin to end it in good order; returns at once."""
         if self.process.poll() is None:

@@ -146,7 +146,7 @@ class Monitor:
         """Whether users were answered worse than allowed, for longer than allowed."""
         fault = bool(self.faults())
         allowed = self.environment.guard.burn_of(resilience=fault)
-        self._answers.extend(_counted(line) for line in self.live())
+        self._answers.extend(counted(line) for line in self.live())
         if self._fault and not fault:
             # What users had of the fault was allowed for that, and counts no more.
             self._answers.clear()
@@ -221,7 +221,7 @@ class RunningRecord:
         return state.get("phase") == "running"
 
 
-def _counted(line: Mapping[str, Any]) -> tuple[float, int, int]:
+def counted(line: Mapping[str, Any]) -> tuple[float, int, int]:
     """One window of the load's running record: its end, its answers, and how many were bad."""
     versions = list(line["versions"].values())
     lost = sum(line["unanswered"].values()) + int(line["unsent"])

@@ -38,7 +38,10 @@ _REACH = {
 PIPELINE, MIGRATIONS, MIGRATION = "pipeline", "migrations", "migration"
 """Features that are drilled only where the environment names what they are about, or where they are asked for."""
 
-CLASSES = frozenset({"resilience", "nightly"})
+PERFORMANCE = "performance"
+"""The class of drills that give more load than usual; they need an environment which says how much it may be given."""
+
+CLASSES = frozenset({"resilience", "nightly", PERFORMANCE})
 """Tags of drills that are drilled only where they, or their class, are asked for: they make faults, or take long."""
 
 RESILIENCE = "resilience"
@@ -67,6 +70,9 @@ BACKUPS = "backups"
 
 STATE = "state"
 """Tag of those that need an environment which says where both regions have its files and its secrets."""
+
+WORKERS = "workers"
+"""Tag of those that need an environment which says where workers of a load run."""
 
 LOSS = "loss-"
 """Beginning of tags of those that need an environment where this may be lost, for example `@loss-server`."""
@@ -124,6 +130,9 @@ def run_plan(environment: Environment, drill_list: Sequence[Drill], features: Pa
     namespaces = {environment.releases.namespace, environment.router.namespace}
     if (recovery := environment.recovery) is not None and any(RECOVERY in drill.tags for drill in drill_list):
         namespaces.add(recovery.namespace)
+    performance = environment.performance
+    if performance is not None and performance.workers and any(WORKERS in drill.tags for drill in drill_list):
+        namespaces.add(performance.workers.namespace)
     return Plan(
         environment.name,
         environment.sha256,
@@ -182,7 +191,7 @@ def _offers(environment: Environment, feature: str, tags: Collection[str]) -> bo
         MIGRATIONS: migrations is not None,
         MIGRATION: migrations is not None and migrations.proof is not None,
     }
-    if not named.get(feature, True):
+    if not named.get(feature, True) or not _offers_load(environment, tags):
         return False
     recovery = environment.recovery
     lost = {tag.removeprefix(LOSS) for tag in tags if tag.startswith(LOSS)}
@@ -193,6 +202,14 @@ def _offers(environment: Environment, feature: str, tags: Collection[str]) -> bo
     if STATE in tags and (recovery is None or recovery.files is None or recovery.secrets is None):
         return False
     return RECOVERY not in tags or (recovery is not None and lost <= {*recovery.losses})
+
+
+def _offers_load(environment: Environment, tags: Collection[str]) -> bool:
+    """Whether it says how much load it may be given, and where workers run, as far as a drill needs that."""
+    performance = environment.performance
+    if PERFORMANCE in tags and performance is None:
+        return False
+    return WORKERS not in tags or (performance is not None and performance.workers is not None)
 
 
 def unplanned(drill_list: Sequence[Drill], collected: Iterable[tuple[str, str]]) -> list[str]:
@@ -216,7 +233,7 @@ def _unknown_s(drill: Drill) -> float:
     """How long one is taken to last that was never seen."""
     if "static" in drill.tags:
         return _INSPECTION_S
-    return _RECOVERY_S if RECOVERY in drill.tags else _UNKNOWN_DRILL_S
+    return _RECOVERY_S if {RECOVERY, PERFORMANCE} & {*drill.tags} else _UNKNOWN_DRILL_S
 
 
 def feasibility(environment: Environment) -> list[Feasibility]:
@@ -254,6 +271,7 @@ def touched(environment: Environment, drill_list: Iterable[Drill] = ()) -> list[
         ),
         *(_recovered(environment) if RECOVERY in tags else ()),
         *(_migrated(environment) if MIGRATION in features else ()),
+        *(_loaded(environment) if PERFORMANCE in tags else ()),
         *(_hit(environment, region) if RESILIENCE in tags else ()),
     ]
 
@@ -276,6 +294,17 @@ def _migrated(environment: Environment) -> Iterator[str]:
             f"schema goes to {proof.before}, to {proof.after} and back, and a transaction on it is kept open for some "
             "seconds"
         )
+
+
+def _loaded(environment: Environment) -> Iterator[str]:
+    """How much load it is given, which an environment that does not say how much it may have is not."""
+    if (performance := environment.performance) is not None:
+        yield (
+            f"{environment.public_url}: up to {performance.most_hz:g} metered requests a second for up to "
+            f"{performance.longest_s:.0f} s at a time, whose events stay too"
+        )
+        if (workers := performance.workers) is not None:
+            yield f"{environment.primary.name}: namespace {workers.namespace}: Jobs that make load, and are deleted"
 
 
 def _hit(environment: Environment, region: str) -> Iterator[str]:
@@ -338,7 +367,7 @@ def says_how_far(tag: str) -> bool:
 
 def says_what_is_needed(tag: str) -> bool:
     """Whether a tag is about what an environment has to say for a drill to be offered there."""
-    return tag in {TOLD, BACKUPS, STATE} or tag.startswith(LOSS)
+    return tag in {TOLD, BACKUPS, STATE, WORKERS} or tag.startswith(LOSS)
 
 
 def is_requirement(tag: str) -> bool:

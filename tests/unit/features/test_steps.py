@@ -72,7 +72,7 @@ def test_every_scenario_names_the_promises_that_it_proves() -> None:
                  for j in range(1, 7)}  # fmt: skip
     for feature in get_features([str(FEATURES)]):
         for scenario in feature.scenarios.values():
-            written = (scenario.tags | feature.tags) - {"static", "nightly", "resilience", "recovery"}
+            written = (scenario.tags | feature.tags) - {"static", "nightly", "resilience", "recovery", "performance"}
             tags = {tag for tag in written if not planning.says_how_far(tag) and not planning.says_what_is_needed(tag)}
             assert tags, scenario.name
             assert tags <= catalogue, scenario.name

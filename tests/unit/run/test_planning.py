@@ -10,6 +10,7 @@ import pytest
 from pytest_bdd.feature import get_feature
 
 from drillbook.domain.migration.settings import Migrations, ProofSettings, Table
+from drillbook.domain.performance import Performance, WorkerSettings
 from drillbook.run import planning
 from drillbook.run.environment import DIRECTORY, load
 
@@ -119,6 +120,26 @@ def test_a_recovery_is_offered_where_the_environment_has_one_or_by_its_name(proj
     drills = written(project, NESTED.replace("@DEP-1.1", "@recovery"))
     assert planning.run_plan(having, drills, project / "features").namespaces == ("analytics", "data")
     assert planning.run_plan(without, drills, project / "features").namespaces == ("analytics",)
+
+
+def test_more_load_than_usual_is_given_where_the_environment_says_how_much_and_is_told(project, environment):
+    drills = written(project, NESTED.replace("@DEP-1.1", "@performance @nightly"))
+    loaded = [drill for drill in drills if "performance" in drill.tags]
+    assert loaded
+    silent = replace(environment, performance=None)
+    allowing = replace(environment, performance=Performance(most_hz=700, longest_s=60))
+    assert planning.chosen(drills, allowing, ["performance"]) == loaded
+    assert planning.chosen(drills, silent, ["performance"]) == []
+    assert planning.chosen(drills, allowing, []) == [drill for drill in drills if drill not in loaded]
+    told = "up to 700 metered requests a second for up to 60 s at a time"
+    assert any(told in line for line in planning.touched(allowing, loaded))
+    assert not any("700" in line for line in planning.touched(allowing))
+    with_workers = written(project, NESTED.replace("@DEP-1.1", "@performance @workers"))
+    assert planning.chosen(with_workers, allowing, ["performance"]) == []
+    placed = replace(environment, performance=Performance(most_hz=700, workers=WorkerSettings("load", "image")))
+    found = planning.chosen(with_workers, placed, ["performance"])
+    assert found
+    assert planning.run_plan(placed, found, project / "features").namespaces == ("analytics", "load")
 
 
 @pytest.mark.parametrize(
