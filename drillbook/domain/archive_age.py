@@ -36,7 +36,7 @@ class Look:
         position: Up to where its log reaches, in bytes.
         reaches: The end of the last segment that it says it archived, in bytes; None when it says of none.
         written_ago_s: When that segment was last written to, by its own clock: what the archive lacks is no older; None
-            when the segment is gone.
+            when the segment is gone, as it is where another server was the primary.
     """
 
     asked_s: float
@@ -49,11 +49,14 @@ class Look:
 def ages(looks: Sequence[Look]) -> list[Interval]:
     """Of each look, in order of time: seconds since the oldest byte that no archive had; unbounded when not known."""
     found: list[Interval] = []
-    reaches = -1
+    reaches, since_s = -1, -math.inf
     for number, look in enumerate(looks):
-        newer = look.reaches is not None and look.reaches >= reaches
-        reaches = max(reaches, -1 if look.reaches is None else look.reaches)
-        found.append(_age(looks[: number + 1], reaches, look.written_ago_s if newer else None))
+        if look.reaches is not None and look.reaches > reaches:
+            reaches, since_s = look.reaches, -math.inf
+        if look.reaches == reaches and look.written_ago_s is not None:
+            # Whoever is the primary later: what is beyond the archive's end was written after that end was.
+            since_s = max(since_s, look.asked_s - look.written_ago_s)
+        found.append(_age(looks[: number + 1], reaches, since_s))
     return found
 
 
@@ -127,13 +130,11 @@ def _reached(looks: Sequence[Look]) -> bool:
     return looks[0].position <= max((look.reaches for look in looks if look.reaches is not None), default=-1)
 
 
-def _age(looks: Sequence[Look], reaches: int, written_ago_s: float | None) -> Interval:
+def _age(looks: Sequence[Look], reaches: int, since_s: float) -> Interval:
     last = looks[-1]
     if last.position <= reaches:
         return Interval(0.0, last.answered_s - last.asked_s)
     beyond_s = min(look.answered_s for look in looks if look.position > reaches)
     low = max(0.0, last.asked_s - beyond_s)
     before_s = max((look.asked_s for look in looks if look.position <= reaches), default=-math.inf)
-    by_looks = last.answered_s - before_s
-    by_file = math.inf if written_ago_s is None else written_ago_s + last.answered_s - last.asked_s
-    return Interval(low, max(low, min(by_looks, by_file)))
+    return Interval(low, max(low, last.answered_s - max(before_s, since_s)))

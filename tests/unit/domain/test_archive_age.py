@@ -23,6 +23,10 @@ def about(low, high):
     return pytest.approx((low, high))
 
 
+def about_each(*high):
+    return pytest.approx(list(high))
+
+
 def bounds(interval):
     return interval.low, interval.high
 
@@ -40,6 +44,17 @@ def test_what_is_lacking_is_as_old_as_the_looks_between_which_the_log_went_past_
 def test_without_a_look_from_before_the_archives_last_file_bounds_it():
     assert archive_age.ages([look(0, 150, 100)])[0].high == math.inf
     assert bounds(archive_age.ages([look(0, 150, 100, ago_s=20.0)])[0]) == about(0, 20.1)
+
+
+def test_the_archives_last_file_bounds_it_also_once_another_server_is_the_primary():
+    looks = [look(0, 150, 100, ago_s=20.0), look(10, 160, None), look(20, 170, 60), look(30, 180, 60)]
+    assert [age.high for age in archive_age.ages(looks)] == about_each(20.1, 30.1, 40.1, 50.1)
+    assert archive_age.worst(looks, 31).high == pytest.approx(51.1)
+
+
+def test_a_file_that_is_gone_says_nothing_of_what_came_after_a_later_one():
+    looks = [look(0, 150, 100, ago_s=20.0), look(10, 260, 200)]
+    assert archive_age.ages(looks)[1].high == pytest.approx(10.1)
 
 
 def test_a_database_that_was_idle_for_hours_is_judged_from_where_the_archive_is_seen_to_go_on():
