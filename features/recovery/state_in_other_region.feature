@@ -7,7 +7,7 @@ Feature: Files and secrets are in the other region, before anything has gone wro
     Given release 1.0.0 is live and healthy, and the other slot is empty
     And the primary region has the database, and the other region's standby streams from it
 
-  @ENV-3.1 @DR-2.4
+  @ENV-3.1
   Scenario: Files and secrets are in the other region, and soon
     When a file and a secret are written and changed in the primary region, and all of them are compared
     Then a file that is written or changed is so in the other region within 30 s
