@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from drillbook import recovery_drill, wiring
@@ -53,14 +53,11 @@ def restore_all(drill: Drill) -> None:
     Raises:
         NotReady: When the environment does not say how, or a restore does not come to its end.
     """
-    recovery = recovery_drill.recovery_of(drill)
-    if recovery.backups is None or not recovery.written:
-        name = drill.platform.environment.name
-        raise NotReady(f"not proved here: the environment {name} does not say how a restore is compared")
+    recovery, host = restorable(drill)
     # Restores of minutes have many writes to look up.
     drill.read_back_s = _READ_BACK_S
     try:
-        _restore_all(drill, recovery, recovery.backups)
+        _restore_all(drill, recovery, host)
     except Unreachable as error:
         # The load's window is told to whoever judges it again.
         drill.end_load()
@@ -68,25 +65,69 @@ def restore_all(drill: Drill) -> None:
     drill.end_load()
 
 
+def restorable(drill: Drill) -> tuple[Recovery, BackupHost]:
+    """How a restore is made and compared.
+
+    Raises:
+        NotReady: When the environment does not say.
+    """
+    recovery = recovery_drill.recovery_of(drill)
+    if recovery.backups is None or not recovery.written:
+        name = drill.platform.environment.name
+        raise NotReady(f"not proved here: the environment {name} does not say how a restore is compared")
+    return recovery, recovery.backups
+
+
 def _restore_all(drill: Drill, recovery: Recovery, host: BackupHost) -> None:
+    text = moment(drill, recovery)
+    keys = tuple(sorted(host.report(mark(drill)).archives))
+    restore_each(drill, recovery, host, text, keys)
+
+
+def mark(drill: Drill) -> str:
+    """Of the names of jobs; those of this drill have it."""
+    return _prefix(drill).removeprefix(_KEYS_BEGIN)
+
+
+def moment(drill: Drill, recovery: Recovery) -> str:
+    """The database's time between two writes of users, which it is then restored to.
+
+    Raises:
+        Unreachable: When nobody writes, or the database does not answer.
+    """
     clock, database = drill.session.clock, recovery.sites[recovery.home].database
-    prefix = wiring.key_prefix(drill.session.folder.run_id, drill.id)
-    mark = prefix.removeprefix(_KEYS_BEGIN)
-    _commit(drill, recovery)
+    commit(drill, recovery)
     asked_s = clock.now()
     text = database.moment()
     answered_s = clock.now()
+    _keep_moment(drill, restores.Moment(asked_s, answered_s, text, ()))
     # What comes after the moment has to be in the archive: a recovery knows by it that it has come far enough.
-    _commit(drill, recovery)
-    keys = tuple(sorted(host.report(mark).archives))
-    folder = (drill.folder / restores.MOMENT).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(drill.folder / restores.MOMENT, asdict(restores.Moment(asked_s, answered_s, text, keys)))
+    commit(drill, recovery)
+    return text
+
+
+def restore_each(drill: Drill, recovery: Recovery, host: BackupHost, text: str, keys: tuple[int, ...]) -> None:
+    """Restore each repository alone to the moment that was kept, and keep what was seen of it.
+
+    Raises:
+        Unreachable: When a restore does not come to its end.
+    """
+    _keep_moment(drill, replace(restores.moment(drill.folder), keys=keys))
     for key in keys:
         drill.timeline.record("intent", f"restore repository {key} to {text}", activity="restore", repository=key)
-        printed = host.restore(mark, key, text, recovery.written.replace("{prefix}", prefix))
+        printed = host.restore(mark(drill), key, text, recovery.written.replace("{prefix}", _prefix(drill)))
         write_text(drill.folder / restores.file_of(key), printed)
         drill.timeline.record("observed", _told(printed, key), activity="restore", repository=key)
+
+
+def _keep_moment(drill: Drill, at: restores.Moment) -> None:
+    path = drill.folder / restores.MOMENT
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, asdict(at))
+
+
+def _prefix(drill: Drill) -> str:
+    return wiring.key_prefix(drill.session.folder.run_id, drill.id)
 
 
 def _told(printed: str, key: int) -> str:
@@ -107,11 +148,11 @@ def _told(printed: str, key: int) -> str:
 
 def _look(drill: Drill, recovery: Recovery, host: BackupHost) -> backups.Look:
     clock, home, away = drill.session.clock, recovery.sites[recovery.home], recovery.sites[recovery.away]
-    before = _commit(drill, recovery)
+    before = commit(drill, recovery)
     asked_s = clock.now()
-    report = host.report(wiring.key_prefix(drill.session.folder.run_id, drill.id).removeprefix(_KEYS_BEGIN))
+    report = host.report(mark(drill))
     answered_s = clock.now()
-    commits = (before, _commit(drill, recovery))
+    commits = (before, commit(drill, recovery))
     primary = home.database.status()
     standby = away.database.status()
     give_up_s = clock.now() + _REPLAYS_WITHIN_S
@@ -124,7 +165,7 @@ def _look(drill: Drill, recovery: Recovery, host: BackupHost) -> backups.Look:
     )  # fmt: skip
 
 
-def _commit(drill: Drill, recovery: Recovery) -> Commit:
+def commit(drill: Drill, recovery: Recovery) -> Commit:
     """One that users made while we looked on; what moves the log and is no commit of theirs only makes it stricter.
 
     Raises:

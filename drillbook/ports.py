@@ -452,6 +452,13 @@ class LosableTable(Protocol):
 class BackupHost(Protocol):
     """Where the backups of a database can be asked after."""
 
+    def back_up(self, mark: str) -> tuple[float, float]:
+        """Back up into every repository; answers when that began and ended by the host's clock, in seconds.
+
+        Raises Unreachable when a repository has no new backup.
+        """
+        ...
+
     def report(self, mark: str) -> BackupReport:
         """What it says now; raises Unreachable when it does not. The mark makes the question one that no other is."""
         ...

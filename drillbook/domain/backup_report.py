@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _LINES_BESIDE_ARCHIVES = 5
 _MOST_SAID = 1000
+_TIMES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,19 @@ class BackupReport:
         if report.ended_s < report.began_s:
             raise NotUnderstood(f"it ended at {ended}, before it began at {began}")
         return report
+
+
+def times(text: str) -> tuple[float, float]:
+    """From what the script of a backup printed, with warnings between: its first and its last line, in seconds.
+
+    Raises:
+        NotUnderstood: When they are no times, or in no order.
+    """
+    lines = text.splitlines() or [""]
+    began_s, ended_s = _seconds(lines[0]), _seconds(lines[-1])
+    if len(lines) < _TIMES or ended_s < began_s:
+        raise NotUnderstood(f"it begins with one time and ends with a later one, and got {lines[0]} and {lines[-1]}")
+    return began_s, ended_s
 
 
 def _seconds(text: str) -> float:

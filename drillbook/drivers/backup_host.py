@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drillbook.domain.backup_report import BackupReport
+from drillbook.domain.backup_report import BackupReport, times
 from drillbook.domain.pgbackrest import NotUnderstood
 from drillbook.drivers.kubernetes_job import PREFIX
 from drillbook.drivers.restore_script import PUT_BACK, SCRIPT
@@ -31,6 +31,21 @@ date +%s.%N
 """
 """`check` has a segment of WAL ended, and waits until every repository has it with what was committed before."""
 
+BACK_UP = """
+set -u
+date +%s.%N
+status=0
+for repository in $REPOSITORIES; do
+  said=$(pgbackrest --stanza="$STANZA" --repo="$repository" --type=diff --log-level-console=warn backup 2>&1) ||
+    status=1
+  printf 'repository %s: %s' "$repository" "$said" | tr '\\n' ' '; echo
+done
+date +%s.%N
+exit "$status"
+"""
+"""Differential: whoever keeps so many full backups keeps all of them. A repository without one gets a full one."""
+
+_BACKED_UP_WITHIN_S = 600.0
 _DEADLINE_S = 180.0
 _RESTORED_WITHIN_S = 900.0
 
@@ -44,6 +59,25 @@ class PgBackRest:
     """
 
     jobs: TemplateJob
+
+    def back_up(self, mark: str) -> tuple[float, float]:
+        """Back up into every repository, as a pipeline does before it deploys; what was made stays, as retention says.
+
+        Args:
+            mark: Makes the job's name one that nothing else has.
+
+        Returns:
+            When it began and when it had ended, by its host's clock, in seconds since the epoch.
+
+        Raises:
+            Unreachable: When the job does not come to its end, or a repository has no new backup.
+        """
+        printed = self.jobs.run(f"{PREFIX}{mark}-backup", ["/bin/sh", "-c", BACK_UP], deadline_s=_BACKED_UP_WITHIN_S)
+        try:
+            began, ended = times(printed)
+        except NotUnderstood as error:
+            raise Unreachable(f"what the backup's job printed is not understood: {error}") from error
+        return began, ended
 
     def report(self, mark: str) -> BackupReport:
         """What it says now.

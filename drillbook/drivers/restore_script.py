@@ -47,6 +47,8 @@ said=$(back restore --type=time --target="$target" --target-action=promote --arc
   --recovery-option=restore_command="$get")
 tell restore "$? $said"
 since restore-ms
+# Which backup it is: no two begin with the same segment.
+tell from "$(sed -n 's/^START WAL LOCATION: .* (file \([0-9A-F]\{24\}\))$/\1/p' "$data/backup_label" 2> /dev/null)"
 tell bytes "$(du -sb "$data" | cut -f1)"
 began=$(date +%s%3N)
 start; code=$?

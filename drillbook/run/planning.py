@@ -36,6 +36,7 @@ _REACH = {
 """Beginnings of tags that say how far a drill reaches, and what such a tag has to be."""
 
 PIPELINE, MIGRATIONS, MIGRATION = "pipeline", "migrations", "migration"
+BACKUP_BEFORE_RELEASE = "backup_before_release"
 """Features that are drilled only where the environment names what they are about, or where they are asked for."""
 
 PERFORMANCE = "performance"
@@ -186,10 +187,12 @@ def is_drilled(feature: str, tags: Collection[str], environment: Environment, on
 def _offers(environment: Environment, feature: str, tags: Collection[str]) -> bool:
     """Whether it has what such a drill needs; faults say themselves what they lack."""
     migrations = environment.migrations
+    proved = migrations is not None and migrations.proof is not None
     named = {
         PIPELINE: environment.pipeline is not None,
         MIGRATIONS: migrations is not None,
-        MIGRATION: migrations is not None and migrations.proof is not None,
+        MIGRATION: proved,
+        BACKUP_BEFORE_RELEASE: proved,
     }
     if not named.get(feature, True) or not _offers_load(environment, tags):
         return False
@@ -270,8 +273,9 @@ def touched(environment: Environment, drill_list: Iterable[Drill] = ()) -> list[
             f"and {environment.load.collectors} collectors; the events that they store stay"
         ),
         *(_recovered(environment) if RECOVERY in tags else ()),
-        *(_migrated(environment) if MIGRATION in features else ()),
         *(_loaded(environment) if PERFORMANCE in tags else ()),
+        *(_migrated(environment) if {MIGRATION, BACKUP_BEFORE_RELEASE} & features else ()),
+        *(_backed_up(environment) if BACKUP_BEFORE_RELEASE in features else ()),
         *(_hit(environment, region) if RESILIENCE in tags else ()),
     ]
 
@@ -305,6 +309,12 @@ def _loaded(environment: Environment) -> Iterator[str]:
         )
         if (workers := performance.workers) is not None:
             yield f"{environment.primary.name}: namespace {workers.namespace}: Jobs that make load, and are deleted"
+
+
+def _backed_up(environment: Environment) -> Iterator[str]:
+    """What stays of a backup, which an environment without backups cannot have."""
+    if (recovery := environment.recovery) is not None and recovery.backup_job:
+        yield f"{recovery.namespace}: each repository gets a differential backup of {recovery.stanza}, which stays"
 
 
 def _hit(environment: Environment, region: str) -> Iterator[str]:

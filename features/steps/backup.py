@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import parsers, then, when
 
-from drillbook import backup_drill
+from drillbook import backup_drill, release_backup_drill
 from drillbook.domain.restored import RUNGS
-from probes import backups, restores
+from probes import backups, release_backup, restores
 
 if TYPE_CHECKING:
     from drillbook.drill import Drill
@@ -22,6 +22,51 @@ def _(drill: Drill) -> None:
 @when("each repository alone is restored, where nothing is, to a moment between two writes")
 def _(drill: Drill) -> None:
     backup_drill.restore_all(drill)
+
+
+@when(
+    parsers.parse(
+        "the database is backed up, release {version} is deployed with its migration and taken back, and the backups "
+        "restored"
+    )
+)
+def _(drill: Drill, version: str) -> None:
+    release_backup_drill.deploy_after_backup(drill, version)
+
+
+@then(
+    parsers.parse(
+        "in each repository a backup was complete at most {limit_s:g} s before the deployment, and not after it began"
+    )
+)
+def _(drill: Drill, limit_s: float) -> None:
+    for key in restores.moment(drill.folder).keys:
+        measured = release_backup.lead(drill.folder, key, drill.seen.events)
+        statement = f"repository {key} has a backup that was complete before the deployment began"
+        drill.check(f"release_backup.before.{key}", statement, "at_least", 0, measured)
+        statement = f"the last backup before it in repository {key} is at most {limit_s:g} s older"
+        drill.check(f"release_backup.age.{key}", statement, "at_most", limit_s, measured)
+
+
+@then("the deployment migrated the database")
+def _(drill: Drill) -> None:
+    measured = release_backup.migrated(drill.folder)
+    drill.check("release_backup.migrated", "the deployment takes the schema further", "at_least", 1, measured)
+
+
+@then(
+    parsers.parse(
+        "each repository alone was restored, from that backup, to at most {limit_s:g} s before the deployment"
+    )
+)
+def _(drill: Drill, limit_s: float) -> None:
+    for key in restores.moment(drill.folder).keys:
+        measured = release_backup.restored_from_another(drill.folder, key)
+        statement = f"repository {key} is restored from the backup before the deployment"
+        drill.check(f"release_backup.from.{key}", statement, "at_most", 0, measured)
+    measured = release_backup.unproven(drill.folder, drill.seen.events)
+    statement = f"it is restored to at most {limit_s:g} s before the deployment"
+    drill.check("release_backup.until", statement, "at_most", limit_s, measured)
 
 
 @then("of each the whole ladder holds, from its verification to a server that takes writes")

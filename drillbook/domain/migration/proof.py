@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from drillbook.domain.ledger import LookUp, Write
     from drillbook.domain.requests import Requests, Stalls
 
-_CUT_S = 1.0
-"""Times in a backup's record are cut to whole seconds."""
-
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -56,21 +53,6 @@ class Step:
     wanted: str
     found: str
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """A backup of the database.
-
-    Attributes:
-        label: Its name.
-        stopped_s: When it was complete, in seconds since the epoch, cut to whole seconds.
-        proven_until_s: Up to which moment a restore from it was seen to hold the data; None when nobody has tried.
-    """
-
-    label: str
-    stopped_s: float
-    proven_until_s: float | None = None
 
 
 def steps_missed(steps: Sequence[Step], wanted: Sequence[str], window: Window) -> Measurement:
@@ -166,39 +148,6 @@ def answers_of_older(requests: Requests, releases: Sequence[str], since_s: float
     count = int(np.isin(late.version.astype(str), list(releases)).sum())
     name = "requests to releases that the step ends"
     return Measurement(name, Interval.exactly(count), "requests", len(late), window, "meter")
-
-
-def backup_lead(backups: Sequence[Backup], migration_s: float, clocks_s: float, window: Window) -> Measurement:
-    """Seconds from the end of the last backup that ended before the migration to its start; negative when none did.
-
-    Args:
-        backups: What there is.
-        migration_s: When the migration began, in seconds since the epoch.
-        clocks_s: By how much the clocks of the two may differ, in seconds.
-        window: When it was asked.
-    """
-    leads = [Interval(migration_s - one.stopped_s - _CUT_S, migration_s - one.stopped_s) for one in backups]
-    before = [lead for lead in leads if lead.high >= 0] or leads
-    lead = min(before, key=lambda lead: abs(lead.high), default=Interval.exactly(-math.inf))
-    return Measurement(
-        "time from a backup's end to the migration", lead.widened(clocks_s), "s", max(1, len(backups)), window,
-        "backups",
-    )  # fmt: skip
-
-
-def unproven_before(backups: Sequence[Backup], migration_s: float, clocks_s: float, window: Window) -> Measurement:
-    """Seconds before the migration that no restore was seen to bring back.
-
-    A restore counts when its backup was complete before the migration; nobody's restore decides nothing.
-    """
-    name = "time before the migration that no restore has shown"
-    proven = [one.proven_until_s for one in backups if one.proven_until_s is not None and one.stopped_s <= migration_s]
-    if not proven:
-        doubt = "no backup that was complete before the migration was seen to be restored"
-        return Measurement(name, None, "s", 0, window, "restore", (doubt,))
-    missing_s = max(0.0, migration_s - max(proven))
-    interval = Interval(max(0.0, missing_s - clocks_s), missing_s + clocks_s)
-    return Measurement(name, interval, "s", len(proven), window, "restore")
 
 
 def invalid_indexes(names: Sequence[str] | None, window: Window) -> Measurement:

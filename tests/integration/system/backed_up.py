@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from drillbook.domain.backup_report import BackupReport
+from drillbook.domain.backup_report import BackupReport, times
 from drillbook.domain.restored import Restored
 from drillbook.drivers.aside_table import ASIDE
-from drillbook.drivers.backup_host import REPORT
+from drillbook.drivers.backup_host import BACK_UP, REPORT
 from drillbook.drivers.restore_script import PUT_BACK, SCRIPT
 from tests.integration.system.conftest import POSTGRES, free_port
 
@@ -141,15 +141,20 @@ class BackedUp:
 
     def report(self) -> BackupReport:
         """What the drill asks, by its own script."""
+        return BackupReport.printed(self._host(REPORT))
+
+    def back_up(self) -> tuple[float, float]:
+        """Into both repositories, by the drill's own script; when it began and ended."""
+        return times(self._host(BACK_UP))
+
+    def _host(self, script: str) -> str:
         conf = self.top / "host.conf"
         conf.write_text(
             (self.top / "conf.d" / "repositories.conf").read_text()
             + f"[{STANZA}]\npg1-path={self.top}/data\npg1-port={self.port}\npg1-socket-path={self.top}/run\n"
         )
         self.own()
-        return BackupReport.printed(
-            self.run("sh", "-c", REPORT, env={**self._environment, "PGBACKREST_CONFIG": str(conf)})
-        )
+        return self.run("sh", "-c", script, env={**self._environment, "PGBACKREST_CONFIG": str(conf)})
 
     def restored(self, key: int, moment: str, *, script: str = SCRIPT) -> Restored:
         """What the drill makes of one repository, by its own script, or by one that somebody has spoilt."""

@@ -12,7 +12,7 @@ from drillbook.domain.interval import Interval
 from drillbook.domain.ledger import LookUp, Write
 from drillbook.domain.measurement import Window
 from drillbook.domain.migration import proof
-from drillbook.domain.migration.proof import Backup, Contents, Contraction, Step
+from drillbook.domain.migration.proof import Contents, Contraction, Step
 from drillbook.domain.requests import Requests, Stalls
 from drillbook.domain.verdict import Objective, Verdict, judge
 
@@ -109,39 +109,6 @@ def test_a_release_that_a_contract_step_ends_is_asked_nothing_after_it() -> None
     assert found.interval == Interval.exactly(1)
     assert proof.answers_of_older(asked, ["0.9.0"], 3.0, 10.0).interval == Interval.exactly(0)
     assert proof.answers_of_older(asked, ["1.0.0"], 6.0, 10.0).samples == 0
-
-
-@pytest.mark.parametrize(
-    ("stopped", "seen", "lead"),
-    [
-        ([1000.0], Verdict.PASS, Interval(98.5, 100.5)),
-        ([1100.0], Verdict.INCONCLUSIVE, None),
-        ([1150.0], Verdict.FAIL, Interval(-51.5, -49.5)),
-        ([1000.0, 1150.0], Verdict.PASS, Interval(98.5, 100.5)),
-        ([], Verdict.FAIL, Interval.exactly(-math.inf)),
-    ],
-)
-def test_a_backup_is_complete_before_the_migration_begins(stopped, seen, lead) -> None:
-    backups = [Backup(str(number), stopped_s) for number, stopped_s in enumerate(stopped)]
-    found = proof.backup_lead(backups, 1100.0, 0.5, WINDOW)
-    assert verdict("at_least", 0, found) is seen
-    assert lead is None or found.interval == lead
-
-
-@pytest.mark.parametrize(
-    ("backups", "seen"),
-    [
-        ([Backup("a", 1000.0, 1100.0)], Verdict.PASS),
-        ([Backup("a", 1000.0, 1099.0)], Verdict.PASS),
-        ([Backup("a", 1000.0, 1050.0)], Verdict.FAIL),
-        ([Backup("a", 1000.0)], Verdict.INCONCLUSIVE),
-        ([Backup("taken after the migration", 1150.0, 1160.0)], Verdict.INCONCLUSIVE),
-        ([], Verdict.INCONCLUSIVE),
-    ],
-)
-def test_a_restore_was_seen_to_reach_the_migration(backups, seen) -> None:
-    found = proof.unproven_before(backups, 1100.0, 0.5, WINDOW)
-    assert verdict("at_most", 2, found) is seen
 
 
 def test_an_index_that_is_left_invalid_is_counted() -> None:
