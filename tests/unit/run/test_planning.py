@@ -242,5 +242,8 @@ def test_what_takes_long_is_drilled_where_it_or_its_class_is_asked_for_and_the_e
     safe = replace(TWIN, recovery=replace(TWIN.recovery, losses=("server", "cut", "nodes")))
     assert "region_lost" not in {drill.feature for drill in planning.chosen(everything, safe, ["nightly"])}
     without = replace(TWIN, migrations=None)
-    assert "migration" not in {drill.feature for drill in planning.chosen(everything, without, ["nightly"])}
+    left = {drill.feature for drill in planning.chosen(everything, without, ["nightly"])}
+    assert not left & {"migration", "backup_before_release"}
+    before = [drill for drill in everything if drill.feature == "backup_before_release"]
+    assert any("differential backup of analytics, which stays" in line for line in planning.touched(TWIN, before))
     assert "migration" in {drill.feature for drill in planning.chosen(everything, without, ["migration"])}
