@@ -158,8 +158,8 @@ def never_watched(file: Path) -> Any:
 def test_the_undo_journal_alone_brings_the_actions_back() -> None:
     database = Database("0002", rows=10)
     platform = SimpleNamespace(
-        environment=SimpleNamespace(target="here"), recovery=None, faults=None, clock=database,
-        migration=Migrated(SETTINGS, database, database, database, never_watched),
+        environment=SimpleNamespace(target="here"), recovery=None, faults=None, workers=None, state=None,
+        clock=database, migration=Migrated(SETTINGS, database, database, database, never_watched),
     )  # fmt: skip
     for name, arguments, before in (
         ("migrate", {"to": "0002"}, {"revision": "0001"}), ("seed-rows", {"rows": 10}, {"rows": 0}),

@@ -77,8 +77,8 @@ def drill(world, tmp_path, monkeypatch):
         delete=lambda name: documents.pop(name, None),
     )  # fmt: skip
     platform = SimpleNamespace(
-        recovery=None, faults=None, migration=None, state=state, environment=SimpleNamespace(name="e", target=""),
-        router=None,
+        recovery=None, faults=None, migration=None, state=state, workers=None, router=None,
+        environment=SimpleNamespace(name="e", target=""),
     )  # fmt: skip
     platform.undo = lambda change: restore(change, Platform.make(platform, change), world)
     timeline = Timeline(tmp_path / "timeline.jsonl", "drill", world)

@@ -349,7 +349,7 @@ def recovery(world, sites):
 @pytest.fixture
 def drill(world, recovery, journal, timeline, monkeypatch):
     platform = SimpleNamespace(
-        recovery=recovery, faults=None, migration=None, state=None, smoke=lambda _prefix: world,
+        recovery=recovery, faults=None, migration=None, state=None, workers=None, smoke=lambda _prefix: world,
         environment=SimpleNamespace(name="e", target=""), router=None,
     )  # fmt: skip
     platform.undo = lambda change: restore(change, Platform.make(platform, change), world)

@@ -93,7 +93,7 @@ def drill(world, recovery, tmp_path, monkeypatch):
         slot=lambda slot: SlotStatus(slot, "1.0.0" if pods[slot] else "", len(pods[slot]), len(pods[slot]), pods[slot])
     )
     platform = SimpleNamespace(
-        recovery=recovery, faults=None, migration=None, state=None, environment=environment, clock=world,
+        recovery=recovery, faults=None, migration=None, state=None, workers=None, environment=environment, clock=world,
         cluster=cluster,
         live_slot=lambda: "blue", idle_slot=lambda: "green", smoke=lambda _prefix: world,
     )  # fmt: skip
