@@ -144,7 +144,8 @@ class Monitor:
 
     def burn(self) -> str:
         """Whether users were answered worse than allowed, for longer than allowed."""
-        fault = bool(self.faults())
+        # A database that changes places answers nobody meanwhile, as during a fault: for how long is what is drilled.
+        fault = bool(self.faults()) or self.taken_away()
         allowed = self.environment.guard.burn_of(resilience=fault)
         self._answers.extend(counted(line) for line in self.live())
         if self._fault and not fault:

@@ -148,6 +148,13 @@ def test_a_fault_that_is_worse_for_users_than_allowed(watch):
     assert "more than 90% bad answers for 4 s" in looking.stop.first()
 
 
+def test_while_a_drill_has_taken_away_what_serves_users_may_be_answered_as_during_a_fault_and_no_worse(watch):
+    limits = {"burn": BURN, "resilience_burn": Burn(0.9, 4.0), "taken_away": lambda: True}
+    assert watch(live=answers(1, 2), **limits).burn() == ""
+    assert "more than 90% bad answers for 4 s" in watch(live=answers(0, 2), **limits).burn()
+    assert "more than 50% bad answers" in watch(live=answers(1, 2), **limits | {"resilience_burn": None}).burn()
+
+
 def test_too_many_pods_that_are_away(watch):
     said = watch(serving=lambda: (1, 2), pods_share=0.4).stop.first()
     assert said == "1 of 2 serving pods are ready: more than guard.pods_share (40%) are away"
