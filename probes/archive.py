@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from drillbook.domain.interval import Interval
 
 FOLDER = "archive"
+_PARTIAL = ".partial"
 
 
 def looks(drill_dir: Path) -> list[Look]:
@@ -47,15 +48,23 @@ def share_at(drill_dir: Path, moment: Interval) -> Measurement:
 
 def _look(line: dict[str, Any]) -> Look:
     ago_s = line["written_ago_s"]
+    timeline, reaches = _reach(line["archived"] or "")
     return Look(
-        float(line["asked_s"]), float(line["answered_s"]), int(line["position"]), _end(line["archived"]),
-        None if ago_s is None else max(0.0, float(ago_s)),
+        float(line["asked_s"]), float(line["answered_s"]), int(line["position"]), reaches,
+        None if ago_s is None else max(0.0, float(ago_s)), timeline, str(line["region"]),
     )  # fmt: skip
 
 
-def _end(archived: str | None) -> int | None:
-    """Of a segment; a history or a backup's label is archived too, and says nothing of how far the log is."""
+def _reach(archived: str) -> tuple[int, int | None]:
+    """Timeline and position up to which the archive has the log, by the file that was archived last.
+
+    A partial segment is archived by a server that was promoted in it: the timeline that ended there is whole, and of
+    the new one, which begins in the same segment, nothing is there. A history or a backup's label is archived too, and
+    says nothing of how far the log is.
+    """
+    whole = archived.removesuffix(_PARTIAL)
     try:
-        return wal.segment(archived or "").end()
+        found = wal.segment(whole)
     except ValueError:
-        return None
+        return 0, None
+    return (found.timeline, found.end()) if whole == archived else (found.timeline + 1, found.begin())

@@ -34,9 +34,11 @@ class Look:
         asked_s: Seconds since the epoch.
         answered_s: Likewise.
         position: Up to where its log reaches, in bytes.
-        reaches: The end of the last segment that it says it archived, in bytes; None when it says of none.
+        reaches: Up to where it says that the archive has the log, in bytes; None when it says of none.
+        timeline: Whose log that is; of a timeline that has ended the one after it, which goes on from there.
         written_ago_s: When that segment was last written to, by its own clock: what the archive lacks is no older; None
-            when the segment is gone, as it is where another server was the primary.
+            when the segment is gone.
+        server: Which one it is. Each tells of what it archived itself.
     """
 
     asked_s: float
@@ -44,19 +46,22 @@ class Look:
     position: int
     reaches: int | None
     written_ago_s: float | None
+    timeline: int = 0
+    server: str = ""
 
 
 def ages(looks: Sequence[Look]) -> list[Interval]:
     """Of each look, in order of time: seconds since the oldest byte that no archive had; unbounded when not known."""
     found: list[Interval] = []
-    reaches, since_s = -1, -math.inf
+    best, since_s = looks[0] if looks else None, -math.inf
     for number, look in enumerate(looks):
-        if look.reaches is not None and look.reaches > reaches:
-            reaches, since_s = look.reaches, -math.inf
-        if look.reaches == reaches and look.written_ago_s is not None:
+        assert best is not None  # noqa: S101 - there is a look
+        if _reach(look) > _reach(best):
+            best, since_s = look, -math.inf
+        if _reach(look) == _reach(best) and look.written_ago_s is not None:
             # Whoever is the primary later: what is beyond the archive's end was written after that end was.
             since_s = max(since_s, look.asked_s - look.written_ago_s)
-        found.append(_age(looks[: number + 1], reaches, since_s))
+        found.append(_age(looks[: number + 1], best, since_s))
     return found
 
 
@@ -130,11 +135,20 @@ def _reached(looks: Sequence[Look]) -> bool:
     return looks[0].position <= max((look.reaches for look in looks if look.reaches is not None), default=-1)
 
 
-def _age(looks: Sequence[Look], reaches: int, since_s: float) -> Interval:
-    last = looks[-1]
+def _age(looks: Sequence[Look], best: Look, since_s: float) -> Interval:
+    """What is lacking at the last look, with the one by which the archive reaches furthest."""
+    last, (_, reaches) = looks[-1], _reach(best)
+    its = [look for look in looks if look.server == best.server]
+    since_s = max([since_s, *(look.asked_s for look in its if look.position <= reaches)])
+    if last.server != best.server:
+        # Its log may have left the other's before the archive's end: positions tell nothing, and times do.
+        return Interval(0.0, last.answered_s - since_s)
     if last.position <= reaches:
         return Interval(0.0, last.answered_s - last.asked_s)
-    beyond_s = min(look.answered_s for look in looks if look.position > reaches)
+    beyond_s = min(look.answered_s for look in its if look.position > reaches)
     low = max(0.0, last.asked_s - beyond_s)
-    before_s = max((look.asked_s for look in looks if look.position <= reaches), default=-math.inf)
-    return Interval(low, max(low, last.answered_s - max(before_s, since_s)))
+    return Interval(low, max(low, last.answered_s - since_s))
+
+
+def _reach(look: Look) -> tuple[int, int]:
+    return (look.timeline, look.reaches) if look.reaches is not None else (-1, -1)

@@ -38,6 +38,10 @@ class Segment:
     timeline: int
     number: int
 
+    def begin(self, segment_bytes: int = SEGMENT_BYTES) -> int:
+        """The position of its first byte, in bytes."""
+        return self.number * segment_bytes
+
     def end(self, segment_bytes: int = SEGMENT_BYTES) -> int:
         """The position right after it, in bytes."""
         return (self.number + 1) * segment_bytes

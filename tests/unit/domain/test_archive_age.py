@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -50,6 +51,21 @@ def test_the_archives_last_file_bounds_it_also_once_another_server_is_the_primar
     looks = [look(0, 150, 100, ago_s=20.0), look(10, 160, None), look(20, 170, 60), look(30, 180, 60)]
     assert [age.high for age in archive_age.ages(looks)] == about_each(20.1, 30.1, 40.1, 50.1)
     assert archive_age.worst(looks, 31).high == pytest.approx(51.1)
+
+
+def of(server, timeline, told):
+    return dataclasses.replace(told, server=server, timeline=timeline)
+
+
+def test_positions_of_another_servers_log_do_not_say_that_the_archive_has_it():
+    """What the new primary wrote within a segment that the old one had archived whole is in no archive."""
+    looks = [
+        of("old", 3, look(0, 150, 100, ago_s=20.0)), of("old", 3, look(5, 210, 200, ago_s=0.0)),
+        of("new", 1, look(30, 180, 60)), of("new", 4, look(40, 190, 100, ago_s=12.0)),
+    ]  # fmt: skip
+    assert [bounds(age) for age in archive_age.ages(looks)] == [
+        about(0, 20.1), about(0, 0.1), about(0, 25.1), about(9.9, 12.1),
+    ]  # fmt: skip
 
 
 def test_a_file_that_is_gone_says_nothing_of_what_came_after_a_later_one():

@@ -35,5 +35,16 @@ def test_only_primaries_count_and_only_segments_say_how_far_the_archive_reaches(
     assert measured.interval.high >= 2.9
 
 
+def test_a_partial_segment_ends_a_timeline_and_of_the_next_one_nothing_is_there(tmp_path):
+    folder = tmp_path / "drill"
+    (folder / archive.FOLDER).mkdir(parents=True)
+    begin = 0x57 * 16 * 2**20
+    names = ("0000000B00000000000000" + name for name in ("57", "57.partial"))
+    lines = [line(at_s, primary=True, position=begin + 99, archived=name, ago_s=1.0) for at_s, name in enumerate(names)]
+    (folder / archive.FOLDER / "looks.jsonl").write_text("\n".join(lines) + "\n")
+    found = archive.looks(folder)
+    assert [(look.timeline, look.reaches) for look in found] == [(0xB, begin + 16 * 2**20), (0xC, begin)]
+
+
 def test_where_nobody_looked_there_is_nothing_to_judge(tmp_path):
     assert archive.worst_age(tmp_path, Window(0, 1)).interval is None
