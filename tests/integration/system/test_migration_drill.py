@@ -123,6 +123,7 @@ def experiment_of(run: Path, file: Path, clock: SteadyClock) -> Any:
     platform = SimpleNamespace(
         environment=environment, clock=clock, live_slot=lambda: "blue", idle_slot=lambda: "green",
         migration=migration_wiring.migrated(environment, clock), recovery=None, faults=None,
+        state=None, workers=None,
     )  # fmt: skip
     journal = Journal(run / "undo.jsonl", store, "run", 1, lambda: None, target=environment.target)
     timeline = Timeline(run / "timeline.jsonl", ID, clock)
