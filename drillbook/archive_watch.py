@@ -64,14 +64,13 @@ class Plan:
     def read(cls, path: Path) -> Plan:
         """From its file."""
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        clock = document["clock"]
         return cls(
             addresses={str(region): str(address) for region, address in document["addresses"].items()},
             password=str(document["password"]),
             every_s=float(document["every_s"]),
             timeout_s=float(document["timeout_s"]),
             output=Path(document["output"]),
-            clock=SteadyClock(float(clock["wall_s"]), float(clock["monotonic_s"])),
+            clock=SteadyClock.from_document(document["clock"]),
         )
 
 
@@ -85,7 +84,7 @@ def plan_document(  # noqa: PLR0917 - what a plan consists of
         "every_s": every_s,
         "timeout_s": timeout_s,
         "output": str(output),
-        "clock": {"wall_s": clock.wall_s, "monotonic_s": clock.monotonic_s},
+        "clock": clock.as_document(),
     }
 
 

@@ -69,7 +69,6 @@ class Plan:
     def read(cls, path: Path) -> Plan:
         """From its file."""
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        clock = document["clock"]
         return cls(
             address=str(document["address"]),
             password=str(document["password"]),
@@ -77,7 +76,7 @@ class Plan:
             timeout_s=float(document["timeout_s"]),
             namespace=str(document["namespace"]),
             output=Path(document["output"]),
-            clock=SteadyClock(float(clock["wall_s"]), float(clock["monotonic_s"])),
+            clock=SteadyClock.from_document(document["clock"]),
         )
 
 
@@ -92,7 +91,7 @@ def plan_document(  # noqa: PLR0917 - what a plan consists of
         "timeout_s": timeout_s,
         "namespace": namespace,
         "output": str(output),
-        "clock": {"wall_s": clock.wall_s, "monotonic_s": clock.monotonic_s},
+        "clock": clock.as_document(),
     }
 
 

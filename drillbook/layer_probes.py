@@ -74,7 +74,7 @@ class Plan:
     def read(cls, path: Path) -> Plan:
         """From its file."""
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        layers, clock = document["layers"], document["clock"]
+        layers = document["layers"]
         pooler = layers["pooler"]
         return cls(
             layers=ProbedLayers(
@@ -89,7 +89,7 @@ class Plan:
             rate_hz=float(document["rate_hz"]),
             timeout_s=float(document["timeout_s"]),
             output=Path(document["output"]),
-            clock=SteadyClock(float(clock["wall_s"]), float(clock["monotonic_s"])),
+            clock=SteadyClock.from_document(document["clock"]),
         )
 
     def document(self) -> Mapping[str, Any]:
@@ -103,7 +103,7 @@ class Plan:
             "rate_hz": self.rate_hz,
             "timeout_s": self.timeout_s,
             "output": str(self.output),
-            "clock": {"wall_s": self.clock.wall_s, "monotonic_s": self.clock.monotonic_s},
+            "clock": self.clock.as_document(),
             "asked": self.asked,
             "from_the_start": self.from_the_start,
             "not_asked": [] if self.layers.pooler is not None else ["pooler"],

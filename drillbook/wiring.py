@@ -246,7 +246,7 @@ def load_plan(environment: Environment, clock: SteadyClock, output: Path, namesp
         "collectors": load.collectors,
         "max_duration_s": environment.guard.max_duration_s,
         "output": str(output),
-        "clock": {"wall_s": clock.wall_s, "monotonic_s": clock.monotonic_s},
+        "clock": clock.as_document(),
         "nameservers": list(environment.reach.nameservers),
         "ca_file": str(environment.public_ca_file or ""),
         "namespace": namespace,

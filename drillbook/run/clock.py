@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VARIABLE = "DRILLBOOK_CLOCK"
 """Environment variable by which all processes of a run share one anchor."""
@@ -38,6 +42,15 @@ class SteadyClock:
         """From what `str` made of a clock."""
         wall, _, monotonic = text.partition(":")
         return cls(float(wall), float(monotonic))
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> SteadyClock:
+        """From what `as_document` made of a clock."""
+        return cls(float(document["wall_s"]), float(document["monotonic_s"]))
+
+    def as_document(self) -> dict[str, float]:
+        """Both readings of the anchor, for the file that a process beside the run reads."""
+        return {"wall_s": self.wall_s, "monotonic_s": self.monotonic_s}
 
     def __str__(self) -> str:
         """Both readings of the anchor, exactly."""

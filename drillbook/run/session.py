@@ -108,7 +108,7 @@ class Session:
                     "sha256": environment.sha256,
                 },
                 "who": {"user": getpass.getuser(), "host": socket.gethostname()},
-                "clock": {"wall_s": clock.wall_s, "monotonic_s": clock.monotonic_s},
+                "clock": clock.as_document(),
                 "fencing": holder.fencing, "lock": {"identity": holder.identity, "kept_by": holder.kept_by},
                 "started_s": clock.now(), "finished_s": None, "verdict": None, "exit_code": None,
                 "requested": list(requested), "plan": plan,
