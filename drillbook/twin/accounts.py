@@ -48,6 +48,7 @@ def values(region: Region) -> dict[str, Any]:
     """Of the harness' chart: faults may hit what environments/twin.yaml names."""
     return {
         "accounts": {"recovery": True, "resilience": True},
+        "load": {"namespace": "drillbook-load"},
         "recovery": {"losses": ["server"], "backups": "backup-full"},
         "resilience": {
             "pods": {"analytics": ["kill", "evict"], "gateway": ["kill", "evict"], "data": ["kill"]},

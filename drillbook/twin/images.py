@@ -13,7 +13,7 @@ from drillbook.twin.layers import Debian, DebianProgram, GoProgram, Part, Source
 from drillbook.twin.layout import REGISTRY_NAME
 from drillbook.twin.oci import Command, Layout
 from drillbook.twin.registry import Registry
-from drillbook.twin.rootfs import BASE, POSTGRES, PYTHON_ROOT
+from drillbook.twin.rootfs import BASE, CPP, POSTGRES, PYTHON_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,6 +117,19 @@ def reaper() -> Image:
     )  # fmt: skip
 
 
+def load_worker() -> Image:
+    """One worker of a distributed load: the load's own program, and what sums its record up."""
+    return Image(
+        "drillbook-load", __version__,
+        (*PYTHON, Debian(CPP, below=BASE), Wheels("load-wheels", "load"), Sources("drillbook-load", (
+            *((name, f"{layers.SITE_PACKAGES}/{name}") for name in ("drillbook", "loadtests", "probes")),
+        ))),
+        Command(("/usr/bin/python3", "-m", "drillbook.load_worker"), environment={
+            "USER": "drillbook", "HOME": "/tmp", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",  # noqa: S108 - of the pod's own
+        }),
+    )  # fmt: skip
+
+
 def all_images() -> tuple[Image, ...]:
     """Everything that the twin runs in pods.
 
@@ -170,6 +183,7 @@ def all_images() -> tuple[Image, ...]:
         ),
         *(analytics(version) for version in RELEASES),
         reaper(),
+        load_worker(),
     )  # fmt: skip
 
 

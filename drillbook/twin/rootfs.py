@@ -72,6 +72,9 @@ PYTHON_ROOT = Root(
     ("usr/lib/python3*/lib2to3", "usr/lib/python3*/ensurepip", "usr/lib/python3*/test", "usr/lib/python3*/pydoc_data"),
     compiled=f"usr/lib/python{PYTHON}",
 )
+CPP = Root("cpp", (*_BASE, "libstdc++6"))
+"""What wheels with C++ in them look for, as numpy's and pyarrow's do."""
+
 POSTGRES = Root(
     "postgres",
     # The shell and its tools are for archive and restore commands, which PostgreSQL hands to `sh`.

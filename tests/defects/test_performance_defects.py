@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 pytestmark = [pytest.mark.twin, pytest.mark.slow]
-SPIKE = "leave_again"
-"""The scenario that is drilled, by pytest's own name for it."""
+SPIKE, CAPACITY, WORKERS = "leave_again", "keeps_the_promises", "two_workers"
+"""The scenarios that are drilled, by pytest's own names for them."""
 FAIL, INCONCLUSIVE = 1, 75
 _STARVED_FOR_S = 25.0
 
@@ -29,6 +31,19 @@ def starve(pid, for_s):
         finally:
             os.kill(pid, signal.SIGCONT)
         time.sleep(0.04)
+
+
+def worker_process():
+    """PID of one of the workers in the twin's pods."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if b"drillbook.load_worker" in words:
+                return int(entry.name)
+    raise ProcessLookupError("no worker runs")
 
 
 def test_a_spike_that_the_platform_cannot_take_fails(drilled):
@@ -53,4 +68,20 @@ def test_a_meter_that_is_starved_proves_nothing_of_a_spike(drilled):
     assert outcome.code == INCONCLUSIVE, str(outcome)
     assert outcome.verdict_of("load.sent") == {"INCONCLUSIVE"}, str(outcome)
     assert "the machine that makes the load was the limit" in str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+def test_a_worker_that_is_killed_in_the_midst_makes_the_whole_inconclusive(drilled):
+    def kill(saboteur):
+        saboteur.after("observed", "start-load-workers")
+        [plan] = saboteur.runs.glob("*/drills/*/workers/plan.json")
+        begins_s = json.loads(plan.read_text())["start_s"]
+        time.sleep(max(0.0, begins_s + 10 - time.time()))
+        os.kill(worker_process(), signal.SIGKILL)
+
+    outcome = drilled(WORKERS, only="workers", sabotage=kill)
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert outcome.verdict_of("workers.") == {"INCONCLUSIVE"}, str(outcome)
+    assert "did not report: of its 1600 requests nothing is known" in str(outcome)
+    assert outcome.verdict_of("release.failed_requests") == {"PASS"}, str(outcome)
     assert put_back(outcome), str(outcome)
