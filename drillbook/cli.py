@@ -89,6 +89,9 @@ def verify(
     resume: Annotated[
         str, typer.Option(help="A run that was ended before its time, or `latest`: what it has drilled is kept.")
     ] = "",
+    again: Annotated[
+        str, typer.Option(help="A run, or `latest`: what it could not decide is drilled in a run of its own.")
+    ] = "",
     notify: Annotated[bool, typer.Option("--notify", help="Tell how it ended, as the command notify does.")] = False,
 ) -> None:
     """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
@@ -112,7 +115,9 @@ def verify(
     if approval is not None:
         command.append(f"--approval={approval.resolve()}")
     if resume:
-        command.append(f"--resume={_run_to_resume(resume, runs)}")
+        command.append(f"--resume={_run(resume, runs)}")
+    if again:
+        command.append(f"--again={_run(again, runs)}")
     with drills_process.begun_run() as begun:
         code = _meaning(drills_process.run(command, PROJECT, begun))
         if notify:
@@ -122,7 +127,7 @@ def verify(
     raise typer.Exit(code)
 
 
-def _run_to_resume(name: str, runs: Path) -> Path:
+def _run(name: str, runs: Path) -> Path:
     from drillbook.evidence import folder
 
     try:

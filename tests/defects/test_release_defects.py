@@ -117,8 +117,9 @@ def test_a_rollback_target_that_was_scaled_to_zero_is_found(drilled):
         saboteur.kubectl("scale", "deployment", "analytics-blue", "--namespace=analytics", "--replicas=2")
 
     def unguarded(document):
-        # Else the guard sees that the slot is empty, and stops the drill before users have felt enough of it.
+        # Else the guard sees that the slot is empty, or that nobody is served, and stops the drill before it is judged.
         document["guard"]["pods_share"] = 1.0
+        document["guard"]["burn"]["for"] = "60 s"
 
     outcome = drilled(OPERATOR, change=unguarded, sabotage=scale)
     assert outcome.code == FAIL, str(outcome)

@@ -165,6 +165,17 @@ class Service:
         message = f"{path} did not answer {status} within {within_s} s; last: {last}\n{self.log.read_text()}"
         raise AssertionError(message)
 
+    def wait_until_logged(self, text: str, within_s: float = 5.0) -> None:
+        """Read the log until it has a text: a request is logged after it is answered.
+
+        Raises:
+            AssertionError: When it has not in time.
+        """
+        deadline_s = time.monotonic() + within_s
+        while text not in (logged := self.log.read_text()):
+            assert time.monotonic() < deadline_s, f"{text} was not logged within {within_s} s:\n{logged}"
+            time.sleep(0.05)
+
     def terminate(self) -> None:
         """Send SIGTERM, as the kubelet does."""
         self.process.send_signal(signal.SIGTERM)

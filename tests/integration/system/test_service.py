@@ -120,7 +120,7 @@ def test_an_answer_carries_the_correlation_id_of_its_request(migrated: str, serv
     answer = requests.get(f"{running.url}/nowhere", headers={"X-Correlation-Id": "drill-1"}, timeout=5)
     assert answer.status_code == 404
     assert answer.headers["X-Correlation-Id"] == "drill-1"
-    assert '"correlation_id": "drill-1"' in running.log.read_text()
+    running.wait_until_logged('"correlation_id": "drill-1"')
 
 
 def test_readiness_needs_a_schema_that_the_release_works_with(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from types import SimpleNamespace
@@ -23,12 +24,15 @@ class Config:
             "--production-allowed": False,
             "--approval": "",
             "--resume": "",
+            "--again": "",
             "--runs": "",
             "capture": "fd",
             **options,
         }
         self.option = SimpleNamespace(numprocesses=options.get("numprocesses"), collectonly=False)
         self.stash = pytest.Stash()
+        self.deselected = []
+        self.hook = SimpleNamespace(pytest_deselected=lambda *, items: self.deselected.extend(items))
 
     def getoption(self, name):
         return self.options[name]
@@ -55,9 +59,22 @@ def test_only_keeps_the_features_asked_for(items) -> None:
     assert [item.stem for item in items] == ["rollback"]
 
 
+def test_of_a_run_only_what_it_could_not_decide_is_drilled_again(items, tmp_path) -> None:
+    decided, *others = [item.name for item in items]
+    (tmp_path / "drills" / "one").mkdir(parents=True)
+    (tmp_path / "run.json").write_text(json.dumps({"requested": [decided, *others]}))
+    record = {"id": "one", "scenario": decided, "verdict": "PASS"}
+    (tmp_path / "drills" / "one" / "drill.json").write_text(json.dumps(record))
+    config = Config(**{"--again": str(tmp_path)})
+    selection.keep_undecided(config, items)
+    assert [item.name for item in items] == others
+    assert [item.name for item in config.deselected] == [decided]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        ({"--again": "/nowhere"}, "no run that could be read"),
         ({"--only": "cutovr"}, "no feature cutovr; there are cutover, rollback"),
         ({"--environment": "nowhere"}, "no environment 'nowhere'"),
         ({"numprocesses": 2}, "leave out -n"),
