@@ -17,6 +17,7 @@ from drillbook.twin.layout import (
     DNS_ADDRESS,
     DOMAIN,
     FABRIC_NETWORK,
+    PROFILES,
     REGISTRY_ADDRESS,
     RESOLVER_ADDRESS,
     SERVICES,
@@ -149,6 +150,7 @@ def _resolver_configuration() -> str:
 server:
   interface: {RESOLVER_ADDRESS}
   access-control: {FABRIC_NETWORK} allow
+{_pods_may_ask()}
   module-config: "iterator"
   local-zone: "test." nodefault
   cache-max-negative-ttl: 5
@@ -165,6 +167,12 @@ stub-zone:
   name: "{DOMAIN}"
   stub-addr: {DNS_ADDRESS}
 """
+
+
+def _pods_may_ask() -> str:
+    """Load can be made from within a region, and finds its way as users do."""
+    networks = {region.pod_network for profile in PROFILES.values() for region in profile.regions}
+    return "\n".join(f"  access-control: {network} allow" for network in sorted(networks))
 
 
 def _write_dns_configuration(directory: Path) -> None:
