@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from analytics.defects import Mischief
 from analytics.metrics import Metrics
 from analytics.observed import Observed, State
 from analytics.scores import ScoringService, ScoringUnavailableError
+from analytics.sessions import NoSessionError, NoSessionKeyError, Session, Sessions
 from analytics.store import Event, EventStore, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _Value = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 _READY_WITHIN_S = 1.0
+_LONGEST_SESSION_S = 86400.0
 
 
 class NewEvent(BaseModel):
@@ -58,6 +61,15 @@ class ScoreRequest(BaseModel):
     value: _Value
 
 
+class NewSession(BaseModel):
+    """Body of a request to open a session, which ends by itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: _Name
+    lasts_s: Annotated[float, Field(gt=0, le=_LONGEST_SESSION_S)] = 3600.0
+
+
 def application(settings: Settings, state: State) -> ASGIApp:
     """The service as an ASGI application; `state` is shared with the server, which knows when it has to end."""
     metrics = Metrics(settings)
@@ -71,10 +83,13 @@ def application(settings: Settings, state: State) -> ASGIApp:
     _add_events(api, metrics, mischief, store)
     _add_aggregates(api, settings, metrics, mischief, store)
     _add_scores(api, scoring)
+    _add_sessions(api, Sessions(settings.session_key))
     api.add_exception_handler(ValidationError, _unprocessable)
     api.add_exception_handler(_RequestError, _unprocessable)
     api.add_exception_handler(StoreUnavailableError, _unavailable)
     api.add_exception_handler(ScoringUnavailableError, _unavailable)
+    api.add_exception_handler(NoSessionError, _unauthorised)
+    api.add_exception_handler(NoSessionKeyError, _unavailable)
     return Observed(api, settings, metrics, state, mischief if settings.defects.of_answers else None)
 
 
@@ -224,6 +239,23 @@ def _add_scores(api: FastAPI, scoring: ScoringService) -> None:
         return JSONResponse({"source": wanted.source, "score": score})
 
 
+def _add_sessions(api: FastAPI, sessions: Sessions) -> None:
+    @api.post("/v1/sessions")
+    async def begin(request: Request) -> JSONResponse:
+        wanted = NewSession.model_validate_json(await request.body())
+        session = Session(wanted.user, time.time() + wanted.lasts_s)
+        return JSONResponse({"token": sessions.open(session), **_told(session)}, 201)
+
+    @api.get("/v1/sessions/current")
+    async def current(request: Request) -> JSONResponse:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return JSONResponse(_told(sessions.honoured(token if scheme.lower() == "bearer" else "", time.time())))
+
+
+def _told(session: Session) -> dict[str, str]:
+    return {"user": session.user, "until": datetime.fromtimestamp(session.until_s, UTC).isoformat()}
+
+
 class _RequestError(Exception):
     """The client's request is wrong; the text says what would be right."""
 
@@ -250,3 +282,7 @@ async def _unprocessable(_: Request, error: Exception) -> JSONResponse:
 
 async def _unavailable(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 503, {"Retry-After": "1"})
+
+
+async def _unauthorised(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 401, {"WWW-Authenticate": "Bearer"})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from analytics.defects import Defects
 from analytics.release import Release
+from analytics.sessions import SHORTEST_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ class Settings:
         log_every_request: Log each request, not only failed and slow ones (`LOG_REQUESTS=all`).
         pool_size: Most connections to the database (`DATABASE_POOL_SIZE`).
         defects: What a bad release does wrong; nothing in a good one.
+        session_key: That sessions are signed with (in the file that `SESSION_KEY_FILE` names); empty for no sessions.
     """
 
     release: Release
@@ -48,6 +50,7 @@ class Settings:
     log_every_request: bool = False
     pool_size: int = 8
     defects: Defects = field(default_factory=Defects)
+    session_key: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -74,6 +77,7 @@ class Settings:
             log_every_request=environment.get("LOG_REQUESTS", "problems") == "all",
             pool_size=int(_number(environment, "DATABASE_POOL_SIZE", cls.pool_size)),
             defects=defects,
+            session_key=_session_key(environment),
         )
 
 
@@ -85,11 +89,25 @@ def database_url(environment: Mapping[str, str]) -> str:
     """
     if "DATABASE_URL_FILE" not in environment:
         return _required(environment, "DATABASE_URL")
-    path = Path(environment["DATABASE_URL_FILE"])
+    return _mounted(environment, "DATABASE_URL_FILE")
+
+
+def _session_key(environment: Mapping[str, str]) -> bytes:
+    if "SESSION_KEY_FILE" not in environment:
+        return b""
+    key = _mounted(environment, "SESSION_KEY_FILE").encode()
+    if len(key) < SHORTEST_KEY:
+        message = f"SESSION_KEY_FILE holds a key of {len(key)} bytes; it has to have {SHORTEST_KEY} at least."
+        raise ConfigurationError(message)
+    return key
+
+
+def _mounted(environment: Mapping[str, str], name: str) -> str:
+    path = Path(environment[name])
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        message = f"DATABASE_URL_FILE names {path}, which cannot be read ({error.strerror}); mount the Secret there."
+        message = f"{name} names {path}, which cannot be read ({error.strerror}); mount the Secret there."
         raise ConfigurationError(message) from error
 
 

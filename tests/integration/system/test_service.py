@@ -14,6 +14,7 @@ import requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.integration.system.conftest import Migrate, Postgres, Service
 
@@ -75,6 +76,50 @@ def test_events_are_stored_once_and_aggregated(
     assert f'http_request_duration_seconds_bucket{{le="0.3",method="POST",{own}}} 6.0' in metrics
     assert "http_requests_in_progress" in metrics
     assert "analytics_query_freshness_seconds" in metrics
+
+
+def test_a_session_of_one_region_is_honoured_by_the_other_that_has_its_key(
+    migrated: str, service: Callable[..., Service], tmp_path: Path
+) -> None:
+    keys = {name: tmp_path / name for name in ("shared", "another")}
+    for name, path in keys.items():
+        path.write_text(name * 8)
+
+    def started(region: str, key: str) -> Service:
+        running = service(migrated, REGION=region, SESSION_KEY_FILE=str(keys[key]))
+        running.wait_until("/readyz", 200)
+        return running
+
+    east, west, stranger = (
+        started(*what) for what in (("us-east-1", "shared"), ("us-west-2", "shared"), ("us-west-2", "another"))
+    )
+
+    opened = requests.post(f"{east.url}/v1/sessions", json={"user": "Ada"}, timeout=5)
+    assert opened.status_code == 201
+    session = opened.json()
+    token = session.pop("token")
+    for running, region in ((east, "us-east-1"), (west, "us-west-2")):
+        answer = _current(running, f"Bearer {token}")
+        assert (answer.status_code, answer.json(), answer.headers["X-Region"]) == (200, session, region)
+
+    short = requests.post(f"{east.url}/v1/sessions", json={"user": "Ada", "lasts_s": 0.01}, timeout=5).json()["token"]
+    for authorization, says in (
+        (f"Bearer {short}", "is over"), (f"Bearer {token[:-1]}", "has to be"), (token, "has to be"),
+        (f"Bearer A{token}", "not opened by this platform"), ("", "has to be"),
+    ):  # fmt: skip
+        answer = _current(west, authorization)
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert says in answer.json()["error"]
+    assert _current(stranger, f"Bearer {token}").status_code == 401
+    for body in ({}, {"user": ""}, {"user": "Ada", "lasts_s": 1e9}, {"user": "Ada", "lasts_s": 0}):
+        assert requests.post(f"{east.url}/v1/sessions", json=body, timeout=5).status_code == 422
+    for running in (east, west, stranger):
+        assert token not in running.log.read_text()
+        assert "shared" not in running.log.read_text()
+
+
+def _current(service: Service, authorization: str) -> requests.Response:
+    return requests.get(f"{service.url}/v1/sessions/current", headers={"Authorization": authorization}, timeout=5)
 
 
 def test_concurrent_ingest_of_one_key_stores_it_once(migrated: str, service: Callable[..., Service]) -> None:

@@ -35,12 +35,30 @@ def test_the_database_uri_may_stand_in_a_file(tmp_path: Path) -> None:
     assert settings.database_url == "postgresql://file/analytics"
 
 
+def test_the_key_of_sessions_stands_in_a_file_and_is_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("k" * 32 + "\n")
+    settings = Settings.from_environment({**_ENVIRONMENT, "SESSION_KEY_FILE": str(file)})
+    assert settings.session_key == b"k" * 32
+    assert "kkk" not in repr(settings)
+    assert not Settings.from_environment(_ENVIRONMENT).session_key
+
+
+def test_a_short_key_of_sessions_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("k" * 31)
+    with pytest.raises(ConfigurationError, match="a key of 31 bytes; it has to have 32") as refused:
+        Settings.from_environment({**_ENVIRONMENT, "SESSION_KEY_FILE": str(file)})
+    assert "kkk" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"SLOT": ""}, "SLOT is not set"),
         ({"VERSION": "latest"}, "it has to look like 1.1.0"),
         ({"DATABASE_URL_FILE": "/nowhere/url"}, "cannot be read"),
+        ({"SESSION_KEY_FILE": "/nowhere/key"}, "SESSION_KEY_FILE names /nowhere/key, which cannot be read"),
         ({"DRAIN_SECONDS": "soon"}, "DRAIN_SECONDS is 'soon'"),
         ({"DRAIN_SECONDS": "nan"}, "DRAIN_SECONDS is 'nan'"),
         ({"DEFECT_ERROR_SHARE": "2"}, "from 0 to 1"),
