@@ -95,6 +95,33 @@ def share_of(found: Attributed, kind: str, connection: Connection) -> Measuremen
     return _measured(found, name, interval, "ratio")
 
 
+def well_without_database(drill_dir: Path, window: Window, region: str) -> Measurement:
+    """Seconds for which a region's application said that it can really serve while its database took no writes.
+
+    Args:
+        drill_dir: The drill's folder.
+        window: When; the layers have to have been well before it.
+        region: Whose application.
+    """
+    asked = _Asked.read(drill_dir)
+    application = f"application {region}"
+    # A promoted database is found behind the lost one, which takes seconds: slow answers, and good ones in the end.
+    without = asked.down("database", window, silent_s=math.inf)
+    interval = layers.well_meanwhile(asked.down(application, window), without, window)
+    folder = f"drills/{drill_dir.name}/layers"
+    samples = sum(window.start_s <= row["due_s"] < window.end_s for row in asked.rows[application])
+    return Measurement(
+        name=f"time for which the health check of {region} was good without a database",
+        interval=interval if samples else None,
+        unit="s",
+        samples=samples,
+        window=window,
+        source="probes of the layers",
+        doubts=asked.doubts(window),
+        evidence=(f"{folder}/probes.jsonl", f"{folder}/plan.json"),
+    )
+
+
 def _measured(found: Attributed, name: str, interval: Interval | None, unit: str) -> Measurement:
     known = interval if found.samples else None
     return Measurement(
@@ -143,11 +170,15 @@ class _Asked:
         )
         found: dict[str, View] = {}
         for name in self.names:
-            requests = _requests(self.rows[name])
-            seen = layers.view(requests, requests.failed(), requests.doubtful(self.stalls), window, SILENT_S)
+            seen = self.down(name, window)
             region = name.partition(" ")[2]
             found[name] = layers.while_led(seen, layers.led(answers, region, off_by_s=_OFF_BY_S)) if region else seen
         return found
+
+    def down(self, name: str, window: Window, silent_s: float = SILENT_S) -> View:
+        """When one layer was down; possibly also where no question came through for longer than `silent_s`."""
+        requests = _requests(self.rows[name])
+        return layers.view(requests, requests.failed(), requests.doubtful(self.stalls), window, silent_s)
 
     def doubts(self, window: Window) -> tuple[str, ...]:
         """Reasons why the rows do not tell of a window."""

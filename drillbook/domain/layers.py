@@ -131,6 +131,21 @@ def unserved(users: View, window: Window) -> Interval:
     return Interval(low, max(low, high))
 
 
+def well_meanwhile(layer: View, below: View, window: Window) -> Interval:
+    """Seconds for which a layer was well while what it rests on was down.
+
+    Args:
+        layer: When it was down.
+        below: When the other one was.
+        window: Within which.
+    """
+    low, high = (
+        sum(it.length_s for it in _without(_joined(_both(down, (window,))), _joined(unwell)))
+        for down, unwell in ((below.certain, layer.possible), (below.possible, layer.certain))
+    )
+    return Interval(low, max(low, high))
+
+
 def share(found: Mapping[str, Interval], kind: str) -> Interval | None:
     """What part of the time is put down to layers of a kind, from 0 to 1; None when no time is put down to anything.
 
@@ -211,6 +226,15 @@ def _both(some: Iterable[Window], others: Sequence[Window]) -> tuple[Window, ...
     """Where both are."""
     found = [_clipped(it.start_s, it.end_s, other) for it in some for other in others]
     return tuple(it for it in found if it is not None)
+
+
+def _without(some: Sequence[Window], others: Sequence[Window]) -> list[Window]:
+    """What is left of the ones; both are in order and without overlap."""
+    left = list(some)
+    for other in others:
+        parts = [_clipped(*part, it) for it in left for part in ((-math.inf, other.start_s), (other.end_s, math.inf))]
+        left = [it for it in parts if it is not None]
+    return left
 
 
 def _joined(stretches: Iterable[Window]) -> list[Window]:

@@ -36,3 +36,11 @@ def _(drill: Drill, when: str, kind: str) -> None:
         measured = layers.share_of(found, kind, connection)
         statement = f"more than half of the time without writes on {connection} connections is put down to the {kind}"
         drill.check(f"recovery.layer.{connection}", statement, "at_least", 0.5, measured)
+
+
+@then(parsers.parse("the health check was good for at most {limit_s:g} s while the database took no writes"))
+def _(drill: Drill, limit_s: float) -> None:
+    home = drill.platform.environment.primary.name
+    measured = layers.well_without_database(drill.folder, layer_drill.window(drill, "after the loss"), home)
+    statement = f"the health check of {home} is good for at most {limit_s:g} s while the database takes no writes"
+    drill.check("recovery.health_check", statement, "at_most", limit_s, measured)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
 from drillbook.domain.undo import FAULT
 from drillbook.twin.link import Link, end
 from tests.defects.conftest import Saboteur
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.twin, pytest.mark.slow]
 PASS, FAIL, INCONCLUSIVE = 0, 1, 75
@@ -66,6 +72,28 @@ def test_a_standby_that_lagged_costs_more_than_may_be_lost(drilled):
     outcome = drilled(LOST, only="database_primary_lost", change=at_most_a_second, sabotage=cut)
     assert outcome.code == FAIL, str(outcome)
     assert outcome.verdict_of("recovery.point") == {"FAIL"}, str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+@pytest.fixture
+def health_check_that_lies() -> Iterator[None]:
+    """The live release says that it can serve, whatever is true."""
+    operator, deployment = Saboteur(Path()), ("deployment/analytics-blue", "--namespace=analytics")
+
+    def let(variable: str) -> None:
+        operator.kubectl("set", "env", *deployment, variable)
+        operator.kubectl("rollout", "status", *deployment, "--timeout=50s")
+
+    let("DEFECT_READY_LIES=1")
+    yield
+    let("DEFECT_READY_LIES-")
+
+
+def test_a_health_check_that_stays_green_without_a_database_is_found(drilled, health_check_that_lies):
+    del health_check_that_lies
+    outcome = drilled(LOST, only="database_primary_lost")
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.verdict_of("recovery.health_check") == {"FAIL"}, str(outcome)
     assert put_back(outcome), str(outcome)
 
 

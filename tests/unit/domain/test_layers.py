@@ -19,6 +19,8 @@ WINDOW = Window(0.0, 10.0)
 WELL = View((), ())
 A, B, NEITHER = frozenset({"a"}), frozenset({"b"}), frozenset[str]()
 
+times = st.floats(-5.0, 15.0)
+
 
 def down(start_s, end_s, by=0.0):
     """Certainly from `start_s` to `end_s`, possibly for `by` longer on either side."""
@@ -168,3 +170,27 @@ def test_a_name_that_leads_to_both_leads_to_neither_for_certain():
     there = layers.led([(0.0, 0.1, A | B), (9.0, 9.1, A | B)], "a", off_by_s=0.5)
     assert not there.certain
     assert there.possible
+
+
+@pytest.mark.parametrize(
+    ("layer", "below", "low", "high"),
+    [
+        (WELL, down(2.0, 6.0), 4.0, 4.0),
+        (down(2.0, 6.0), down(2.0, 6.0), 0.0, 0.0),
+        (down(3.0, 6.0), down(2.0, 6.0), 1.0, 1.0),
+        (down(3.0, 4.0), down(2.0, 6.0), 3.0, 3.0),
+        (down(3.0, 5.0, by=0.5), down(2.0, 6.0, by=1.0), 1.0, 4.0),
+        (down(2.0, 6.0), WELL, 0.0, 0.0),
+        (WELL, down(-5.0, 1.0), 1.0, 1.0),
+    ],
+)
+def test_how_long_a_layer_was_well_without_what_it_rests_on(layer, below, low, high):
+    assert layers.well_meanwhile(layer, below, WINDOW) == Interval(low, high)
+
+
+@given(st.lists(st.tuples(times, times)), st.lists(st.tuples(times, times)))
+def test_a_layer_is_well_without_another_for_no_longer_than_that_is_down(some, others):
+    made = [View(tuple(Window(min(it), max(it)) for it in them), ()) for them in (some, others)]
+    layer, below = (View(it.certain, it.certain) for it in made)
+    found = layers.well_meanwhile(layer, below, WINDOW)
+    assert 0.0 <= found.low == found.high <= layers.unserved(below, WINDOW).high + 1e-9

@@ -151,3 +151,26 @@ def test_what_was_not_sent_is_a_failure_that_the_probe_may_have_caused(outage):
             line.update(sent_s=None, done_s=None, outcome="unsent")
     leave(outage, lines, stalls=[(11.9, 12.4)])
     assert verdicts(outage) == (Verdict.PASS, Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("bad", "verdict"),
+    [
+        ({"database": [(10.0, 14.0)], "application_east": [(10.4, 15.0)]}, Verdict.PASS),
+        ({"database": [(10.0, 14.0)]}, Verdict.FAIL),
+        ({"database": [(10.0, 14.0)], "application_west": [(10.0, 14.0)]}, Verdict.FAIL),
+        ({"database": [(10.0, 14.0)], "application_east": [(10.8, 15.0)]}, Verdict.INCONCLUSIVE),
+        ({}, Verdict.PASS),
+    ],
+)
+def test_a_health_check_that_stays_good_without_a_database_is_found(outage, bad, verdict):
+    leave(outage, rows(**bad))
+    measured = layers.well_without_database(outage, WINDOW, "east")
+    assert judge(ALL_EXPLAINED, measured).verdict is verdict
+
+
+def test_nothing_is_known_of_a_health_check_that_nobody_asked(outage):
+    leave(outage, [row for row in rows(database=[(10.0, 14.0)]) if row["layer"] != "application east"])
+    measured = layers.well_without_database(outage, WINDOW, "east")
+    assert measured.interval is None
+    assert any("application east" in doubt for doubt in measured.doubts)
