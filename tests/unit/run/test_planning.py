@@ -235,9 +235,10 @@ def test_what_takes_long_is_drilled_where_it_or_its_class_is_asked_for_and_the_e
     assert nightly
     assert not [drill for drill in planning.chosen(everything, TWIN, []) if drill in nightly]
     assert {drill.feature for drill in nightly} >= {"canary", "migration", "database_primary_lost", "region_lost"}
-    # The twin has no place for workers of a load yet.
-    offered = [drill for drill in nightly if "workers" not in drill.tags]
-    assert planning.chosen(everything, TWIN, ["nightly"]) == offered != nightly
+    assert planning.chosen(everything, TWIN, ["nightly"]) == nightly
+    assert TWIN.performance is not None
+    alone = replace(TWIN, performance=replace(TWIN.performance, workers=None))
+    assert "workers" not in {drill.feature for drill in planning.chosen(everything, alone, ["nightly"])}
     assert TWIN.recovery is not None
     safe = replace(TWIN, recovery=replace(TWIN.recovery, losses=("server", "cut", "nodes")))
     assert "region_lost" not in {drill.feature for drill in planning.chosen(everything, safe, ["nightly"])}
