@@ -134,7 +134,13 @@ def kill(
 
 @pytest.mark.parametrize(
     ("parts", "boundary"),
-    [(("runner",), 4), (("runner",), 1), (("experiment",), 3), (("watchdog",), 2), (("runner", "watchdog"), 4)],
+    [
+        (("runner",), 4),
+        (("watchdog",), 2),
+        (("runner", "watchdog"), 4),
+        pytest.param(("runner",), 1, marks=pytest.mark.slow),
+        pytest.param(("experiment",), 3, marks=pytest.mark.slow),
+    ],
     ids=lambda value: "+".join(value) if isinstance(value, tuple) else f"at-{value}",
 )
 def test_what_is_killed_is_put_back(start, twin, parts, boundary):

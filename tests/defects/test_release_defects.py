@@ -60,6 +60,7 @@ def test_lost_writes_are_found(drilled):
     assert put_back(outcome), str(outcome)
 
 
+@pytest.mark.slow  # a release that fails its validation is among the drills of `make test`
 def test_readiness_that_lies_is_found_before_the_switch(drilled):
     outcome = drilled(CUTOVER, release={"defects.readyLies": 1, "defects.startupMs": 60000})
     assert outcome.code == FAIL, str(outcome)
@@ -68,6 +69,7 @@ def test_readiness_that_lies_is_found_before_the_switch(drilled):
     assert put_back(outcome), str(outcome)
 
 
+@pytest.mark.slow  # errors are found by the same check in the drills of `make test`
 def test_an_old_slot_that_is_killed_at_the_switch_is_found(drilled):
     def kill(saboteur):
         # Told to delete a pod, Kubernetes first takes it from the gateway: a slot that is really killed is not.
@@ -108,6 +110,7 @@ def test_one_percent_left_on_the_old_version_is_found(drilled):
     assert "put back: deploy-release" in recovered.stdout
 
 
+@pytest.mark.slow  # likewise
 def test_a_rollback_target_that_was_scaled_to_zero_is_found(drilled):
     def scale(saboteur):
         saboteur.after("observed", "switch-traffic")
