@@ -78,8 +78,9 @@ class Pressure:
     def take(self) -> None:
         """Start pressing."""
         limits = {"memory": self.memory, **({"cpu": self.cpu} if self.cpu else {})}
-        # What is asked for decides who gets how much while all want more: without a limit it is to be felt.
-        requests = {"cpu": "10m" if self.cpu else "1", "memory": "16Mi"}
+        # What is asked for decides who gets how much while all want more: without a limit it is to be felt, and not so
+        # much that nobody can look any more.
+        requests = {"cpu": "10m" if self.cpu else "250m", "memory": "16Mi"}
         if self.on == "cpu":
             work = Work(
                 BURN, (BURNT,), ("python3", "-c", THERE, BURNT), limits=limits, requests=requests, beside=self.beside

@@ -111,7 +111,7 @@ def test_without_a_limit_of_the_processor_the_memory_is_still_limited():
     api, pair = pressure("cpu", cpu="")
     pair.take()
     assert api.bodies[-1]["spec"]["containers"][0]["resources"] == {
-        "limits": {"memory": "128Mi"}, "requests": {"cpu": "1", "memory": "16Mi"},
+        "limits": {"memory": "128Mi"}, "requests": {"cpu": "250m", "memory": "16Mi"},
     }  # fmt: skip
 
 
