@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -35,8 +36,19 @@ def test_the_median_and_the_worst_of_upper_bounds(tmp_path) -> None:
     assert rows["  fence, new"].worst == pytest.approx(0.3)
 
 
-def test_a_drill_that_fails_fails_the_benchmark(monkeypatch, capsys, tmp_path) -> None:
-    codes = iter([0, 1, 0, 75, 0, 0])
+@pytest.mark.parametrize(("came", "code"), [([0, 0, 0], 0), ([0, 75, 0], 75), ([75, 1, 0], 1)])
+def test_the_worst_drill_is_the_benchmarks_exit_code(monkeypatch, capsys, tmp_path, came, code) -> None:
+    codes = iter(came)
     monkeypatch.setattr(recovery, "once", lambda *_: next(codes))
-    assert recovery.main(["--times", "2", "--json", str(tmp_path / "figures.json")]) == 75
-    assert "planned switchover, 2 of 2: exit code 1" in capsys.readouterr().out
+    chosen = ["--times", "3", "--drill", "regions parted", "--json", str(tmp_path / "figures.json")]
+    assert recovery.main(chosen) == code
+    assert f"regions parted, 2 of 3: exit code {came[1]}" in capsys.readouterr().out
+
+
+def test_every_loss_is_repeated() -> None:
+    """But for the one that is about the messages."""
+    features = Path(__file__).resolve().parents[3] / "features" / "recovery"
+    texts = {path.stem: path.read_text() for path in features.glob("*.feature")}
+    losses = {name for name, text in texts.items() if "@destructive" in text and "@told" not in text}
+    assert losses
+    assert {feature for feature, _ in recovery.DRILLS.values()} >= losses
