@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from drillbook.domain import cost_line
+from drillbook.domain import byte_size, cost_line
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 
@@ -184,8 +184,8 @@ class Model:
         low = _total({name: term.bounds.low for name, term in terms.items()})
         high = _total({name: term.bounds.high for name, term in terms.items()})
         unproven = [
-            f"{sizes[whose]:.3g} bytes of {whose} are {sizes[whose] / largest:.3g} times the largest drill's, and "
-            f"nothing is proved beyond {PROVEN_FACTOR:g} times"
+            f"{byte_size.told(sizes[whose])} of {whose} are {sizes[whose] / largest:.3g} times the largest drill's, "
+            f"and nothing is proved beyond {PROVEN_FACTOR:g} times"
             for whose, largest in self.largest.items()
             if sizes[whose] > PROVEN_FACTOR * largest * (1 + _ROUNDING)
         ]
@@ -208,11 +208,14 @@ class Model:
                 for name, count in self.apart.items()
             ),
             f"the repository has at most {self.repository_share.high:.3g} bytes for a byte of data, as in the drills",
-            f"the database writes at most {production.wal_bytes_per_s:.4g} bytes of WAL a second, whatever its size",
+            (
+                f"the database writes at most {byte_size.told(production.wal_bytes_per_s)} of WAL a second, "
+                "whatever its size"
+            ),
             (
                 f"the disaster strikes just before the next backup is complete: {production.backup_every_s:g} s after "
-                f"the last one began, and as long as a backup takes at {production.backup_bytes_per_s:.4g} bytes a "
-                "second"
+                f"the last one began, and as long as a backup takes at "
+                f"{byte_size.told(production.backup_bytes_per_s)} a second"
             ),
             "replaying includes fetching the WAL, and its cost for a byte is that of the drills' load",
             f"nothing is proved beyond {PROVEN_FACTOR:g} times the largest drill",
@@ -275,7 +278,7 @@ def model(
 
 def estimate_measured(found: Model, estimate: Estimate, window: Window, evidence: Sequence[str] = ()) -> Measurement:
     """The estimated recovery time in seconds, to be judged beside a measured one; undecided where it is unproven."""
-    name = f"estimated time to recover {estimate.data_bytes:.3g} bytes"
+    name = f"estimated time to recover {byte_size.told(estimate.data_bytes)}"
     doubts = tuple(f"unproven: {reason}" for reason in estimate.unproven)
     return Measurement(name, estimate.bounds, "s", found.drills, window, "size model", doubts, tuple(evidence))
 
@@ -325,7 +328,7 @@ def _check_sizes(whose: str, sizes: Sequence[float]) -> None:
     if not all(0 < size < math.inf for size in sizes):
         raise Refused(f"every drill needs a positive number of bytes of {whose}, and got {sorted(sizes)}")
     levels = [level[0] for level in _levels(sizes)]
-    told = ", ".join(f"{size:.3g}" for size in levels)
+    told = ", ".join(byte_size.told(size) for size in levels)
     if len(levels) < FEWEST_SIZES:
         raise Refused(f"an estimate needs drills at {FEWEST_SIZES} sizes of the {whose}, and got {len(levels)}: {told}")
     steps = [after / before for before, after in pairwise(levels)]

@@ -50,8 +50,8 @@ def test_it_tells_what_was_measured_what_is_supported_and_everything_that_is_ass
     [
         ("64 GiB", "10KiB", 0, "PASS: "),
         ("64 GiB", "100KiB", 0, "PASS: "),
-        ("100GiB", "10KiB", 75, "unproven: 1.07e+11 bytes of database are 12.5 times the largest drill's"),
-        ("64 GiB", "1MiB", 75, "bytes of WAL are"),
+        ("100GiB", "10KiB", 75, "unproven: 100 GiB of database are 12.5 times the largest drill's"),
+        ("64 GiB", "1MiB", 75, "of WAL are"),
         ("1GiB", "10KiB", 0, "restore        1 GiB"),
         ("1MiB", "10KiB", 2, "fewer than the smallest drill's"),
     ],

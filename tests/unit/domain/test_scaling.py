@@ -171,9 +171,9 @@ def test_every_assumption_is_printed():
         "95%",
         "99.55%",
         "0.25 bytes for a byte",
-        "1024 bytes of WAL",
+        "1 KiB of WAL",
         "86400 s",
-        "1.678e+07",
+        "16 MiB a second",
         "10 times",
     ):
         assert part in told
