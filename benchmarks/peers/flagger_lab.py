@@ -145,12 +145,17 @@ class Lab:
         kubectl, space = self._kubectl, "--namespace=analytics"
         live = kubectl.get("deployments", space, "--selector=app.kubernetes.io/name=analytics")["items"]
         self._like = next(each for each in live if each["status"].get("readyReplicas"))
-        secret, hosts = (kubectl.get(kind, "analytics-database", space) for kind in ("secret", "configmap"))
+        told = [
+            kubectl.get(*named, space)
+            for named in (
+                ("secret", "analytics-database"), ("secret", "analytics-sessions"), ("configmap", "analytics-database"),
+            )
+        ]  # fmt: skip
         kubectl.apply_files([_definitions()])
         kubectl.run("label", "customresourcedefinitions", *objects.KINDS, f"{_LABEL}=flagger", "--overwrite")
         kubectl.run("wait", "--for=condition=Established", "--timeout=30s",
                     *(f"customresourcedefinition/{kind}" for kind in objects.KINDS))  # fmt: skip
-        kubectl.apply([objects.namespace(), *objects.database(secret, hosts), *objects.account()])
+        kubectl.apply([objects.namespace(), *objects.given(*told), *objects.account()])
         kubectl.apply([objects.release(self._like, objects.STABLE, 0, 0.0)])
         kubectl.wait_pods(objects.NAMESPACE, deadline_s=_UP_S)
         kubectl.apply(self._canary)

@@ -68,14 +68,14 @@ def release(like: Mapping[str, Any], version: str, trial: int, error_share: floa
     }
 
 
-def database(secret: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The database of the platform, as its own slots are told of it."""
+def given(*told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the platform's own slots are told, of the database and of sessions, in Flagger's namespace."""
     return [
         {
-            "apiVersion": "v1", "kind": kind, "data": found["data"],
+            "apiVersion": "v1", "kind": found["kind"], "data": found["data"],
             "metadata": {"name": found["metadata"]["name"], "namespace": NAMESPACE},
         }
-        for kind, found in (("Secret", secret), ("ConfigMap", hosts))
+        for found in told
     ]  # fmt: skip
 
 

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from drillbook.twin import accounts, backups, fault_credentials, files, probe_role, services, vault_contents, vaults
+from drillbook.twin import (
+    accounts,
+    backups,
+    fault_credentials,
+    files,
+    probe_role,
+    services,
+    sessions,
+    vault_contents,
+    vaults,
+)
 from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
 from drillbook.twin.layout import DATABASE_VOLUME, PUBLIC_NAME, state_directory
@@ -20,6 +30,7 @@ from drillbook.twin.state import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
     from drillbook.twin.builds import Built
     from drillbook.twin.layout import Machine, Profile, Region
@@ -46,13 +57,17 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
     services.set_addresses({**backups.names(profile), **vault_contents.names(profile)})
     say("charts")
     in_each(profile.regions, lambda region: _install_platform(profile, region, primary, built, credentials))
-    with ThreadPoolExecutor(len(profile.regions) + 1) as pool:
+    with ThreadPoolExecutor(2 * len(profile.regions) + 1) as pool:
         meanwhile = [pool.submit(_open_vault, region, built, credentials) for region in profile.regions]
+        sessions_known = [pool.submit(_make_session_key, region, built, opened)
+                          for region, opened in zip(profile.regions, meanwhile, strict=True)]  # fmt: skip
         say("database")
         _kubectl(built, primary).wait_pods("data", deadline_s=_PODS_DEADLINE_S)
         meanwhile.append(pool.submit(_back_up, profile, primary, built))
         meanwhile.append(pool.submit(_let_probe, profile, credentials))
         say(f"release {FIRST_RELEASE}")
+        for known in sessions_known:
+            known.result()
         _install_release(profile, primary, built)
         for region in profile.regions:
             if region is not primary:
@@ -131,9 +146,17 @@ def _open_vault(region: Region, built: Built, credentials: Mapping[str, str]) ->
         "analytics/database": {"user": "analytics", "password": credentials["app"]},
         "data/superuser": {"user": "postgres", "password": credentials["superuser"]},
         "data/replication": {"user": "replication", "password": credentials["replication"]},
+        sessions.NAME: sessions.new(),
         **backups.platform_secrets(),
     }
     vault_contents.fill(vaults.url(region), made["root_token"], region, platform)
+
+
+def _make_session_key(region: Region, built: Built, opened: Future[None]) -> None:
+    """Give the region's pods the key for sessions, once its vault is open: in the other region that is a copy."""
+    opened.result()
+    key = sessions.in_vault_of(region, deadline_s=_PODS_DEADLINE_S)
+    _kubectl(built, region).apply([_secret("analytics", sessions.GIVEN_AS, key)])
 
 
 def _let_probe(profile: Profile, credentials: Mapping[str, str]) -> None:

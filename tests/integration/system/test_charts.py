@@ -244,3 +244,13 @@ def test_the_right_to_recover_is_given_only_when_asked_for_and_names_what_it_is_
     changing = [rule for rule in role["rules"] if set(rule["verbs"]) - {"list", "create"}]
     assert all(rule["resourceNames"] for rule in changing)
     assert not [rule for rule in role["rules"] if "secrets" in rule["resources"] or "delete" in rule["verbs"]]
+
+
+@pytest.mark.parametrize(("environment", "mounted"), [("development", False), ("staging", True), ("production", True)])
+def test_pods_get_the_key_of_sessions_where_there_is_one(environment: str, mounted: bool) -> None:
+    (deployment,) = (o for o in _objects("analytics", environment, *_SLOT) if o["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    named = {it["name"]: it.get("value") for it in pod["containers"][0]["env"]}
+    assert named.get("SESSION_KEY_FILE") == ("/run/secrets/sessions/key" if mounted else None)
+    secrets = [it["secret"]["secretName"] for it in pod["volumes"] if "secret" in it]
+    assert ("analytics-sessions" in secrets) is mounted
