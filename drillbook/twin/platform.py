@@ -20,12 +20,13 @@ from drillbook.twin import (
     probe_role,
     services,
     sessions,
+    stale_images,
     vault_contents,
     vaults,
 )
 from drillbook.twin.everywhere import in_each
 from drillbook.twin.kubectl import ClusterError, Kubectl, wait_until
-from drillbook.twin.layout import DATABASE_VOLUME, PUBLIC_NAME, state_directory
+from drillbook.twin.layout import DATABASE_VOLUME, PUBLIC_NAME, REGISTRY_NAME, state_directory
 from drillbook.twin.state import write_private
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
     files.prepare()
     vault_contents.prepare(profile)
     services.set_addresses({**backups.names(profile), **vault_contents.names(profile)})
+    outdated = [region for region in profile.regions if _forget_old_images(region, built)]
     say("charts")
     in_each(profile.regions, lambda region: _install_platform(profile, region, primary, built, credentials))
     with ThreadPoolExecutor(2 * len(profile.regions) + 1) as pool:
@@ -72,6 +74,8 @@ def install(profile: Profile, built: Built, say: Callable[[str], None]) -> None:
         for region in profile.regions:
             if region is not primary:
                 _install_release(profile, region, built)
+        for region in outdated:
+            _start_anew(region, built)
         services.set_addresses(_names(profile))
         regions = sorted(profile.regions, key=lambda region: region is not primary)
         services.set_failover(
@@ -180,6 +184,19 @@ def _install_release(profile: Profile, region: Region, built: Built) -> None:
         "migrations": {"enabled": region.role == "primary"},
     }
     _helm(profile, region, built, f"analytics-{FIRST_SLOT}", values, chart="analytics")
+
+
+def _forget_old_images(region: Region, built: Built) -> bool:
+    """Let nodes fetch anew what has changed under its tag; answers whether the application has."""
+    forgotten = [name for worker in region.workers for name in stale_images.forget(worker, built.images)]
+    return any(name.startswith(f"{REGISTRY_NAME}/analytics:") for name in forgotten)
+
+
+def _start_anew(region: Region, built: Built) -> None:
+    """Start the application's pods from what nodes fetch now."""
+    _kubectl(built, region).run(
+        "rollout", "restart", "deployment", "--namespace=analytics", "--selector=app.kubernetes.io/name=analytics"
+    )
 
 
 def _helm(
