@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytest_plugins = [
     "features.steps.backup",
     "features.steps.canary",
+    "features.steps.crossing",
     "features.steps.fault",
     "features.steps.layers",
     "features.steps.load",

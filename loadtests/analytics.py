@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
@@ -18,6 +22,7 @@ _KIND = "drill"
 _DAY = timedelta(days=1)
 _OK = 200
 _CREATED = 201
+_UNAUTHORISED = 401
 _NOT_FOUND = 404
 _SUM_TOLERANCE = 1e-6
 
@@ -112,6 +117,32 @@ class AnalyticsWorkload:
         """Three headers that every answer of the platform has."""
         headers = reply.headers
         return Origin(headers.get("x-region", ""), headers.get("x-slot", ""), headers.get("x-version", ""))
+
+    def open_session(self, user: str, lasts_s: float) -> Request:
+        """One session."""
+        body = json.dumps({"user": user, "lasts_s": lasts_s}).encode()
+        return Request("open_session", "POST", "/v1/sessions", {"Content-Type": "application/json"}, body)
+
+    def token(self, reply: Reply) -> str:
+        """Of a 201."""
+        found = (_json(reply) or {}).get("token") if reply.status == _CREATED else None
+        return found if isinstance(found, str) else ""
+
+    def ask_session(self, token: str) -> Request:
+        """Whose session it is."""
+        return Request("ask_session", "GET", "/v1/sessions/current", {"Authorization": f"Bearer {token}"})
+
+    def honours(self, user: str, reply: Reply) -> bool | None:
+        """A 200 that names the user honours it; a 401, and a 200 for somebody else, do not."""
+        if reply.status not in {_OK, _UNAUTHORISED}:
+            return None
+        return reply.status == _OK and (_json(reply) or {}).get("user") == user
+
+    def forged(self, token: str) -> str:
+        """The same content, signed with a key that nobody has."""
+        content, _, _ = token.partition(".")
+        signature = hmac.digest(secrets.token_bytes(32), content.encode(), hashlib.sha256)
+        return f"{content}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
     def _event(self, key: str, source: str, number: int) -> Request:
         return Request(

@@ -153,7 +153,7 @@ class Client:
 
     def _connect(self) -> gevent.socket.socket:
         """To the first address that takes it."""
-        addresses = self._addresses.now()
+        addresses = self._target.at or self._addresses.now()
         for number, address in enumerate(addresses, 1):
             family = gevent.socket.AF_INET6 if ":" in address else gevent.socket.AF_INET
             connection = gevent.socket.socket(family, gevent.socket.SOCK_STREAM)

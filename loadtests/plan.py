@@ -41,6 +41,7 @@ class Target:
         headers: Sent with every request; a `Host` here replaces the one of the URL.
         nameservers: Asked for the host's name, each `address` or `address#port`; the system's resolver when empty.
         ca_file: PEM file of the authorities trusted for https; the system's when None.
+        at: Addresses that are taken for the host's without asking anybody; empty for those that its name has.
     """
 
     scheme: str
@@ -50,6 +51,7 @@ class Target:
     headers: Mapping[str, str]
     nameservers: tuple[str, ...]
     ca_file: str | None
+    at: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

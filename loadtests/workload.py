@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,4 +119,29 @@ class Workload(Protocol):
 
     def origin(self, reply: Reply) -> Origin:
         """Who answered."""
+        ...
+
+
+@runtime_checkable
+class SessionWorkload(Workload, Protocol):
+    """What the adapter of an application with sessions has besides."""
+
+    def open_session(self, user: str, lasts_s: float) -> Request:
+        """Open one that is over after so many seconds."""
+        ...
+
+    def token(self, reply: Reply) -> str:
+        """What a session was opened with; empty when none was."""
+        ...
+
+    def ask_session(self, token: str) -> Request:
+        """Ask for what only a session is answered."""
+        ...
+
+    def honours(self, user: str, reply: Reply) -> bool | None:
+        """Whether a session was honoured as this user's; None when the answer tells neither (a 5xx, say)."""
+        ...
+
+    def forged(self, token: str) -> str:
+        """Another token that says the same, by somebody who does not have what tokens are made with."""
         ...

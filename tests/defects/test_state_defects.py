@@ -1,7 +1,8 @@
-"""What the other region would lack is seen lacking, and a name that is kept too long or a region that is too small."""
+"""What the other region would lack is found, as are a name that is kept too long and a region that is too small."""
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from drillbook.twin import backups, files, vaults
+from drillbook.twin import backups, files, sessions, vaults
 from drillbook.twin.layout import CLIENT, PROFILES, PUBLIC_NAME, state_directory
 from drillbook.twin.network import inside
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.twin, pytest.mark.slow]
 PASS, FAIL, INCONCLUSIVE = 0, 1, 75
 STATE, MOVED = "files_and_secrets_are_in_the_other_region", "traffic_is_moved_to_the_other_region"
+CROSSED = "sessions_and_jobs_in_flight_go_to_the_other_region"
 EAST, WEST = PROFILES["staging"].regions
 _WITHIN_S = 120.0
 
@@ -160,4 +162,32 @@ def test_a_region_that_is_too_small_for_everybody_is_found(drilled, west_that_is
     outcome = drilled(MOVED, only="traffic_moved", change=for_many)
     assert outcome.code == FAIL, str(outcome)
     assert outcome.verdict_of("recovery.scale_up") == {"FAIL"}, str(outcome)
+    assert outcome.verdict_of("drill.") == {"PASS"}, str(outcome)
+
+
+@pytest.fixture
+def west_with_another_session_key() -> Iterator[None]:
+    """The west's pods sign sessions with a key of their own, as when nobody had copied the east's."""
+
+    def give(found: dict[str, str]) -> None:
+        secret = {"apiVersion": "v1", "kind": "Secret", "data": found,
+                  "metadata": {"name": sessions.GIVEN_AS, "namespace": "analytics"}}  # fmt: skip
+        kubectl(WEST, "apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(secret))
+        kubectl(WEST, "rollout", "restart", "deployment/analytics-blue", "-n", "analytics")
+        kubectl(WEST, "rollout", "status", "deployment/analytics-blue", "-n", "analytics", "--timeout=110s")
+
+    right = json.loads(kubectl(WEST, "get", "secret", sessions.GIVEN_AS, "-n", "analytics", "-o", "json"))["data"]
+    give({"key": base64.b64encode(sessions.new()["key"].encode()).decode()})
+    yield
+    give(right)
+
+
+def test_a_region_that_does_not_have_the_key_of_sessions_is_found(drilled, west_with_another_session_key):
+    del west_with_another_session_key
+    outcome = drilled(CROSSED, only="application_state")
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.verdict_of("state.sessions.us-west-2") == {"FAIL"}, str(outcome)
+    assert outcome.verdict_of("state.sessions.us-east-1") == {"FAIL"}, str(outcome)
+    assert outcome.verdict_of("state.sessions.bad") == {"PASS"}, str(outcome)
+    assert outcome.verdict_of("state.jobs.") == {"PASS"}, str(outcome)
     assert outcome.verdict_of("drill.") == {"PASS"}, str(outcome)

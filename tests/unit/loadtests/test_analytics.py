@@ -5,7 +5,7 @@ import json
 import pytest
 
 from loadtests.analytics import AnalyticsWorkload
-from loadtests.workload import ReadBack, Reply, WriteState
+from loadtests.workload import ReadBack, Reply, SessionWorkload, WriteState
 
 
 def reply(status, document=None):
@@ -85,3 +85,36 @@ def test_reading_back(replies, found):
 def test_reads_and_writes_take_turns_and_answers_name_their_origin():
     assert [WORKLOAD.metered(turn, 9).operation for turn in range(4)] == ["ingest", "query", "ingest", "query"]
     assert WORKLOAD.origin(reply(200)).slot == "blue"
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "honoured"),
+    [
+        (200, {"user": "Ada", "until": "later"}, True),
+        (200, {"user": "Eve", "until": "later"}, False),
+        (200, None, False),
+        (401, {"error": "over"}, False),
+        (503, {"error": "busy"}, None),
+        (404, {}, None),
+    ],
+)
+def test_a_session_is_honoured_by_an_answer_that_names_its_user(status, document, honoured):
+    assert WORKLOAD.honours("Ada", reply(status, document)) is honoured
+
+
+def test_a_session_is_opened_and_asked_for_with_its_token():
+    opening = WORKLOAD.open_session("Ada", 60.0)
+    assert (opening.method, opening.path, json.loads(opening.body)) == (
+        "POST", "/v1/sessions", {"user": "Ada", "lasts_s": 60.0},
+    )  # fmt: skip
+    assert WORKLOAD.token(reply(201, {"token": "a.b"})) == "a.b"
+    assert WORKLOAD.token(reply(200, {"token": "a.b"})) == WORKLOAD.token(reply(503, {})) == ""
+    assert WORKLOAD.ask_session("a.b").headers == {"Authorization": "Bearer a.b"}
+    assert isinstance(WORKLOAD, SessionWorkload)
+
+
+def test_a_forged_token_says_the_same_under_another_signature():
+    content, _, signature = WORKLOAD.forged("content.signature").partition(".")
+    assert content == "content"
+    assert len(signature) == 43
+    assert signature != WORKLOAD.forged("content.signature").partition(".")[2]

@@ -45,6 +45,7 @@ def play(name, how="cut"):
         "data_destroyed",
         "both_servers_gone",
         "traffic_moved",
+        "application_state",
     ],
 )
 def test_every_step_of_an_experiment_is_told_with_the_environments_names(name) -> None:
@@ -113,6 +114,15 @@ def test_traffic_is_moved_and_led_back_before_anything_is_taken_away(drill, worl
     assert recovery.step_took(drill.events(), "scale-up-region", window).interval.high < 60
     assert activities.put_back()["all"]
     assert (world.points, world.desired) == ("east", 2)
+
+
+def test_everything_goes_to_the_other_region_and_comes_back_with_every_write(drill, world, east, west) -> None:
+    play("application_state")
+    assert west.is_primary
+    assert (world.points, world.desired, world.names_order) == ("west", 4, ("east", "west"))
+    assert activities.put_back()["all"]
+    assert east.is_primary
+    assert (world.points, world.desired, east.rows) == ("east", 2, west.rows)
 
 
 def test_a_region_that_gets_no_pods_is_waited_for_and_gets_nobody(drill, world, monkeypatch) -> None:
