@@ -1,6 +1,6 @@
 """How a canary is decided: false aborts of releases that are no worse, and how soon worse ones are aborted.
 
-`python benchmarks/canary.py [--aa N] [--worse N] [--json FILE]`. No platform is touched: windows of recorded traffic
+`python -m benchmarks.canary [--aa N] [--worse N] [--json FILE]`. No platform is touched: windows of recorded traffic
 (latencies of 100 metered requests a second, from a drill of the reference platform, with its hiccups) are drawn with
 repetition, and each request goes to the canary with the chance of its weight. The decisions are those of
 `drillbook.domain`, one look for each window. Beside what was needed stands what no test of this level can do with less.

@@ -83,6 +83,8 @@ def health_check_that_lies() -> Iterator[None]:
     def let(variable: str) -> None:
         operator.kubectl("set", "env", *deployment, variable)
         operator.kubectl("rollout", "status", *deployment, "--timeout=50s")
+        ending = "jsonpath={.items[*].metadata.deletionTimestamp}"
+        operator.wait_for("", "get", "pods", "--namespace=analytics", f"--output={ending}")
 
     let("DEFECT_READY_LIES=1")
     yield
