@@ -24,7 +24,7 @@ _RATE_HZ = 20.0
 _FINISHED_WITHIN_S = 90.0
 """Longer than a planned switch may take; whoever is not finished by then counts as not finished."""
 _TOLD_WITHIN_S = 60.0
-"""For each of those that are looked up at the end: a region's pods may have just begun."""
+"""At the end, for all that are looked up: a region's pods may have just begun."""
 _AT_ONCE = 8
 _STATES: dict[WriteState, State] = {
     WriteState.ACKNOWLEDGED: "acknowledged",
@@ -45,13 +45,14 @@ class Jobs:
     def send_until(self, stop: Event) -> None:
         """One after the other, begun in either region by turns; does not wait for them."""
         number = 0
-        while not stop.wait(1 / _RATE_HZ):
+        while not stop.is_set():
+            gevent.sleep(1 / _RATE_HZ)
             self._under_way.spawn(self._carry_on, number, self._regions.names[number % 2])
             number += 1
 
     def finish(self) -> None:
         """Returns once each is acknowledged, or has had its time."""
-        self._under_way.join()
+        self._under_way.join(timeout=_FINISHED_WITHIN_S + self._regions.given_up_after_s)
 
     def look_up(self) -> None:
         """Send each that crossed over once more to each region, and look up there how often it is stored."""
@@ -59,7 +60,7 @@ class Jobs:
         for key in self._began:
             for region in self._regions.names:
                 looking.spawn(self._look_up, key, region)
-        looking.join()
+        looking.join(timeout=_TOLD_WITHIN_S)
 
     def _carry_on(self, number: int, began: str) -> None:
         request = self._workload.write(number)

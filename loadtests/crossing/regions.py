@@ -41,6 +41,11 @@ class Regions:
         """The run's."""
         return self.plan.clock
 
+    @property
+    def given_up_after_s(self) -> float:
+        """By then a request is answered, or given up."""
+        return self.plan.metering.timeout_s + 1.0
+
     def other(self, region: str) -> str:
         """The one that is not this one."""
         return next(name for name in self.names if name != region)
