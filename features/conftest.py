@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
-from drillbook import recovery_drill, signers, wiring
+from drillbook import wiring
+from drillbook.afterwards import signers
 from drillbook.domain.verdict import Verdict, merge
-from drillbook.drill import Drill, DrillFailed, DrillInconclusive
+from drillbook.drills import recovery
+from drillbook.drills.drill import Drill, DrillFailed, DrillInconclusive
+from drillbook.drills.inspection import STATIC, Inspection
+from drillbook.drills.seen import NotReady
 from drillbook.drivers.live import LiveRecord
 from drillbook.evidence import junit
 from drillbook.evidence import report as html
 from drillbook.evidence.text import printable
-from drillbook.inspection import STATIC, Inspection
 from drillbook.ports import LockHeld, Unreachable
 from drillbook.run import fault_guard, guard, planning, redaction, untouched
 from drillbook.run.clock import SteadyClock
@@ -31,7 +34,6 @@ from drillbook.run.resumption import NotResumable
 from drillbook.run.session import Session
 from drillbook.run.stopping import WAS_STOPPED, Stop
 from drillbook.run.timeline import Timeline
-from drillbook.seen import NotReady
 from drillbook.terminal import Live
 from features import selection
 
@@ -476,7 +478,7 @@ def _live(state: _Run) -> list[dict[str, Any]]:
     if state.running_record is None or state.running_record.folder != folder:
         state.running_record = RunningRecord(folder, LiveRecord(folder / "live.jsonl"))
     lines = state.running_record()
-    return [] if recovery_drill.suffers(drill) and not recovery_drill.serves_again(drill) else lines
+    return [] if recovery.suffers(drill) and not recovery.serves_again(drill) else lines
 
 
 def _serving(state: _Run, looking_at: wiring.Platform) -> tuple[int, int]:
@@ -486,4 +488,4 @@ def _serving(state: _Run, looking_at: wiring.Platform) -> tuple[int, int]:
 
 def _is_taken_away(state: _Run) -> bool:
     drill = state.drill
-    return isinstance(drill, Drill) and (recovery_drill.suffers(drill) or recovery_drill.moves_database(drill))
+    return isinstance(drill, Drill) and (recovery.suffers(drill) or recovery.moves_database(drill))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
-from drillbook import signers
-from drillbook.inspection import STATIC
+from drillbook.afterwards import signers
+from drillbook.drills.inspection import STATIC
 from drillbook.run import planning
 from drillbook.run.resumption import Earlier, NotResumable, earlier, undecided
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drillbook.domain.migration.settings import ProofSettings
-    from drillbook.migration_ports import LockWatching, MigratedTable, Migrator
     from drillbook.ports import Clock
+    from drillbook.ports.migration import LockWatching, MigratedTable, Migrator
 
 
 SEED, MIGRATE = "seed-rows", "migrate"

@@ -13,8 +13,8 @@ from drillbook.ports import Unreachable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from drillbook.migration_ports import MigratedTable, Migrator
     from drillbook.ports import Clock
+    from drillbook.ports.migration import MigratedTable, Migrator
 
 _TAKES_HOLD_WITHIN_S = 10.0
 _ENDS_WITHIN_S = 10.0

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from drillbook.ports import Clock
+    from drillbook.ports.state import FileStore, SecretStore
     from drillbook.run.action import Action
-    from drillbook.state_ports import FileStore, SecretStore
 
 FOLDER = "drillbook"
 """What drills write is in this folder, of the bucket and of the secrets, and nothing else is."""

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from drillbook.fault_ports import Look
 from drillbook.ports import Unreachable
+from drillbook.ports.fault import Look
 from drillbook.run import leash, processes
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from drillbook.drivers.kubernetes_helper import Work
-from drillbook.fault_ports import Look
 from drillbook.ports import Unreachable
+from drillbook.ports.fault import Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

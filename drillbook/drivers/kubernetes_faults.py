@@ -9,7 +9,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from drillbook.drivers.kubernetes import TIMEOUT_S, asking
-from drillbook.fault_ports import Node, Pod
+from drillbook.ports.fault import Node, Pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

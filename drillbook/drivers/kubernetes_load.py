@@ -31,7 +31,7 @@ class KubernetesWorkers:
     Attributes:
         api: The cluster's client.
         namespace: Where.
-        image: With the load's program, `drillbook.load_worker`.
+        image: With the load's program, `drillbook.beside.load_worker`.
     """
 
     api: client.ApiClient

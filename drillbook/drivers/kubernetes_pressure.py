@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from drillbook.drivers.kubernetes_helper import Work
-from drillbook.fault_ports import Look
+from drillbook.ports.fault import Look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

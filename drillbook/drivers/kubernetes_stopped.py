@@ -9,8 +9,8 @@ from kubernetes import client
 
 from drillbook.drivers.kubernetes import TIMEOUT_S, asking
 from drillbook.drivers.kubernetes_faults import KubernetesPods
-from drillbook.fault_ports import Look
 from drillbook.ports import Conflict, Unreachable
+from drillbook.ports.fault import Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.traffic import Origin
 from drillbook.drivers.http_client import HttpClient
-from drillbook.fault_ports import Look
 from drillbook.ports import Unreachable
+from drillbook.ports.fault import Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -124,7 +124,7 @@ def load_worker() -> Image:
         (*PYTHON, Debian(CPP, below=BASE), Wheels("load-wheels", "load"), Sources("drillbook-load", (
             *((name, f"{layers.SITE_PACKAGES}/{name}") for name in ("drillbook", "loadtests", "probes")),
         ))),
-        Command(("/usr/bin/python3", "-m", "drillbook.load_worker"), environment={
+        Command(("/usr/bin/python3", "-m", "drillbook.beside.load_worker"), environment={
             "USER": "drillbook", "HOME": "/tmp", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",  # noqa: S108 - of the pod's own
         }),
     )  # fmt: skip

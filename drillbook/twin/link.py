@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drillbook.fault_ports import Look
 from drillbook.ports import Unreachable
+from drillbook.ports.fault import Look
 from drillbook.twin.layout import PROFILES
 from drillbook.twin.network import inside
 from drillbook.twin.packet_filter import PacketFilter, above

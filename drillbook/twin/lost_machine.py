@@ -7,15 +7,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drillbook.fault_ports import Look
 from drillbook.ports import Unreachable
+from drillbook.ports.fault import Look
 from drillbook.twin import machines
 from drillbook.twin.layout import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drillbook.fault_ports import Nodes
+    from drillbook.ports.fault import Nodes
     from drillbook.twin.layout import Machine
 
 

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drillbook.fault_ports import Look
 from drillbook.ports import Unreachable
+from drillbook.ports.fault import Look
 from drillbook.twin.packet_filter import PacketFilter, above
 
 if TYPE_CHECKING:

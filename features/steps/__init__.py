@@ -1,1 +1,1 @@
-"""Thin sentences, one file for each noun; each calls one thing of `drillbook.drill` or of `probes`."""
+"""Thin sentences, one file for each noun; each calls one thing of `drillbook.drills.drill` or of `probes`."""

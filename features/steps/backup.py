@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import parsers, then, when
 
-from drillbook import backup_drill, release_backup_drill
 from drillbook.domain.restored import RUNGS
+from drillbook.drills import backup
+from drillbook.drills import release_backup as release_backup_drill
 from probes import backups, release_backup, restores
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @when("the backups, the archives and the standby are looked at")
 def _(drill: Drill) -> None:
-    backup_drill.look(drill)
+    backup.look(drill)
 
 
 @when("each repository alone is restored, where nothing is, to a moment between two writes")
 def _(drill: Drill) -> None:
-    backup_drill.restore_all(drill)
+    backup.restore_all(drill)
 
 
 @when(

@@ -12,7 +12,7 @@ from probes.canary import unfounded_decisions
 from probes.serving import version_serving_after
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @when(parsers.re(r"release (?P<release>\d\S*) is tried as a canary"))

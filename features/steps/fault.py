@@ -14,7 +14,7 @@ from probes.availability import availability
 from probes.downtime import recovery
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 _SENTENCES = "|".join(re.escape(sentence) for sentence in BY_SENTENCE)
 

@@ -12,7 +12,7 @@ from probes.integrity import acknowledged_events_lost, events_duplicated
 from probes.latency import latency_quantile
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @given("analysts and collectors are on the platform, metered on new and on reused connections")

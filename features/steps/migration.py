@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import given, parsers, then, when
 
-from drillbook import migration_drill
+from drillbook.drills import migration as migration_drill
 from probes import migration
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
-    from drillbook.inspection import Inspection
+    from drillbook.drills.drill import Drill
+    from drillbook.drills.inspection import Inspection
 
 
 @given("the platform's migrations")

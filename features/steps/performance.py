@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import parsers, then, when
 
-from drillbook import capacity_drill, performance_drill
 from drillbook.domain.shape import ramp, spike, steady
+from drillbook.drills import capacity as capacity_drill
+from drillbook.drills import performance
 from probes import capacity, integrity, latency, schedule
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @when(
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     )
 )
 def _(drill: Drill, factor: float, for_s: float, around_s: float) -> None:
-    usual_hz = performance_drill.usual_hz(drill)
-    performance_drill.bear(drill, spike(usual_hz, factor * usual_hz, for_s, around_s))
+    usual_hz = performance.usual_hz(drill)
+    performance.bear(drill, spike(usual_hz, factor * usual_hz, for_s, around_s))
 
 
 @when(
@@ -31,8 +32,8 @@ def _(drill: Drill, factor: float, for_s: float, around_s: float) -> None:
     )
 )
 def _(drill: Drill, factor: float, within_s: float, hold_s: float) -> None:
-    usual_hz = performance_drill.usual_hz(drill)
-    performance_drill.bear(drill, ramp(usual_hz, factor * usual_hz, within_s, hold_s))
+    usual_hz = performance.usual_hz(drill)
+    performance.bear(drill, ramp(usual_hz, factor * usual_hz, within_s, hold_s))
 
 
 @when(
@@ -53,7 +54,7 @@ def _(drill: Drill, factor: float) -> None:
 
 @then(parsers.parse("it is at least {factor:g} times the usual"))
 def _(drill: Drill, factor: float) -> None:
-    least_hz = factor * performance_drill.usual_hz(drill)
+    least_hz = factor * performance.usual_hz(drill)
     statement = f"{factor:g} times the usual load meets the promise"
     drill.check("capacity.rate", statement, "at_least", least_hz, capacity.highest_rate(drill.folder))
 
@@ -70,7 +71,7 @@ def _(drill: Drill) -> None:
 
 @when(parsers.parse("the load stays at the usual for {minutes:g} min"))
 def _(drill: Drill, minutes: float) -> None:
-    performance_drill.bear(drill, steady(performance_drill.usual_hz(drill), minutes * 60))
+    performance.bear(drill, steady(performance.usual_hz(drill), minutes * 60))
 
 
 @then(parsers.parse("the load was sent as planned: {percent:g} % within {within_ms:g} ms of when it was due"))
@@ -83,16 +84,16 @@ def _(drill: Drill, percent: float, within_ms: float) -> None:
 
 @then(parsers.parse("{percent:g} % of requests were answered within {limit_s:g} s while the load was highest"))
 def _(drill: Drill, percent: float, limit_s: float) -> None:
-    share, limit_s = performance_drill.promised(drill, percent, limit_s)
-    measured = latency.latency_quantile(drill.folder, performance_drill.highest(drill), q=share)
+    share, limit_s = performance.promised(drill, percent, limit_s)
+    measured = latency.latency_quantile(drill.folder, performance.highest(drill), q=share)
     statement = f"{share:.2%} of requests within {limit_s:g} s while the load is highest"
     drill.check("load.latency_highest", statement, "at_most", limit_s, measured)
 
 
 @then(parsers.parse("{percent:g} % of requests were answered within {limit_s:g} s from {after_s:g} s after that on"))
 def _(drill: Drill, percent: float, limit_s: float, after_s: float) -> None:
-    share, limit_s = performance_drill.promised(drill, percent, limit_s)
-    measured = latency.latency_quantile(drill.folder, performance_drill.after_highest(drill, after_s), q=share)
+    share, limit_s = performance.promised(drill, percent, limit_s)
+    measured = latency.latency_quantile(drill.folder, performance.after_highest(drill, after_s), q=share)
     statement = f"{share:.2%} of requests within {limit_s:g} s from {after_s:g} s after the load was highest"
     drill.check("load.latency_after", statement, "at_most", limit_s, measured)
 
@@ -103,7 +104,7 @@ def _(drill: Drill, percent: float, limit_s: float, after_s: float) -> None:
     )
 )
 def _(drill: Drill, part_s: float, factor: float) -> None:
-    first, last = performance_drill.first_and_last(drill, part_s)
+    first, last = performance.first_and_last(drill, part_s)
     measured = latency.latency_growth(drill.folder, first, last, q=0.5)
     statement = f"half of the requests of the last {part_s:g} s take at most {factor:g} times as long as at first"
     drill.check("load.latency_growth", statement, "at_most", factor, measured)

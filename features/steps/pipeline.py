@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_bdd import given, parsers, then, when
 
 if TYPE_CHECKING:
-    from drillbook.inspection import Inspection
+    from drillbook.drills.inspection import Inspection
 
 
 @given("the files of the platform's pipeline")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_bdd import given, parsers
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @given(parsers.parse("release {version} is live and healthy, and the other slot is empty"))

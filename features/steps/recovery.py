@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import given, parsers, then, when
 
-from drillbook import recovery_drill
 from drillbook.domain.measurement import Window
 from drillbook.domain.traffic import Connection
+from drillbook.drills import recovery as recovery_drill
 from probes import archive, recovery
 from probes.communication import untold
 from probes.fencing import writes_after_promotion
@@ -17,7 +17,7 @@ from probes.recovery import writes_down
 from probes.serving import region_serving_after
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @given("the primary region has the database, and the other region's standby streams from it")

@@ -10,7 +10,7 @@ from probes import story
 from probes.serving import answers_by_others, answers_of, bad_version_exposure, version_serving_after
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @when(parsers.re(r"release (?P<version>\d\S*) is cut over"))

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import parsers, then, when
 
-from drillbook import recovery_drill
 from drillbook.domain.restored import RUNGS_OF_TABLE
+from drillbook.drills import recovery as recovery_drill
 from probes import put_back, recovery
 from probes.integrity import events_duplicated
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @when("a migration drops a table of the platform, and it is restored to just before that and put back")

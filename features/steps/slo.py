@@ -10,7 +10,7 @@ from probes import slo
 from probes.reconcile import disagreement
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @then(parsers.parse("Prometheus counted at least {percent:g} % of requests without a server error"))

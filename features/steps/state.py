@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import parsers, then, when
 
-from drillbook import state_drill
+from drillbook.drills import state as state_drill
 from probes import state
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @when("a file and a secret are written and changed in the primary region, and all of them are compared")

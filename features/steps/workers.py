@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import parsers, then, when
 
-from drillbook import performance_drill, workers_drill
+from drillbook.drills import performance
+from drillbook.drills import workers as workers_drill
 from probes import workers
 
 if TYPE_CHECKING:
-    from drillbook.drill import Drill
+    from drillbook.drills.drill import Drill
 
 
 @when(parsers.parse("{count:d} workers in the cluster send {rate_hz:g} requests a second between them for {for_s:g} s"))
@@ -40,7 +41,7 @@ def _(drill: Drill) -> None:
 
 @then(parsers.parse("{percent:g} % of the workers' requests were answered within {limit_s:g} s"))
 def _(drill: Drill, percent: float, limit_s: float) -> None:
-    share, limit_s = performance_drill.promised(drill, percent, limit_s)
+    share, limit_s = performance.promised(drill, percent, limit_s)
     measured = workers.latency_quantile(drill.folder, q=share)
     statement = f"{share:.2%} of the workers' requests within {limit_s:g} s"
     drill.check("workers.latency", statement, "at_most", limit_s, measured)

@@ -114,7 +114,7 @@ class Run:
         marked = processes.carrying({FOLDER_VARIABLE: str(self.folder)})
         if part == "experiment":
             return processes.carrying({FOLDER_VARIABLE: str(self.folder), DRILL_VARIABLE: self.drill})
-        word = {"load": b"loadtests", "watchdog": b"drillbook.watchdog"}[part]
+        word = {"load": b"loadtests", "watchdog": b"drillbook.beside.watchdog"}[part]
         return [pid for pid in marked if word in words_of(pid)]
 
     @property

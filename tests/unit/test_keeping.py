@@ -9,9 +9,9 @@ from kubernetes.client import ApiClient
 
 from drillbook.drivers.kubernetes_lease import KubernetesLease
 from drillbook.drivers.kubernetes_state import ConfigMapStore
-from drillbook.keeping import keep
 from drillbook.run.environment import find, load
 from drillbook.run.two_regions import BothLocks, BothStores
+from drillbook.wiring.keeping import keep
 
 TWIN = load(find("twin"))
 

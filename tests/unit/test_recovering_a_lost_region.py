@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook import recovery
+from drillbook.afterwards import recovery
 from drillbook.domain.undo import FAULT, Change, Restoration
 from drillbook.ports import Holder, Unreachable
 from drillbook.run.environment import find, load

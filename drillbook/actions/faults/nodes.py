@@ -13,8 +13,8 @@ from drillbook.ports import Conflict, Observation, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from drillbook.fault_ports import Node, Nodes, Pod, Pods
     from drillbook.ports import Clock
+    from drillbook.ports.fault import Node, Nodes, Pod, Pods
 
 _ASK_AGAIN_S = 0.5
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from drillbook.domain.fault import Reach
     from drillbook.domain.fault_settings import FaultSettings
-    from drillbook.fault_ports import Nodes, Pair, Pods
     from drillbook.ports import Clock
+    from drillbook.ports.fault import Nodes, Pair, Pods
     from drillbook.run.action import Action
 
 

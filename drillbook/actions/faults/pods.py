@@ -12,8 +12,8 @@ from drillbook.ports import Observation, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drillbook.fault_ports import Pod, Pods
     from drillbook.ports import Clock
+    from drillbook.ports.fault import Pod, Pods
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from drillbook.ports import Observation, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drillbook.fault_ports import Pair
     from drillbook.ports import Clock
+    from drillbook.ports.fault import Pair
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from typer.testing import CliRunner
 
 from drillbook import cli
-from drillbook.archive import LIST, archive
+from drillbook.afterwards.archive import LIST, archive
 from drillbook.drivers.write_once import WriteOnceBucket
 from drillbook.ports import Unreachable
 

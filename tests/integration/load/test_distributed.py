@@ -11,11 +11,11 @@ import time
 import numpy as np
 import pytest
 
+from drillbook.beside.load_worker import SAYS
 from drillbook.domain.latencies import Latencies
 from drillbook.domain.shape import steady
 from drillbook.domain.verdict import Objective, Verdict, judge
 from drillbook.domain.workers import Report
-from drillbook.load_worker import SAYS
 from probes import workers
 from probes.recording import recording
 from tests.integration.load.conftest import ROOT
@@ -47,7 +47,7 @@ def started(stub, tmp_path):
         }  # fmt: skip
         made.append(
             subprocess.Popen(
-                [sys.executable, "-m", "drillbook.load_worker"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+                [sys.executable, "-m", "drillbook.beside.load_worker"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
                 env=os.environ | {"PLAN": json.dumps(plan)}, start_new_session=True,
             )
         )  # fmt: skip

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from drillbook import archive_watch
+from drillbook.beside import archive_watch
 from drillbook.run.clock import SteadyClock
 from drillbook.run.load import Load
 
@@ -27,7 +27,7 @@ def test_it_looks_until_it_is_told_to_end_and_an_unanswered_look_is_a_line_too(
     }
     clock = SteadyClock(time.time(), time.monotonic())
     plan = archive_watch.plan_document(addresses, f"file:{secret}", 0.2, 2.0, tmp_path / "archive", clock)
-    watch = Load.start(plan, tmp_path / "archive", module="drillbook.archive_watch", called="archive watch")
+    watch = Load.start(plan, tmp_path / "archive", module="drillbook.beside.archive_watch", called="archive watch")
     try:
         watch.wait_running(deadline_s=20)
         time.sleep(0.5)

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from drillbook import fault_wiring
 from drillbook.domain.fault import CATALOGUE
 from drillbook.drivers.kubernetes_faults import MARK
 from drillbook.run.clock import SteadyClock
 from drillbook.twin import accounts, golang
 from drillbook.twin.layout import PROFILES
-from drillbook.wiring import read_environment
+from drillbook.wiring import fault, read_environment
 from tests.unit.drivers.recorded_api import RecordedApi, Right
 
 CHART = Path(__file__).resolve().parents[3] / "system" / "charts" / "drillbook"
@@ -103,8 +102,8 @@ def taken(name: str, live: str, first: str, monkeypatch) -> set[Right]:
         **{f"GET /api/v1/nodes/{each}": node(each, cordoned=False) for each in nodes},
     }
     api = RecordedApi(answers)
-    monkeypatch.setattr(fault_wiring, "connect", lambda *_, **__: api)
-    faults = fault_wiring.faults(read_environment("twin"), SteadyClock.starting_now(), lambda: live)
+    monkeypatch.setattr(fault, "connect", lambda *_, **__: api)
+    faults = fault.faults(read_environment("twin"), SteadyClock.starting_now(), lambda: live)
     if name in BESIDE:
         return set()
     if name == "kill-node":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from drillbook import fencing_ledger
+from drillbook.beside import fencing_ledger
 from drillbook.domain.interval import Interval
 from drillbook.domain.verdict import Objective, Verdict, judge
 from drillbook.run.clock import SteadyClock
@@ -77,7 +77,7 @@ def started(drill: Path, url: str, user: str = "watcher") -> tuple[Load, SteadyC
     parts = psycopg.conninfo.conninfo_to_dict(url)
     address = f"host={parts['host']} port={parts['port']} dbname={parts['dbname']} user={user}"
     plan = fencing_ledger.plan_document(address, "env:LEDGER_PASSWORD", 20.0, 1.0, "drill-1", output, clock)
-    return Load.start(plan, output, module="drillbook.fencing_ledger", called="fencing ledger"), clock
+    return Load.start(plan, output, module="drillbook.beside.fencing_ledger", called="fencing ledger"), clock
 
 
 @pytest.fixture

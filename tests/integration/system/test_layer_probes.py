@@ -18,7 +18,8 @@ import dns.rrset
 import psycopg
 import pytest
 
-from drillbook import layer_probes, wiring
+from drillbook import wiring
+from drillbook.beside import layer_probes
 from drillbook.domain.layers import ProbedLayers, ProbedServer
 from drillbook.domain.traffic import Outcome
 from drillbook.drivers.layer_probe import AskServer
@@ -96,7 +97,7 @@ class World:
     locker: psycopg.Connection[Any] | None = None
 
     def start(self) -> Load:
-        probes = Load.start(self.plan.document(), self.output, module="drillbook.layer_probes", called="layers")
+        probes = Load.start(self.plan.document(), self.output, module="drillbook.beside.layer_probes", called="layers")
         self.probes.append(probes)
         return probes
 

@@ -15,7 +15,8 @@ import pytest
 from pytest_bdd.feature import get_feature
 from ruamel.yaml import YAML
 
-from drillbook import activities, migration_activities, migration_wiring, wiring
+from drillbook import activities, wiring
+from drillbook.activities import migration as migration_activities
 from drillbook.domain.verdict import Verdict, merge
 from drillbook.evidence.reading import Reader
 from drillbook.platform import Platform
@@ -25,6 +26,7 @@ from drillbook.run.clock import SteadyClock
 from drillbook.run.journal import Journal
 from drillbook.run.load import Load
 from drillbook.run.timeline import Timeline
+from drillbook.wiring import migration as migration_wiring
 from features.rejudge import _derive
 from probes import migration
 from tests.integration.system.conftest import SYSTEM, Service

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from drillbook import layer_probes, wiring
+from drillbook import wiring
+from drillbook.beside import layer_probes
 from drillbook.domain.layers import ELSEWHERE
 from drillbook.domain.measurement import Window
 from drillbook.domain.traffic import Connection
@@ -119,7 +120,7 @@ def world(tmp_path: Path) -> Generator[World]:
     users = {**wiring.load_plan(environment, clock, drill / "load", "layers"), "analysts": 0, "collectors": 0}
     users["read_back"] = {"deadline_s": READ_BACK_S}
     with inside(CLIENT.namespace):
-        probes = Load.start(plan.document(), plan.output, module="drillbook.layer_probes", called="layers")
+        probes = Load.start(plan.document(), plan.output, module="drillbook.beside.layer_probes", called="layers")
         load = Load.start(users, drill / "load")
     try:
         probes.wait_running(deadline_s=45.0)

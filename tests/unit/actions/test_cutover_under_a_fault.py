@@ -16,8 +16,8 @@ from drillbook.domain.environment import GuardSettings
 from drillbook.domain.fault import CATALOGUE, Reach
 from drillbook.domain.fault_settings import FaultSettings, VaultPart
 from drillbook.domain.measurement import Window
-from drillbook.drill import EXPERIMENTS
-from drillbook.fault_ports import Look
+from drillbook.drills.drill import EXPERIMENTS
+from drillbook.ports.fault import Look
 from drillbook.run.action import restore
 from drillbook.run.experiment import _render, read_journal
 from probes import faults, story

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from drillbook import activities, canary_activities, replay, wiring
-from drillbook.activities import Halted
+from drillbook import activities, wiring
+from drillbook.activities import Halted, canary
 from drillbook.domain.canary import Plan
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import merge
+from drillbook.drills import replay
 from drillbook.ports import Conflict, LockLost, Unreachable
 from drillbook.run.action import NotObserved
 from features import rejudge
@@ -81,7 +82,7 @@ def tried() -> str:
     for _ in range(40):
         activities.wiring.experiment().clock.sleep(0.1)
     activities.deploy_release("1.1.0")
-    return canary_activities.release_canary("1.1.0")["ruling"]
+    return canary.release_canary("1.1.0")["ruling"]
 
 
 def looks(drill) -> list[dict]:
@@ -150,7 +151,7 @@ def test_a_step_that_never_shows_halts_and_is_undone(world) -> None:
     world.gateway_lag_s = 1e9
     activities.deploy_release("1.1.0")
     with pytest.raises(NotObserved, match="only slot blue answered 40 new connections"):
-        canary_activities.release_canary("1.1.0")
+        canary.release_canary("1.1.0")
     with pytest.raises(Halted):
         activities.drain_old_slot()
     assert activities.put_back()["all"]

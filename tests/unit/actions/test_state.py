@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook import state_activities
 from drillbook.actions.state import State
+from drillbook.activities import state as state_activities
 from drillbook.domain.interval import Interval
 from drillbook.platform import Platform
 from drillbook.ports import Unreachable

@@ -4,8 +4,8 @@ import pytest
 from recorded_api import RecordedApi, Right
 
 from drillbook.drivers.kubernetes_faults import MARK, KubernetesNodes, KubernetesPods
-from drillbook.fault_ports import Node, Pod
 from drillbook.ports import Unreachable
+from drillbook.ports.fault import Node, Pod
 
 POD = Pod("analytics", "blue-1", "uid-1", "n1", ready=True)
 PODS, NODE = "/api/v1/namespaces/analytics/pods", "/api/v1/nodes/n1"

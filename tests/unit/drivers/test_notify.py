@@ -11,7 +11,8 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from drillbook import cli, notify
+from drillbook import cli
+from drillbook.afterwards import notify
 from drillbook.domain.news import News, for_gitlab, for_slack
 from drillbook.domain.verdict import Verdict
 from drillbook.drivers.merge_request import MergeRequest

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook import capacity_drill
 from drillbook.domain.environment import LoadSettings, Objectives
 from drillbook.domain.performance import Performance, Promise
 from drillbook.domain.verdict import Verdict
+from drillbook.drills import capacity as capacity_drill
 from probes import capacity
 from tests.unit.probes.test_of_performance import START_S, rows, slow, write
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_bdd.feature import get_features
 
-from drillbook.drill import EXPERIMENTS
+from drillbook.drills.drill import EXPERIMENTS
 from drillbook.run import yaml_file
 from features.conftest import FEATURES
 

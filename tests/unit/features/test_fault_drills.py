@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook import replay
 from drillbook.domain.fault import BY_SENTENCE, CATALOGUE
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Verdict, merge
+from drillbook.drills import replay
+from drillbook.drills.seen import NotReady
 from drillbook.run import planning
 from drillbook.run.environment import DIRECTORY
 from drillbook.run.timeline import Event
-from drillbook.seen import NotReady
 from features import rejudge
 from features.conftest import FEATURES
 from probes import faults

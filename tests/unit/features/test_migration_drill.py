@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook import migration_drill
-from drillbook.seen import NotReady
+from drillbook.drills import migration
+from drillbook.drills.seen import NotReady
 
 
 def drill(**settings: str):
@@ -26,10 +26,10 @@ def drill(**settings: str):
 @pytest.mark.parametrize(
     ("act", "made", "said"),
     [
-        (lambda it: migration_drill.prepare(it, 10, "1.0.0"), drill(proof="none"), "here does not say how a migration"),
-        (lambda it: migration_drill.prepare(it, 10, "0.9.0"), drill(), "from release 1.0.0, not 0.9.0"),
-        (lambda it: migration_drill.prove(it, "1.2.0", 5.0), drill(), "of release 1.1.0, and not of 1.2.0"),
-        (lambda it: migration_drill.kill_backfill(it, 10), drill(), "does not say how far a back-fill is"),
+        (lambda it: migration.prepare(it, 10, "1.0.0"), drill(proof="none"), "here does not say how a migration"),
+        (lambda it: migration.prepare(it, 10, "0.9.0"), drill(), "from release 1.0.0, not 0.9.0"),
+        (lambda it: migration.prove(it, "1.2.0", 5.0), drill(), "of release 1.1.0, and not of 1.2.0"),
+        (lambda it: migration.kill_backfill(it, 10), drill(), "does not say how far a back-fill is"),
     ],
 )
 def test_what_the_environment_lacks_is_said(act, made, said: str) -> None:
@@ -41,8 +41,8 @@ def test_the_experiment_gets_the_release_and_the_numbers_of_the_sentence() -> No
     made = drill(progress="SELECT 1")
     ran: list[tuple[str, dict[str, str]]] = []
     made.run_experiment = lambda name, **given: ran.append((name, given))
-    migration_drill.prove(made, "1.1.0", 5.0)
-    migration_drill.kill_backfill(made, 20_000)
+    migration.prove(made, "1.1.0", 5.0)
+    migration.kill_backfill(made, 20_000)
     assert made.release == "1.1.0"
     assert ran == [
         ("migration", {"release": "1.1.0 without its migration", "hold_s": "5"}),

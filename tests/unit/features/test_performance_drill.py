@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook import capacity_drill, performance_drill
 from drillbook.domain.environment import LoadSettings, Objectives
 from drillbook.domain.measurement import Window
 from drillbook.domain.performance import Performance, Promise
 from drillbook.domain.shape import spike, steady
-from drillbook.seen import NotReady
+from drillbook.drills import capacity
+from drillbook.drills import performance as performance_drill
+from drillbook.drills.seen import NotReady
 
 
 def drill(performance=None, **more):
@@ -42,13 +43,13 @@ def test_what_may_not_be_sent_or_would_decide_nothing_is_refused(allowed, shape,
 
 def test_a_search_is_refused_where_the_usual_load_is_too_much_already():
     with pytest.raises(NotReady, match="the usual load is 100 requests a second"):
-        capacity_drill.search(drill(Performance(80)), Promise(0.999, 0.3, 0.99))
+        capacity.search(drill(Performance(80)), Promise(0.999, 0.3, 0.99))
 
 
 def test_the_stricter_of_sentence_and_environment_is_promised():
     assert performance_drill.promised(drill(), 95, 1.0) == (0.99, 0.3)
     assert performance_drill.promised(drill(), 99.5, 0.1) == (0.995, 0.1)
-    assert capacity_drill.promised(drill(), 0.99, 0.999, 0.5) == Promise(0.999, 0.3, 0.999)
+    assert capacity.promised(drill(), 0.99, 0.999, 0.5) == Promise(0.999, 0.3, 0.999)
 
 
 def test_the_ends_of_a_load_that_is_too_short_are_not_compared():

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook import backup_drill, release_backup_drill
+from drillbook.drills import backup
+from drillbook.drills import release_backup as release_backup_drill
+from drillbook.drills.seen import NotReady
 from drillbook.ports import Unreachable
-from drillbook.seen import NotReady
 from probes import release_backup
 
 NEWER = "1.1.0 without its migration"
@@ -31,13 +32,11 @@ class World:
             database=SimpleNamespace(revision=lambda: self.revision),
             migrate=lambda to: self.act(f"ready to go to {to}", schema),
         )
-        monkeypatch.setattr(backup_drill, "restorable", lambda _: (SimpleNamespace(stanza="main"), self))
-        monkeypatch.setattr(backup_drill, "mark", lambda _: "mark")
-        monkeypatch.setattr(backup_drill, "moment", lambda *_: self.act("moment", "12:00"))
-        monkeypatch.setattr(backup_drill, "commit", lambda *_: self.act("written"))
-        monkeypatch.setattr(
-            backup_drill, "restore_each", lambda *given: self.act(f"restore {given[-1]} to {given[-2]}")
-        )
+        monkeypatch.setattr(backup, "restorable", lambda _: (SimpleNamespace(stanza="main"), self))
+        monkeypatch.setattr(backup, "mark", lambda _: "mark")
+        monkeypatch.setattr(backup, "moment", lambda *_: self.act("moment", "12:00"))
+        monkeypatch.setattr(backup, "commit", lambda *_: self.act("written"))
+        monkeypatch.setattr(backup, "restore_each", lambda *given: self.act(f"restore {given[-1]} to {given[-2]}"))
         monkeypatch.setattr(release_backup_drill, "perform", self.perform)
 
     def act(self, what, answer=None):

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
-from drillbook import cli, gate
+from drillbook import cli
+from drillbook.afterwards import gate
 from drillbook.domain.verdict import Verdict
 
 NOW_S = 1_795_000_000.0

@@ -19,8 +19,8 @@ from drillbook.domain.fault_settings import (
     PressurePart,
     VaultPart,
 )
-from drillbook.fault_ports import Look, Node, Pod
 from drillbook.ports import Unreachable
+from drillbook.ports.fault import Look, Node, Pod
 
 SERVING = ("analytics", "slot=blue")
 GATEWAY = ("gateway", "app=gateway")

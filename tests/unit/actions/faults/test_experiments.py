@@ -7,7 +7,7 @@ from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 from chaoslib.types import Strategy
 
 from drillbook.domain.fault import CATALOGUE
-from drillbook.drill import EXPERIMENTS
+from drillbook.drills.drill import EXPERIMENTS
 from drillbook.run.experiment import _render, read_journal
 from probes import faults as probes
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from drillbook import fault_activities as activities
 from drillbook.activities import Halted
+from drillbook.activities import fault as activities
 from drillbook.domain.fault import CATALOGUE
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Objective, Verdict, judge

@@ -8,8 +8,8 @@ from region_in_memory import GATEWAY, SERVING, offered
 from drillbook.actions.faults.plan import NotOffered
 from drillbook.domain.fault import CATALOGUE
 from drillbook.domain.fault_settings import FaultSettings
-from drillbook.fault_ports import Node
 from drillbook.ports import Conflict, Unreachable
+from drillbook.ports.fault import Node
 from drillbook.run.action import NotObserved
 
 

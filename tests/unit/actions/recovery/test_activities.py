@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook import activities, recovery_activities, topology
+from drillbook import activities
 from drillbook.actions.recovery import detect
 from drillbook.activities import Halted
+from drillbook.activities import recovery as recovery_activities
+from drillbook.drills import topology
 from drillbook.ports import Unreachable
 from drillbook.run.action import NotObserved, perform, restore
 from drillbook.run.journal import Journal

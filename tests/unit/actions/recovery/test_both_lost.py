@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from drillbook import restore_activities
 from drillbook.actions.recovery.both_lost import LostServers
-from drillbook.activities import Halted, put_back
+from drillbook.activities import Halted, put_back, restoring
 from drillbook.ports import Conflict, Unreachable
 from drillbook.run.action import perform, restore
 from tests.unit.actions.recovery.test_runbook import play
@@ -92,7 +91,7 @@ def test_nothing_is_restored_beside_a_server_that_answers(recovery, drill) -> No
     with pytest.raises(Conflict, match="nothing is restored beside it"):
         recovery.restore_server(2).capture()
     with pytest.raises(Halted, match="nothing is restored"):
-        restore_activities.decide_server()
+        restoring.decide_server()
     assert drill
 
 

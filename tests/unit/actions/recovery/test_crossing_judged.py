@@ -7,11 +7,12 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from drillbook import activities, crossing_drill
+from drillbook import activities
 from drillbook.domain.crossing import Asked, Kept, Try
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Verdict
-from drillbook.seen import NotReady
+from drillbook.drills import crossing
+from drillbook.drills.seen import NotReady
 from features import rejudge
 from tests.unit.actions.recovery.test_judged_again import drill, judge, leave_rows, said, users
 from tests.unit.actions.recovery.test_runbook import play
@@ -58,7 +59,7 @@ def asks(drill):
 
 def tries(drill):
     """Some jobs are interrupted at either switch, and the other region finishes them."""
-    for left, switch in (("east", crossing_drill.switch(drill)), ("west", crossing_drill.way_back(drill))):
+    for left, switch in (("east", crossing.switch(drill)), ("west", crossing.way_back(drill))):
         other = REGIONS[left == "east"]
         for number in range(IN_FLIGHT):
             first = Try(f"{left}-{number}", left, left, switch.low, switch.high + 0.2, "indeterminate", left, "x")
@@ -177,11 +178,11 @@ def test_what_was_not_seen_proves_nothing(gone_and_come_back, left, unknown) -> 
 def test_an_adapter_that_says_nothing_of_sessions_proves_nothing(drill, monkeypatch) -> None:
     monkeypatch.setattr(drill.platform, "workload", lambda _prefix: object(), raising=False)
     with pytest.raises(NotReady, match="does not say how sessions are opened"):
-        crossing_drill.begin(drill)
+        crossing.begin(drill)
 
 
 def test_a_switch_that_never_came_about_proves_nothing(drill) -> None:
     with pytest.raises(NotReady, match=r"never came to switch-over \(intent\)"):
-        crossing_drill.switch(drill)
+        crossing.switch(drill)
     with pytest.raises(NotReady, match="never came to verify-writes"):
-        crossing_drill.window_away(drill)
+        crossing.window_away(drill)

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from drillbook import restore_activities
 from drillbook.actions.recovery.destroyed import DestroyedTable, DetectDestroyed, usable
-from drillbook.activities import Halted, put_back
+from drillbook.activities import Halted, put_back, restoring
 from drillbook.domain.backup_report import BackupReport
 from drillbook.domain.pgbackrest import Backup
 from drillbook.domain.undo import FAULT
@@ -202,22 +201,22 @@ def test_a_table_that_is_away_for_a_moment_is_not_lost(table, world) -> None:
 
 
 def test_nothing_is_restored_while_the_table_is_there(drill, monkeypatch) -> None:
-    monkeypatch.setattr(restore_activities, "_LOST_WITHIN_S", 3.0)
+    monkeypatch.setattr(restoring, "_LOST_WITHIN_S", 3.0)
     with pytest.raises(Halted, match="nothing is restored: public"):
-        restore_activities.detect_destroyed()
+        restoring.detect_destroyed()
     assert drill
 
 
 def test_nothing_is_restored_to_a_moment_that_nobody_saw(drill) -> None:
     with pytest.raises(Halted, match="nothing was seen to be destroyed"):
-        restore_activities.restore_table("restore-table", 1)
+        restoring.restore_table("restore-table", 1)
     assert drill
 
 
 def test_an_environment_that_does_not_say_how_proves_nothing(drill, recovery) -> None:
     drill.platform.recovery = replace(recovery, table=None)
     with pytest.raises(Halted, match="which table is restored"):
-        restore_activities.detect_destroyed()
+        restoring.detect_destroyed()
     with pytest.raises(ValueError, match="which table is restored"):
         drill.platform.recovery.restore_table("m", 1, MOMENT, "")
 

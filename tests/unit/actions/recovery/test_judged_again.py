@@ -15,10 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from drillbook import activities, layer_drill, layer_probes, recovery_activities, recovery_drill, topology, wiring
+from drillbook import activities, wiring
+from drillbook.activities import recovery as recovery_activities
+from drillbook.beside import layer_probes
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Verdict
-from drillbook.drill import Drill
+from drillbook.drills import layer as layer_drill
+from drillbook.drills import recovery as recovery_drill
+from drillbook.drills import topology
+from drillbook.drills.drill import Drill
+from drillbook.drills.seen import NotReady
 from drillbook.platform import Platform
 from drillbook.ports import SlotStatus
 from drillbook.run.action import restore
@@ -26,7 +32,6 @@ from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import RunFolder, write_json
 from drillbook.run.journal import Journal
 from drillbook.run.timeline import Timeline, events
-from drillbook.seen import NotReady
 from features import conftest as drills
 from features import rejudge
 from loadtests import plan as loads
@@ -437,7 +442,7 @@ def test_the_guard_excuses_the_pods_of_a_planned_switch_and_not_what_users_are_a
 def test_the_load_understands_how_long_it_may_look_its_writes_up(drill, monkeypatch) -> None:
     plans = []
     started = SimpleNamespace(wait_running=lambda **_: None)
-    monkeypatch.setattr("drillbook.drill.Load.start", lambda plan, _output: plans.append(plan) or started)
+    monkeypatch.setattr("drillbook.drills.drill.Load.start", lambda plan, _output: plans.append(plan) or started)
     drill.platform.seeds, drill.session.clock = (lambda: 0), SteadyClock.starting_now()
     drill.put_load_on()
     assert loads.parse(plans[0]).reading_back.deadline_s == drill.read_back_s > 60.0
@@ -446,7 +451,7 @@ def test_the_load_understands_how_long_it_may_look_its_writes_up(drill, monkeypa
 def test_layers_are_probed_where_the_environment_says_where_they_are(drill, monkeypatch) -> None:
     plans = []
     started = SimpleNamespace(wait_running=lambda **_: None)
-    monkeypatch.setattr("drillbook.layer_drill.Load.start", lambda plan, *_a, **_k: plans.append(plan) or started)
+    monkeypatch.setattr("drillbook.drills.layer.Load.start", lambda plan, *_a, **_k: plans.append(plan) or started)
     drill.session.clock = SteadyClock.starting_now()
     layer_drill.probe(drill)
     write_json(drill.folder / "plan.json", plans[0])
@@ -475,6 +480,6 @@ def test_layers_are_looked_at_where_something_went_wrong(drill) -> None:
 
 
 def test_every_way_of_losing_a_region_is_one_that_the_feature_names() -> None:
-    text = (Path(recovery_drill.__file__).parents[1] / "features" / "recovery" / "region_lost.feature").read_text()
+    text = (Path(recovery_drill.__file__).parents[2] / "features" / "recovery" / "region_lost.feature").read_text()
     rows_of_table = [line.strip("| \n") for line in text.splitlines() if line.strip().startswith("|")]
     assert rows_of_table[1:] == list(recovery_drill.REGION_LOSSES)

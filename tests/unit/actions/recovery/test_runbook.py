@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from drillbook import activities, recovery_activities, restore_activities
+from drillbook import activities
+from drillbook.activities import recovery as recovery_activities
+from drillbook.activities import restoring
 from drillbook.domain import runbook
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Window
@@ -18,7 +20,7 @@ from drillbook.run.action import NotObserved
 from probes import recovery
 
 EXPERIMENTS = Path(__file__).resolve().parents[4] / "experiments"
-MODULES = {module.__name__: module for module in (recovery_activities, restore_activities)}
+MODULES = {module.__name__: module for module in (recovery_activities, restoring)}
 NAMES = {"home": "east", "away": "west", "slot": "blue", "replicas": "4", "silence": "20"}
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from drillbook import recovery_activities
 from drillbook.actions.recovery.tell import Teller
+from drillbook.activities import recovery as recovery_activities
 from drillbook.domain.communication import AUDIENCES, Notice
 from drillbook.domain.runbook import STEPS
 from drillbook.ports import Unreachable

@@ -10,8 +10,7 @@ from sample import BROKEN, UNDECIDED
 from signed_runs import make_key
 from typer.testing import CliRunner, Result
 
-from drillbook import evidence_integrity_cli
-from drillbook.cli import app
+from drillbook.cli import app, evidence_integrity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +109,7 @@ def test_a_key_is_never_shown(signed: Signed, tmp_path: Path) -> None:
 def judged_again(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """The exit code of judging again, which speaks the features' sentences in a process of its own."""
     said = {"code": 0}
-    monkeypatch.setattr(evidence_integrity_cli, "_judged_again", lambda _: said["code"])
+    monkeypatch.setattr(evidence_integrity, "_judged_again", lambda _: said["code"])
     return said
 
 

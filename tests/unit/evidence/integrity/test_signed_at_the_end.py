@@ -9,7 +9,7 @@ import pytest
 from sample import BROKEN
 from signed_runs import make_key
 
-from drillbook import signers
+from drillbook.afterwards import signers
 from drillbook.domain.environment import SigningSettings
 from drillbook.domain.verdict import Verdict
 from drillbook.run.environment import DIRECTORY, EnvironmentFileError, load

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
+from drillbook.afterwards.signers import TimestampService
 from drillbook.domain.verdict import Verdict
 from drillbook.evidence import signing
-from drillbook.signers import TimestampService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,95 @@
+"""`drillbook ledger`: of everything that was acknowledged in many runs, what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drillbook.domain.night import Account
+    from drillbook.evidence.record import DrillRecord, RunRecord
+
+RUNS = Path(__file__).resolve().parents[2] / "reports" / "runs"
+EXIT_REFUSED = 2
+_POINT = "recovery.point"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(ledger)
+
+
+def ledger(
+    runs: Annotated[Path, typer.Option(help="Where the folders of the runs are.")] = RUNS,
+    since: Annotated[str, typer.Option(help="Only runs begun after this: 2026-11-23T08:15:00Z.")] = "",
+    environment: Annotated[str, typer.Option(help="Only runs in this environment.")] = "",
+) -> None:
+    """All acknowledged writes of all drills: present, lost, altered, there twice, not known.
+
+    Exit code 0 when none is unaccounted for and none was lost that no recovery point allowed, 1 when one was, 75 when
+    it is not known of one or when nothing was written, 2 when there are no runs to look at.
+    """
+    from drillbook.afterwards import gate
+    from drillbook.domain.night import night
+    from drillbook.evidence import tracing
+    from drillbook.evidence.text import printable
+
+    try:
+        after_s = gate.moment(since) if since else 0.0
+    except (ValueError, OverflowError) as error:
+        typer.echo(f"ledger: {error}", err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
+    if not runs.is_dir():
+        typer.echo(f"there is no folder {runs}: give the folder of the runs with --runs", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    # A run that does not say when it began may be of this night.
+    chosen = [run for run in tracing.read_runs(runs, environment) if run.started_s is None or run.started_s >= after_s]
+    found = night(account for run in chosen for account in _accounts(run))
+    typer.echo(
+        f"{found.acknowledged} writes were acknowledged in {found.drills} drills of {len(chosen)} runs: "
+        f"{found.present} present, {found.lost} lost, {found.altered} altered, {found.unknown} not known; "
+        f"{found.duplicated} there more than once"
+    )
+    there = found.indeterminate_present
+    typer.echo(f"{found.indeterminate} were neither acknowledged nor refused, of which {there} are present")
+    for sentence in found.broken:
+        typer.echo(printable(f"broken: {sentence}"))
+    for sentence in found.unaccounted:
+        typer.echo(printable(f"unaccounted for: {sentence}"))
+    typer.echo(f"{found.verdict}: " + ("none unaccounted for" if not found.unaccounted else "not all is accounted for"))
+    raise typer.Exit(found.verdict.exit_code)
+
+
+def _accounts(run: RunRecord) -> Iterator[Account]:
+    """Of every drill that had users."""
+    for drill in run.drills:
+        folder = run.path / "drills" / drill.id
+        if (folder / "load").is_dir():
+            yield _account(folder, drill, f"{run.run_id}, {drill.id}")
+
+
+def _account(folder: Path, drill: DrillRecord, name: str) -> Account:
+    from drillbook.domain.night import Account
+    from probes.integrity import ledger as kept
+    from probes.integrity import unread
+    from probes.recording import recording
+
+    try:
+        load = recording(folder)
+        why = "; ".join(unread(load)) or ("" if load.rows("ledger") else "its ledger has no write")
+        fate = None if why else kept(folder)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        return Account(name, None, f"its ledger cannot be read: {error!r}")
+    return Account(name, fate, why, may_lose=_within_its_point(drill))
+
+
+def _within_its_point(drill: DrillRecord) -> bool:
+    """Whether what was lost was judged, and found to be allowed."""
+    from drillbook.domain.verdict import Verdict
+
+    points = [check.verdict for check in drill.checks if check.recorded.objective.id == _POINT]
+    return bool(points) and all(verdict is Verdict.PASS for verdict in points)

@@ -1,0 +1,458 @@
+"""One drill: its starting state, load, experiment, checks and the way back; the steps of the features speak to it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drillbook import wiring
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Measurement, Window
+from drillbook.domain.verdict import Direction, Judgement, Objective, Verdict, judge, merge
+from drillbook.drills import topology
+from drillbook.drills.seen import NotReady, Seen
+from drillbook.ports import LockLost, Observation, Unreachable
+from drillbook.run import experiment
+from drillbook.run.action import wait_for
+from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
+from drillbook.run.load import READ_BACK_S, Load, LoadError
+from drillbook.run.planning import is_requirement
+from drillbook.run.stopping import told
+from probes import faults, story
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drillbook.domain.environment import Objectives
+    from drillbook.domain.fault import Fault
+    from drillbook.domain.shape import Shape
+    from drillbook.run.journal import Journal
+    from drillbook.run.session import Session
+    from drillbook.run.timeline import Timeline
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+_LOAD_STARTS_WITHIN_S = 45.0
+_EXPERIMENT_DEADLINE_S = 300.0
+_LOOK_EVERY_S = 0.25
+_STARTING_STATE_WITHIN_S = 60.0
+
+
+class DrillFailed(AssertionError):
+    """A promise was broken; the text has every reason."""
+
+
+class DrillInconclusive(AssertionError):
+    """Nothing was proved; the text has every reason."""
+
+
+@dataclass(slots=True)
+class Drill:
+    """One drill that is going on.
+
+    Attributes:
+        session: The run.
+        platform: The environment's ports.
+        id: Its id within the run.
+        feature: Title of the feature.
+        scenario: Name of the scenario.
+        tags: Of the feature and the scenario.
+        description: Of the feature.
+        timeline: The run's, under this drill's name.
+        journal: The run's undo journal.
+        started_s: When it began.
+        sentences: The scenario's that were begun, each with `given`, `when` or `then` before it.
+        release: The version that the scenario is about; empty before it is named.
+        seen: What its checks are computed from.
+        judgements: Its checks so far.
+        doubts: Reasons for which nothing may be proved, beside the checks.
+        read_back_s: For the look-up of the load's writes at its end; a drill of many minutes has many.
+    """
+
+    session: Session
+    platform: wiring.Platform
+    id: str
+    feature: str
+    scenario: str
+    description: str
+    tags: Sequence[str]
+    timeline: Timeline
+    journal: Journal
+    started_s: float
+    sentences: list[str] = field(default_factory=list[str])
+    release: str = ""
+    seen: Seen = field(init=False)
+    judgements: list[Judgement] = field(default_factory=list[Judgement])
+    doubts: list[str] = field(default_factory=list[str])
+    read_back_s: float = READ_BACK_S
+    _problems: list[str] = field(default_factory=list[str])
+    _load: Load | None = None
+    _companions: list[Load] = field(default_factory=list[Load])
+    _load_began_s: float = 0.0
+    _expected: set[str] = field(default_factory=set[str])
+    _let_stay: str = ""
+
+    def __post_init__(self) -> None:
+        self.seen = Seen(self.platform, self.folder, self.timeline, self.started_s)
+
+    @property
+    def folder(self) -> Path:
+        """Where its evidence goes."""
+        return self.session.folder.drill(self.id)
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Ids of the promises that it proves."""
+        return tuple(filter(is_requirement, self.tags))
+
+    # What a scenario starts from.
+
+    def start_from(self, version: str) -> None:
+        """One slot has the public, whole and well, with this version; the other is empty.
+
+        Raises:
+            NotReady: When it is not so.
+        """
+        self.seen.live = version
+        found = self._starting_state()
+        if not found.holds:
+            raise NotReady(f"{found.text}; put the platform back with `drillbook recover`, or look at it yourself")
+        report = self.platform.smoke(f"{self._prefix}-start").run(self.platform.live_slot(), times=1)
+        self.seen.other_writes += report.writes
+        if report.problems:
+            raise NotReady(f"release {version} is live and not well: {report.problems[0]}")
+
+    def put_load_on(self, shape: Shape | None = None) -> None:
+        """Users and the meter, in a shape or as usual; returns once they have their first answer."""
+        self.start_load(self.folder / "load", shape)
+        self._load_began_s = self.session.clock.now()
+        self.seen.window = Window(self._load_began_s, self._load_began_s)
+        self.timeline.record("note", "users and meter are on the platform", activity="load")
+
+    def start_load(self, output: Path, shape: Shape | None = None, *, mark: str = "") -> Load:
+        """Users and the meter in the place of those before, once they have their first answer.
+
+        Args:
+            output: Folder of their record.
+            shape: Of their load; None for the usual rate, until they are told to end.
+            mark: Sets the keys of their writes apart from those of the drill's other loads.
+        """
+        self.seen.other_writes += self.platform.seeds()
+        plan = wiring.load_plan(self.platform.environment, self.session.clock, output, f"{self._prefix}{mark}")
+        plan["read_back"] = {"deadline_s": self.read_back_s}
+        if shape is not None:
+            plan["meter"]["shape"] = shape.as_document()
+        self._load = Load.start(plan, output)
+        self._load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
+        return self._load
+
+    @property
+    def load(self) -> Load:
+        """The process of its users.
+
+        Raises:
+            NotReady: When there is none.
+        """
+        if self._load is None:
+            raise NotReady("no step put a load on the platform")
+        return self._load
+
+    def accompany(self, companion: Load) -> None:
+        """A process beside the load, once it runs; it ends with the experiment."""
+        self._companions.append(companion)
+        companion.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
+
+    # What is done.
+
+    def cut_over(self, release: str) -> None:
+        """The experiment `cutover` with a release."""
+        self.release = self._let_stay = self.platform.version_of(release)
+        self.run_experiment("cutover", release=release)
+
+    def cut_over_flawed(self, flaw: str) -> None:
+        """The same with a release that is bad on purpose.
+
+        Raises:
+            NotReady: When the environment has none with this flaw.
+        """
+        self._check_offered(flaw)
+        self.cut_over(flaw)
+
+    def try_as_canary(self, release: str) -> None:
+        """The experiment `canary` with a release, good or bad.
+
+        Raises:
+            NotReady: When the name is no version, and the environment has no release of this name.
+        """
+        if not release[:1].isdigit():
+            self._check_offered(release)
+        self.release = self.platform.version_of(release)
+        plan = self.platform.environment.strategy.canary
+        held_s = len(plan.steps) * plan.hold_s
+        self.run_experiment("canary", deadline_s=_EXPERIMENT_DEADLINE_S + held_s, release=release)
+
+    def cut_over_and_order_back(self, release: str, after_s: float) -> None:
+        """The experiment `rollback`."""
+        self.release = self.platform.version_of(release)
+        self.run_experiment("rollback", release=release, after_s=f"{after_s:g}")
+
+    def undergo(self, fault: Fault, release: str = "") -> None:
+        """A fault, in steady state or while a release is cut over.
+
+        Raises:
+            NotReady: When the environment does not say what it may hit.
+        """
+        name, offered = self.platform.environment.name, self.platform.faults
+        missing = "faults" if offered is None else offered.lacks(fault.name)
+        if missing:
+            raise NotReady(f"not proved here: {fault.sentence} needs {missing}, which the environment {name} lacks")
+        if not release:
+            self.run_experiment("resilience/steady", fault=fault.name)
+            return
+        self.release = self.platform.version_of(release)
+        self.run_experiment("resilience/cutover", fault=fault.name, release=release)
+
+    def run_experiment(
+        self, name: str, *followed_by: str, deadline_s: float = _EXPERIMENT_DEADLINE_S, **configuration: str
+    ) -> None:
+        """To its end, those that follow it included, with its way back, under load; ended after `deadline_s`.
+
+        The load is told to end once no user notices what is left to be put back: it looks its writes up meanwhile.
+        """
+        environment = {
+            FOLDER_VARIABLE: str(self.session.folder.path.resolve()),
+            DRILL_VARIABLE: self.id,
+            wiring.ENVIRONMENT_VARIABLE: str(self.platform.environment.file),
+            **self.session.clock.as_environment(),
+        }
+        ended = threading.Event()
+        ending = threading.Thread(target=self._end_load_when_traffic_is_back, args=(ended,), name="end of load")
+        ending.start()
+        try:
+            result = experiment.run(
+                EXPERIMENTS / f"{name}.yaml", configuration, self.folder, environment, deadline_s=deadline_s,
+                followed_by=[EXPERIMENTS / f"{other}.yaml" for other in followed_by],
+            )  # fmt: skip
+        finally:
+            ended.set()
+            ending.join()
+        self._problems = list(result.problems)
+        self.end_load()
+
+    def expect(self, activity: str) -> None:
+        """This activity is meant to end the experiment before its time, so that is no doubt about it."""
+        self._expected.add(activity)
+        self._let_stay = ""
+
+    def expects(self, activity: str) -> bool:
+        """Whether a sentence has said so."""
+        return activity in self._expected
+
+    # What is promised.
+
+    @property
+    def objectives(self) -> Objectives:
+        """What the environment promises; a feature's number counts where it is stricter."""
+        return self.platform.environment.objectives
+
+    def same_bucket(self, limit_s: float) -> None:
+        """The sentence's latency has to be the environment's, whose bucket is counted.
+
+        Raises:
+            NotReady: When it is not.
+        """
+        if limit_s != self.objectives.latency_s:
+            raise NotReady(
+                f"the feature promises a latency of {limit_s:g} s and the environment counts those within "
+                f"{self.objectives.latency_s:g} s: make objectives.latency the same"
+            )
+
+    def tell_stages(self) -> None:
+        """Write down how long each stage of the way back took."""
+        found = story.stages(self.seen.events)
+        text = ", ".join(f"{name} after {seconds:.2f} s" for name, seconds in found.items())
+        self.timeline.record("note", f"stages of the way back: {text}", activity="stages", stages=found)
+
+    def check(
+        self, id_: str, statement: str, direction: Direction, limit: float, measurement: Measurement
+    ) -> Judgement:
+        """Hold a measurement against a promise and write the judgement down; the scenario goes on either way."""
+        judgement = judge(Objective(id_, statement, direction, limit, measurement.unit, self.requirements), measurement)
+        self.judgements.append(judgement)
+        self.session.folder.record_check(self.id, judgement)
+        text = f"{judgement.verdict}: {statement}: {judgement.reason}"
+        self.timeline.record("note", text, activity="check", verdict=str(judgement.verdict), objective=id_)
+        return judgement
+
+    def counted(self, name: str, count: float, unit: str, source: str, doubts: Sequence[str] = ()) -> Measurement:
+        """A measurement of something that was counted, over the drill so far."""
+        window = Window(self.started_s, self.session.clock.now())
+        return Measurement(name, Interval.exactly(count), unit, 1, window, source, tuple(doubts))
+
+    # How it ends.
+
+    def finish(self, error: BaseException | None) -> Verdict:
+        """Put everything back, see that it is back, and reach the verdict; the load is killed if it still runs."""
+        for process in self._processes:
+            process.kill()
+        self._put_back()
+        self.check_unexpected()
+        # An experiment that a failed validation ends is interrupted by that.
+        self.doubts += [] if self.expects("validate_release") else self._problems
+        verdicts = [judgement.verdict for judgement in self.judgements]
+        if error is not None or self.doubts or not verdicts:
+            verdicts.append(Verdict.INCONCLUSIVE)
+        verdict = merge(verdicts)
+        reasons = self.reasons(error)
+        self.session.finish_drill(self.id, self._document(reasons, error), verdict)
+        return verdict
+
+    def reasons(self, error: BaseException | None = None) -> list[str]:
+        """Why it did not pass: broken promises first."""
+        bad = [
+            f"{judgement.verdict}: {judgement.objective.statement}: {judgement.reason}"
+            for wanted in (Verdict.FAIL, Verdict.INCONCLUSIVE)
+            for judgement in self.judgements
+            if judgement.verdict is wanted
+        ]
+        doubts = [f"{Verdict.INCONCLUSIVE}: {doubt}" for doubt in self.doubts]
+        raised = [f"{Verdict.INCONCLUSIVE}: {told(error)}"] if error is not None else []
+        return [*bad, *doubts, *raised]
+
+    def _document(self, reasons: Sequence[str], error: BaseException | None) -> dict[str, Any]:
+        return {
+            "feature": self.feature,
+            "scenario": self.scenario,
+            "description": self.description,
+            "tags": list(self.tags),
+            "requirements": list(self.requirements),
+            "let_stay": self._let_stay,
+            "images": story.images(self.seen.events, self._let_stay),
+            "started_s": self.started_s,
+            "finished_s": self.session.clock.now(),
+            "error": "\n".join(reasons) or None,
+            "sentences": list(self.sentences),
+            "doubts": list(self.doubts),
+            "raised": None if error is None else told(error),
+            "seen": {"release": self.release, **self.seen.document()},
+        }
+
+    def _check_offered(self, flaw: str) -> None:
+        if not self.platform.offers(flaw):
+            raise NotReady(
+                f"not proved here: the environment {self.platform.environment.name} has no release that {flaw}; name "
+                "one under releases.overrides"
+            )
+
+    @property
+    def _prefix(self) -> str:
+        return wiring.key_prefix(self.session.folder.run_id, self.id)
+
+    def _end_load_when_traffic_is_back(self, ended: threading.Event) -> None:
+        while not ended.wait(_LOOK_EVERY_S):
+            if story.of(self.seen.events, "traffic_back"):
+                self._tell_load_to_end()
+                return
+
+    def _tell_load_to_end(self) -> None:
+        if self._load is not None and self._load_began_s and self.seen.window.length_s == 0.0:
+            # Requests due at the very end may not have been sent.
+            self.seen.window = Window(self._load_began_s, self.session.clock.now())
+            self._load.ask_to_stop()
+
+    def end_load(self) -> None:
+        """Users leave, and what they wrote is looked up; an experiment does this by itself."""
+        self._tell_load_to_end()
+        for process in self._processes:
+            try:
+                process.stop(read_back_s=self.read_back_s)
+            except LoadError as error:
+                self.doubts.append(str(error))
+
+    @property
+    def _processes(self) -> list[Load]:
+        return [*self._companions, *([self._load] if self._load is not None else [])]
+
+    def _put_back(self) -> None:
+        """What the experiment did not put back itself; after an orderly one there is nothing."""
+        for found in self.journal.undo_all(self.platform.undo, self.session.clock):
+            kind = "recovered" if found.restored else "note"
+            self.timeline.record_on_the_way_back(
+                kind, found.text, at_s=found.at_s, activity="put_back", failed=not found.restored
+            )
+        try:
+            self.session.lock.check()
+        except LockLost as error:
+            self.doubts.append(str(error))
+            return
+        except Unreachable as error:
+            self.doubts.append(f"nobody can tell whether the lock is still this run's: {error}")
+        self.check_restored(len(self.journal.open_changes()))
+        if not self.seen.live:
+            return
+        seen = wait_for(self._starting_state, self.session.clock, deadline_s=_STARTING_STATE_WITHIN_S, pace_s=0.5)
+        self.timeline.record("observed", seen.text, activity="starting_state", holds=seen.holds, **seen.data)
+        self.check_starting_state(seen)
+        if self.platform.recovery is not None and topology.told(self.seen.events):
+            topology.tell(self.timeline, topology.settled(self.platform.recovery, self.session.clock))
+            self.check_topology()
+
+    def check_restored(self, left: int) -> None:
+        """So many changes are left."""
+        statement = "every change is undone, and seen to be"
+        self.check("drill.restored", statement, "at_most", 0, self.counted("changes left", left, "changes", "journal"))
+
+    def check_starting_state(self, seen: Observation) -> None:
+        """Whether the platform is as the drill found it, by what was seen of it last."""
+        differs = 0 if seen.holds else 1
+        measured = self.counted("differences from the starting state", differs, "differences", "kubernetes")
+        statement = f"the platform is as it was before ({seen.text})"
+        self.check("drill.starting_state", statement, "at_most", 0, measured)
+
+    def check_topology(self) -> None:
+        """Whether both regions are to each other what they were, by the first look and the last one."""
+        found = topology.differences(topology.told(self.seen.events))
+        measured = self.counted("differences from the starting topology", len(found), "differences", "database")
+        statement = f"the regions are to each other what they were ({'; '.join(found) or 'nothing differs'})"
+        self.check("drill.topology", statement, "at_most", 0, measured)
+
+    def check_unexpected(self) -> None:
+        """A release that fails its validation, or is taken back, fails a scenario that expects neither."""
+        window = Window(self.started_s, self.session.clock.now())
+        if not self.expects("validate_release") and story.of(self.seen.events, "validate_release"):
+            found = story.failed_validation_checks(self.seen.events, window)
+            self.check("release.validation", "the release passes its validation", "at_most", 0, found)
+        watches = [name for name in ("watch_release", "release_canary") if story.of(self.seen.events, name)]
+        watched = bool(watches) and not any(self.expects(name) for name in watches)
+        if watched and faults.meant(self.seen.events):
+            # What a fault does to a release is not the release's: it may stay or go, but not be left in between.
+            found = faults.cutovers_decided(self.seen.events, window)
+            self.check("fault.cutover", "the cutover under the fault comes to a decision", "at_least", 1, found)
+            under = faults.cutovers_under(self.seen.events, window)
+            self.check("fault.overlap", "the fault is there while the release is cut over", "at_least", 1, under)
+        elif watched:
+            found = story.rollbacks_decided(self.seen.events, window)
+            self.check("release.watch", "the watched release is not sent back", "at_most", 0, found)
+            self.doubts += story.undecided(self.seen.events)
+        if watched and not faults.meant(self.seen.events) and story.of(self.seen.events, "readiness"):
+            flapped = story.pods_that_flapped(self.seen.events, window)
+            self.check("release.readiness", "no pod stops being ready while it is watched", "at_most", 0, flapped)
+
+    def _starting_state(self) -> Observation:
+        clock, platform = self.session.clock, self.platform
+        try:
+            live, idle = platform.live_slot(), platform.idle_slot()
+            serving, other = platform.cluster.slot(live), platform.cluster.slot(idle)
+        except Unreachable as error:
+            return Observation(holds=False, text=str(error), at_s=clock.now())
+        whole = 0 < serving.desired == serving.ready == len(serving.pods) and serving.version == self.seen.live
+        data = {
+            "version": serving.version, "ready": serving.ready, "desired": serving.desired,
+            "pods": len(serving.pods), "others": len(other.pods),
+        }  # fmt: skip
+        text = (
+            f"slot {live} has the public with release {serving.version or '(none)'}, {serving.ready} of "
+            f"{serving.desired} pods ready, and slot {idle} has {len(other.pods)} pods"
+        )
+        return Observation(whole and not other.pods, text, clock.now(), data)

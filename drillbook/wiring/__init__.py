@@ -1,0 +1,332 @@
+"""The only place that chooses drivers: an environment's file becomes the ports that everything else works with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drillbook.actions.load_workers import Workers
+from drillbook.domain.promql import narrowed
+from drillbook.drivers import credentials
+from drillbook.drivers.gateway_api import GatewayApiRouter
+from drillbook.drivers.helm import HelmReleaser
+from drillbook.drivers.http_client import HttpClient
+from drillbook.drivers.kubernetes import KubernetesCluster, connect
+from drillbook.drivers.kubernetes_load import KubernetesWorkers
+from drillbook.drivers.prometheus import Prometheus
+from drillbook.drivers.reach import Names, enter_network
+from drillbook.drivers.smoke import GatewaySmoke
+from drillbook.platform import Platform
+from drillbook.ports import Holder, Unreachable
+from drillbook.run import environment as environments
+from drillbook.run import journal as journals
+from drillbook.run import leash, redaction
+from drillbook.run.clock import SteadyClock
+from drillbook.run.environment import EnvironmentFileError
+from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE, RunFolder
+from drillbook.run.journal import Journal
+from drillbook.run.timeline import Event, Timeline, events
+from drillbook.run.watchdog import Watchdog
+from drillbook.wiring import fault, keeping, migration, recovery, state
+from loadtests import plan as loads
+from loadtests.workload import Reply
+from probes.slo import ServiceSeries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kubernetes.client import ApiClient
+
+    from drillbook.domain.environment import Environment, MetricsSettings, RegionAccess
+    from drillbook.domain.traffic import Origin
+    from drillbook.ports import Clock
+    from loadtests.workload import Workload
+
+ENVIRONMENT_VARIABLE = "DRILLBOOK_ENVIRONMENT"
+"""Environment variable that tells an experiment's process which environment file is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What the process of an experiment works with.
+
+    Attributes:
+        folder: The drill's folder.
+        prefix: Of the keys that the drill writes.
+        timeline: The run's timeline, under the drill's name.
+        clock: The run's.
+        journal: The run's undo journal.
+        platform: The ports.
+    """
+
+    folder: Path
+    prefix: str
+    timeline: Timeline
+    clock: Clock
+    journal: Journal
+    platform: Platform
+
+    def events(self) -> list[Event]:
+        """What the timeline has of this drill so far, in order."""
+        return events(self.timeline.path, self.timeline.drill)
+
+
+def read_environment(name: str) -> Environment:
+    """The environment of a name or path.
+
+    Raises:
+        EnvironmentFileError: When there is none, or it has faults; names them all.
+    """
+    return environments.load(environments.find(name))
+
+
+def check_workload(environment: Environment) -> None:
+    """See that the environment's adapter can be made, before anything is touched.
+
+    Raises:
+        EnvironmentFileError: When it cannot.
+    """
+    try:
+        _workload(environment)("check")
+    except loads.PlanError as error:
+        raise EnvironmentFileError(f"{environment.file}: workload: {error}") from error
+
+
+def platform(
+    environment: Environment,
+    clock: Clock,
+    *,
+    queries: Path | None = None,
+    looking_on: bool = False,
+    witnessed: bool = False,
+) -> Platform:
+    """Connect an environment's ports; enters its network for good.
+
+    Args:
+        environment: Which one.
+        clock: The run's.
+        queries: Where Prometheus' raw answers are kept.
+        looking_on: Whether nothing will be changed, so that an account that may only read is enough.
+        witnessed: Whether the primary region may be lost, so that the other one keeps the lock and the undo journal.
+
+    Raises:
+        Unreachable: When the network or the credentials are not there.
+    """
+    if environment.reach.network_namespace:
+        enter_network(environment.reach.network_namespace)
+    region = environment.primary
+    api = _connected(region, looking_on=looking_on)
+    elsewhere = {} if looking_on or environment.recovery is None else _connected_to_others(environment)
+    kept = keeping.keep(environment, {region.name: api, **elsewhere}, witnessed=witnessed)
+    releases, route = environment.releases, environment.router
+    workload = _workload(environment)
+    client = HttpClient(
+        environment.public_url,
+        _origin_rule(workload("origin")),
+        Names(tuple(environment.reach.nameservers)),
+        environment.public_ca_file,
+    )
+    router = GatewayApiRouter(api, route.namespace, route.route, route.backends)
+    made = Platform(
+        environment=environment,
+        clock=clock,
+        router=router,
+        releaser=HelmReleaser(
+            chart=releases.chart,
+            namespace=releases.namespace,
+            release=releases.release,
+            kubeconfig=region.kubeconfig,
+            context=region.context,
+            values=releases.values,
+            settings=releases.settings,
+            overrides=releases.overrides,
+            program=releases.helm,
+            leash=leash.before_a_program(os.getpid()),
+        ),
+        cluster=KubernetesCluster(api, releases.namespace, releases.deployment),
+        metrics=_prometheus(environment, clock, queries),
+        series=series(environment.metrics, environment.objectives.latency_s),
+        client=client,
+        store=kept.store,
+        left=kept.left,
+        lock=kept.lock,
+        workload=workload,
+        smoke=lambda prefix: GatewaySmoke(
+            client, workload, prefix, route.slot_header, tuple(environment.workload.health_paths)
+        ),
+        recovery=recovery.recovery(environment, {region.name: api, **elsewhere}, client, clock) if elsewhere else None,
+        migration=None if looking_on else migration.migrated(environment, clock),
+        state=None if looking_on else state.state(environment, clock),
+        workers=None if looking_on else _workers(environment, api, clock),
+    )
+    return made if looking_on else replace(made, faults=fault.faults(environment, clock, made.live_slot))
+
+
+def _connected_to_others(environment: Environment) -> dict[str, ApiClient]:
+    return {other.name: _connected(other) for other in environment.others}
+
+
+def _workers(environment: Environment, api: ApiClient, clock: Clock) -> Workers | None:
+    settings = environment.performance.workers if environment.performance is not None else None
+    return None if settings is None else Workers(KubernetesWorkers(api, settings.namespace, settings.image), clock)
+
+
+def _connected(region: RegionAccess, *, looking_on: bool = False) -> ApiClient:
+    """One region's cluster, under the account that may only read where nothing will be changed."""
+    only_reading = region.verify_kubeconfig if looking_on else None
+    access = (only_reading, None) if only_reading is not None else (region.kubeconfig, region.context or None)
+    return connect(*access, learn=redaction.learn)
+
+
+@cache
+def experiment() -> Experiment:
+    """What the environment variables of an experiment's process say.
+
+    Raises:
+        KeyError: When this is no process of an experiment.
+    """
+    run = RunFolder(Path(os.environ[FOLDER_VARIABLE]))
+    drill = os.environ[DRILL_VARIABLE]
+    clock = SteadyClock.from_environment()
+    folder = run.drill(drill)
+    environment = read_environment(os.environ[ENVIRONMENT_VARIABLE])
+    ports = platform(environment, clock, queries=folder / "queries", witnessed=is_witnessed(run))
+    timeline = Timeline(run.path / "timeline.jsonl", drill, clock)
+    return Experiment(folder, key_prefix(run.run_id, drill), timeline, clock, adopted(run, ports), ports)
+
+
+def is_witnessed(run: RunFolder) -> bool:
+    """Whether another region than the primary one keeps a run's lock and undo journal."""
+    return bool(run.read_run()["lock"].get("kept_by"))
+
+
+def journal(run: RunFolder, ports: Platform, fencing: int) -> Journal:
+    """A run's undo journal, which lets nothing be changed without the environment's lock."""
+    path, target = run.path / "undo.jsonl", ports.environment.target
+    return Journal(path, ports.store, run.run_id, fencing, ports.lock.check, target=target)
+
+
+def adopted(run: RunFolder, ports: Platform) -> Journal:
+    """The same for another process of a run that is going on: it goes on with the run's own lock."""
+    document = run.read_run()
+    fencing = int(document["fencing"])
+    ports.lock.adopt(Holder(str(document["lock"]["identity"]), float(document["started_s"]), fencing))
+    return journal(run, ports, fencing)
+
+
+def watchdog(environment: Environment, run: RunFolder, clock: SteadyClock) -> Watchdog:
+    """The watchdog of a run that this process is the runner of; not started yet."""
+    arguments = (str(environment.file), str(run.path), str(clock), str(os.getpid()))
+    return Watchdog((sys.executable, "-m", "drillbook.beside.watchdog", *arguments), run.path / "watchdog.log")
+
+
+def key_prefix(run_id: str, drill: str) -> str:
+    """Prefix of the keys that a drill writes: no other drill ever has it, and it is short."""
+    return f"drill-{hashlib.sha256(f'{run_id}/{drill}'.encode()).hexdigest()[:12]}"
+
+
+def load_plan(environment: Environment, clock: SteadyClock, output: Path, namespace: str) -> dict[str, Any]:
+    """The plan of a drill's load."""
+    load, workload = environment.load, environment.workload
+    return {
+        "base_url": environment.public_url,
+        "workload": workload.adapter,
+        "workload_options": dict(workload.options),
+        "meter": {"rate_hz": load.rate_hz, "max_in_flight": load.max_in_flight, "timeout_s": load.timeout_s},
+        "analysts": load.analysts,
+        "collectors": load.collectors,
+        "max_duration_s": environment.guard.max_duration_s,
+        "output": str(output),
+        "clock": clock.as_document(),
+        "nameservers": list(environment.reach.nameservers),
+        "ca_file": str(environment.public_ca_file or ""),
+        "namespace": namespace,
+    }
+
+
+def serving(ports: Platform) -> tuple[int, int]:
+    """Ready and wanted pods of every slot that has some of the public's traffic.
+
+    Raises:
+        Unreachable: When that cannot be seen.
+    """
+    slots = ports.serving_slots()
+    found = [ports.cluster.slot(slot) for slot in sorted(slots)]
+    if ports.serving_slots() != slots:
+        raise Unreachable(f"the traffic was led elsewhere than to {', '.join(sorted(slots))} while it was looked at")
+    return sum(status.ready for status in found), sum(status.desired for status in found)
+
+
+def keeping_queries(ports: Platform, queries: Path) -> Platform:
+    """The same ports, with Prometheus' raw answers kept in a folder."""
+    return replace(ports, metrics=_prometheus(ports.environment, ports.clock, queries))
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that a verdict rests on."""
+    names = ("chaostoolkit-lib", "pytest-bdd", "locust", "kubernetes", "prometheus-api-client")
+    return {name: metadata.version(name) for name in names}
+
+
+def put_back_what_others_left(ports: Platform) -> list[str]:
+    """Undo what runs that died have left open; answers a sentence for each change that could not be undone."""
+    found = journals.recover(ports.left, ports.undo, ports.clock)
+    return [f"{undone.change.action} is not undone: {undone.text}" for undone in found if not undone.restored]
+
+
+def _prometheus(environment: Environment, clock: Clock, queries: Path | None) -> Prometheus:
+    metrics = environment.metrics
+    token = credentials.read(metrics.token, os.environ) if metrics.token else ""
+    redaction.learn([token])
+    return Prometheus(
+        metrics.url,
+        now=clock.now,
+        queries=queries,
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        ca_file=metrics.ca_file,
+        redact=redaction.text,
+    )
+
+
+def series(metrics: MetricsSettings, latency_s: float) -> ServiceSeries:
+    """Where an environment's Prometheus keeps what the service counts; its buckets are asked for one latency."""
+
+    def selector(name: str, *matchers: str) -> str:
+        return f"{name}{{{','.join(part for part in matchers if part)}}}"
+
+    duration, users = metrics.duration, (metrics.selector, metrics.users)
+    return ServiceSeries(
+        requests=selector(metrics.requests, *users),
+        failures=selector(metrics.requests, *users, metrics.failures),
+        in_time=narrowed(selector(f"{duration}_bucket", *users), {"le": f"{latency_s:g}"}),
+        timed=selector(f"{duration}_count", *users),
+        in_flight=selector(metrics.in_progress, metrics.selector),
+        up=selector("up", metrics.selector),
+        writes=selector(metrics.requests, metrics.selector, metrics.writes),
+        target_label=metrics.target,
+        scrape_interval_s=metrics.scrape_interval_s,
+    )
+
+
+def _workload(environment: Environment) -> Callable[[str], Workload]:
+    """Makes the environment's workload for a prefix of keys."""
+    clock = SteadyClock.starting_now()
+
+    def make(prefix: str) -> Workload:
+        return loads.parse(json.loads(json.dumps(load_plan(environment, clock, Path(), prefix)))).adapter()
+
+    return make
+
+
+def _origin_rule(workload: Workload) -> Callable[[Mapping[str, str]], Origin]:
+    def origin(headers: Mapping[str, str]) -> Origin:
+        return workload.origin(Reply(0, headers, b""))
+
+    return origin
