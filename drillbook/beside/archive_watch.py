@@ -8,10 +8,8 @@ not; `state.json` says `running` once a primary has answered.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,15 +18,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import AsyncConnection
 
+from drillbook.beside.process import Companion, drop, in_one_line
 from drillbook.drivers import credentials
 from drillbook.ports import Unreachable
 from drillbook.run.clock import SteadyClock
-from drillbook.run.folder import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_ERROR_LENGTH = 200
 
 _LOOK = """
 SELECT NOT pg_is_in_recovery(),
@@ -99,25 +95,27 @@ class Watch:
 
     plan: Plan
     password: str
-    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _process: Companion = field(init=False)
     _running: bool = False
+
+    def __post_init__(self) -> None:
+        self._process = Companion(self.plan.output, self.plan.clock)
 
     async def keep(self) -> None:
         """Until told to end."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        self._enter("starting")
+        self._process.begin()
         async with asyncio.TaskGroup() as regions:
             for region, address in self.plan.addresses.items():
                 regions.create_task(self._look_on(region, address))
-        self._enter("done")
+        self._process.enter("done")
 
     async def _look_on(self, region: str, address: str) -> None:
         """At one region, again and again; after an error on a new connection."""
         connection: AsyncConnection[Any] | None = None
-        while not self._stop.is_set():
+        due_s = self.plan.clock.now()
+        while await self._process.is_due(due_s):
             asked_s = self.plan.clock.now()
+            due_s = asked_s + self.plan.every_s
             try:
                 async with asyncio.timeout(self.plan.timeout_s):
                     connection = connection or await self._connected(address)
@@ -125,12 +123,9 @@ class Watch:
                 self._tell(region, asked_s, row, "")
             except (psycopg.Error, OSError, TimeoutError) as error:
                 self._tell(region, asked_s, None, f"{type(error).__name__}: {error}")
-                await _drop(connection)
+                await drop(connection)
                 connection = None
-            early_s = max(0.0, asked_s + self.plan.every_s - self.plan.clock.now())
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), early_s)
-        await _drop(connection)
+        await drop(connection)
 
     async def _connected(self, address: str) -> AsyncConnection[Any]:
         gives_up_ms = round(self.plan.timeout_s * 1000)
@@ -144,24 +139,13 @@ class Watch:
         line = {
             "region": region, "asked_s": asked_s, "answered_s": self.plan.clock.now(), "primary": primary,
             "position": position, "archived": archived, "failed": failed, "written_ago_s": ago_s,
-            "error": " ".join(error.split())[:_ERROR_LENGTH],
+            "error": in_one_line(error),
         }  # fmt: skip
         with (self.plan.output / "looks.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if primary and not self._running:
             self._running = True
-            self._enter("running")
-
-    def _enter(self, phase: str) -> None:
-        document = {"phase": phase, "since_s": self.plan.clock.now(), "pid": os.getpid()}
-        write_json(self.plan.output / "state.json", document)
-
-
-async def _drop(connection: AsyncConnection[Any] | None) -> None:
-    """Whatever is left of it."""
-    if connection is not None:
-        with contextlib.suppress(psycopg.Error, OSError):
-            await connection.close()
+            self._process.enter("running")
 
 
 def main() -> None:

@@ -9,10 +9,8 @@ line for each try, `state.json` says `running` once the server has taken the fir
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import AsyncConnection
 
+from drillbook.beside.process import Companion, drop, in_one_line
 from drillbook.domain.fencing import answer_of_commit
 from drillbook.drivers import credentials
 from drillbook.ports import Unreachable
 from drillbook.run.clock import SteadyClock
-from drillbook.run.folder import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 _SERVER_GIVES_UP = 0.8
 """Of our own time-out: a statement that we gave up must not be carried out later."""
 _SETS_UP_WITHIN_S = 10.0
-_ERROR_LENGTH = 200
 
 _THERE = "SELECT to_regclass('drillbook.fencing') IS NOT NULL"
 _SCHEMA = "CREATE SCHEMA IF NOT EXISTS drillbook"
@@ -125,21 +122,20 @@ class Ledger:
 
     plan: Plan
     password: str
-    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _process: Companion = field(init=False)
     _number: int = 0
     _running: bool = False
-    _given_up: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    def __post_init__(self) -> None:
+        self._process = Companion(self.plan.output, self.plan.clock)
 
     async def keep(self) -> None:
         """Until told to end; then until the last try has ended."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        self._enter("starting")
+        self._process.begin()
         async with asyncio.timeout(_SETS_UP_WITHIN_S):
             await self._set_up()
         await asyncio.gather(self._on_one_connection(), self._on_new_connections())
-        self._enter("done")
+        self._process.enter("done")
 
     async def _set_up(self) -> None:
         """A table of its own, without the rows of earlier drills."""
@@ -154,46 +150,34 @@ class Ledger:
         """One try after the other."""
         connection: AsyncConnection[Any] | None = None
         due_s = self.plan.clock.now()
-        while await self._is_due(due_s):
+        while await self._process.is_due(due_s):
             connection = await self._attempt("kept", connection)
             due_s = max(due_s + self._period_s, self.plan.clock.now())
-        await _drop(connection)
+        await drop(connection)
 
     async def _on_new_connections(self) -> None:
         """Each when it is due, whatever became of those before."""
         due_s = self.plan.clock.now() + self._period_s / 2
         async with asyncio.TaskGroup() as tries:
-            while await self._is_due(due_s):
+            while await self._process.is_due(due_s):
                 tries.create_task(self._once())
                 due_s = max(due_s + self._period_s, self.plan.clock.now() - self._period_s)
 
     async def _once(self) -> None:
-        await _drop(await self._attempt("new", None))
+        await drop(await self._attempt("new", None))
 
     @property
     def _period_s(self) -> float:
         return 2.0 / self.plan.rate_hz
-
-    async def _is_due(self, due_s: float) -> bool:
-        """Wait until then; False when it is told to end before."""
-        early_s = max(0.0, due_s - self.plan.clock.now())
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), early_s)
-        return not self._stop.is_set()
 
     async def _attempt(self, kind: str, connection: AsyncConnection[Any] | None) -> AsyncConnection[Any] | None:
         """One try, written down; answers the connection while it may be used again."""
         self._number += 1
         this = _Try(f"{self.plan.namespace}-{self._number}", self.plan.clock.now(), connection)
         writing = asyncio.create_task(self._write(this))
-        await asyncio.wait({writing}, timeout=self.plan.timeout_s)
-        if not writing.done():
-            # It is given up now. To be rid of it may take longer: psycopg asks the server to cancel.
+        if not await self._process.is_done(writing, self.plan.timeout_s):
             this.told = f"no answer within {self.plan.timeout_s:g} s"
             this.answer = "indeterminate" if this.arrived else "refused"
-            writing.cancel()
-            self._given_up.add(writing)
-            writing.add_done_callback(self._given_up.discard)
             this.connection = None
         self._tell(kind, this)
         return this.connection
@@ -218,9 +202,9 @@ class Ledger:
         except (psycopg.Error, OSError) as error:
             this.answer, this.told = _answer_of_error(error, arrived=this.arrived), f"{type(error).__name__}: {error}"
             this.connection = None
-            await _drop(connection)
+            await drop(connection)
         except asyncio.CancelledError:
-            await _drop(connection)
+            await drop(connection)
             raise
 
     async def _connected(self) -> AsyncConnection[Any]:
@@ -234,17 +218,13 @@ class Ledger:
     def _tell(self, kind: str, this: _Try) -> None:
         line = {
             "id": this.id, "connection": kind, "sent_s": this.sent_s, "done_s": self.plan.clock.now(),
-            "answer": this.answer, "told": " ".join(this.told.split())[:_ERROR_LENGTH],
+            "answer": this.answer, "told": in_one_line(this.told),
         }  # fmt: skip
         with (self.plan.output / "attempts.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if this.answer == "acknowledged" and not self._running:
             self._running = True
-            self._enter("running")
-
-    def _enter(self, phase: str) -> None:
-        document = {"phase": phase, "since_s": self.plan.clock.now(), "pid": os.getpid()}
-        write_json(self.plan.output / "state.json", document)
+            self._process.enter("running")
 
 
 def _answer_of_error(error: BaseException, *, arrived: bool) -> Answer:
@@ -257,13 +237,6 @@ def _answer_of_error(error: BaseException, *, arrived: bool) -> Answer:
     if isinstance(error, psycopg.Error) and error.diag.severity_nonlocalized == "ERROR":
         return "refused"
     return "indeterminate"
-
-
-async def _drop(connection: AsyncConnection[Any] | None) -> None:
-    """Whatever is left of it."""
-    if connection is not None:
-        with contextlib.suppress(psycopg.Error, OSError):
-            await connection.close()
 
 
 def main() -> None:

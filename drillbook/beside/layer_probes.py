@@ -9,10 +9,8 @@ question, `stalls.jsonl` for each time that this process did not run when it sho
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from drillbook.beside.process import Companion, in_one_line
 from drillbook.domain.layers import ProbedLayers, ProbedServer
 from drillbook.domain.requests import LATEST_SEND_S
 from drillbook.domain.traffic import Outcome
@@ -27,7 +26,6 @@ from drillbook.drivers import credentials, layer_probe
 from drillbook.drivers.layer_probe import AskName, AskServer, Told
 from drillbook.ports import Unreachable
 from drillbook.run.clock import SteadyClock
-from drillbook.run.folder import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +39,6 @@ STARTS_WITHIN_S = 30.0
 _STALL_S = 0.05
 _ANSWERS_S = 1.0
 """Beside its time-out: for a question to be given up by those who carry it."""
-_ERROR_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +158,13 @@ class Layers:
 
     plan: Plan
     questions: Mapping[str, Question]
-    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _process: Companion = field(init=False)
     _asked: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    _given_up: set[asyncio.Task[Told]] = field(default_factory=set[asyncio.Task[Told]])
     _last: dict[str, Told] = field(default_factory=dict[str, Told])
     _awaited: set[str] = field(default_factory=set[str])
+
+    def __post_init__(self) -> None:
+        self._process = Companion(self.plan.output, self.plan.clock)
 
     async def ask(self) -> None:
         """Until told to end; then until the last answer.
@@ -173,13 +172,10 @@ class Layers:
         Raises:
             Unreachable: When a layer that has to come through from the start does not.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
         unanswered = len(self.questions) * (round(self.plan.rate_hz * self.plan.timeout_s) + 1)
-        loop.set_default_executor(ThreadPoolExecutor(unanswered, "layers"))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(unanswered, "layers"))
         self._awaited = set(self.plan.from_the_start)
-        self._enter("starting")
+        self._process.begin()
         with (
             (self.plan.output / "probes.jsonl").open("a", buffering=1, encoding="utf-8") as answers,
             (self.plan.output / "stalls.jsonl").open("a", buffering=1, encoding="utf-8") as stalls,
@@ -187,13 +183,13 @@ class Layers:
             await self._keep_asking(answers, stalls)
             if self._asked:
                 await asyncio.wait(self._asked, timeout=self.plan.timeout_s + _ANSWERS_S)
-        self._enter("done")
+        self._process.enter("done")
 
     async def _keep_asking(self, answers: TextIO, stalls: TextIO) -> None:
         now, period_s = self.plan.clock.now, 1.0 / self.plan.rate_hz
         start_s = now() + period_s
         number = 0
-        while await self._is_due(due_s := start_s + number * period_s):
+        while await self._process.is_due(due_s := start_s + number * period_s):
             late_s = now() - due_s
             if late_s > _STALL_S:
                 stalls.write(f"{json.dumps({'start_s': due_s, 'end_s': due_s + late_s})}\n")
@@ -208,39 +204,23 @@ class Layers:
             if self._awaited and due_s - start_s > STARTS_WITHIN_S:
                 raise Unreachable(f"within {STARTS_WITHIN_S:g} s no question came through to {self._lacking()}")
 
-    async def _is_due(self, due_s: float) -> bool:
-        """Wait until then; False when it is told to end before."""
-        early_s = max(0.0, due_s - self.plan.clock.now())
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), early_s)
-        return not self._stop.is_set()
-
     async def _once(self, answers: TextIO, layer: str, question: Question, due_s: float) -> None:
         sent_s = self.plan.clock.now()
         asking = asyncio.create_task(question.ask())
-        await asyncio.wait({asking}, timeout=self.plan.timeout_s)
-        if asking.done():
+        if await self._process.is_done(asking, self.plan.timeout_s):
             told = asking.result()
         else:
-            # It is given up now. To be rid of it may take longer: psycopg asks the server to cancel.
             told = Told(Outcome.TIMEOUT, f"no answer within {self.plan.timeout_s:g} s")
-            asking.cancel()
-            self._given_up.add(asking)
-            asking.add_done_callback(self._given_up.discard)
         _tell(answers, layer, due_s, (sent_s, self.plan.clock.now()), told)
         self._last[layer] = told
         if told.outcome is Outcome.OK and layer in self._awaited:
             self._awaited.discard(layer)
             if not self._awaited:
-                self._enter("running")
+                self._process.enter("running")
 
     def _lacking(self) -> str:
         """The layers that did not come through, with what they answered."""
         return "; ".join(f"{it} ({self._last[it].text if it in self._last else '-'})" for it in sorted(self._awaited))
-
-    def _enter(self, phase: str) -> None:
-        document = {"phase": phase, "since_s": self.plan.clock.now(), "pid": os.getpid()}
-        write_json(self.plan.output / "state.json", document)
 
 
 def _tell(answers: TextIO, layer: str, due_s: float, times_s: tuple[float, float] | None, told: Told) -> None:
@@ -248,7 +228,7 @@ def _tell(answers: TextIO, layer: str, due_s: float, times_s: tuple[float, float
     sent_s, done_s = times_s or (None, None)
     line = {
         "layer": layer, "due_s": due_s, "sent_s": sent_s, "done_s": done_s, "outcome": told.outcome.value,
-        "told": " ".join(told.text.split())[:_ERROR_LENGTH], "leads": list(told.leads),
+        "told": in_one_line(told.text), "leads": list(told.leads),
     }  # fmt: skip
     answers.write(f"{json.dumps(line)}\n")
 
