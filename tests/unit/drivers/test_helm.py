@@ -71,7 +71,7 @@ def test_the_revision_is_the_deployed_one(helm) -> None:
 
 
 def test_a_deployment_has_the_values_of_its_slot_and_version(helm) -> None:
-    helm.releaser.deploy("green", "1.2.0-bad", deadline_s=5)
+    helm.releaser.deploy("green", "1.2.0-bad", deadline_s=30)
     call = next(call for call in helm.calls() if call[0] == "upgrade")
     assert call[:4] == ["upgrade", "--install", "analytics-green", "chart"]
     settings = [call[i + 1] for i, word in enumerate(call) if word == "--set"]
@@ -81,38 +81,38 @@ def test_a_deployment_has_the_values_of_its_slot_and_version(helm) -> None:
 
 def test_a_helm_that_died_in_an_upgrade_is_repaired_first(helm) -> None:
     helm.script(history=[entry(1, "deployed"), entry(2, "pending-upgrade")])
-    helm.releaser.deploy("green", "1.1.0", deadline_s=5)
+    helm.releaser.deploy("green", "1.1.0", deadline_s=30)
     assert helm.changes() == ["rollback analytics-green 1", "upgrade --install analytics-green"]
 
 
 def test_a_helm_that_died_in_its_first_install_is_repaired_first(helm) -> None:
     helm.script(history=[entry(1, "pending-install")])
-    helm.releaser.deploy("green", "1.1.0", deadline_s=5)
+    helm.releaser.deploy("green", "1.1.0", deadline_s=30)
     assert helm.changes()[0] == "uninstall analytics-green --ignore-not-found"
 
 
 def test_restoring_twice_changes_once(helm) -> None:
     helm.script(history=[entry(1, "deployed"), entry(2, "superseded")])
-    helm.releaser.restore("green", 1, deadline_s=5)
+    helm.releaser.restore("green", 1, deadline_s=30)
     helm.script(history=[entry(2, "superseded"), entry(3, "deployed", "Rollback to 1")])
-    helm.releaser.restore("green", 1, deadline_s=5)
+    helm.releaser.restore("green", 1, deadline_s=30)
     assert helm.changes() == ["rollback analytics-green 1"]
 
 
 def test_restoring_to_nothing_uninstalls(helm) -> None:
-    helm.releaser.restore("green", 0, deadline_s=5)
+    helm.releaser.restore("green", 0, deadline_s=30)
     assert helm.changes() == ["uninstall analytics-green --ignore-not-found"]
 
 
 def test_restoring_a_release_that_is_gone_says_so(helm) -> None:
     with pytest.raises(Unreachable, match="knows no release analytics-green"):
-        helm.releaser.restore("green", 3, deadline_s=5)
+        helm.releaser.restore("green", 3, deadline_s=30)
 
 
 def test_a_refusal_carries_helms_words(helm) -> None:
     helm.script(history=None, fails="Error: values don't meet the specifications of the schema")
     with pytest.raises(Unreachable, match="specifications of the schema"):
-        helm.releaser.deploy("green", "1.1.0", deadline_s=5)
+        helm.releaser.deploy("green", "1.1.0", deadline_s=30)
 
 
 def test_a_helm_that_hangs_is_ended_at_the_deadline(helm) -> None:
