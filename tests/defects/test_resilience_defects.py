@@ -14,13 +14,14 @@ def put_back(outcome) -> bool:
 
 
 def unguarded(document):
-    """Else the guard sees that pods are away, and stops the drill before its checks do."""
+    """Else the guard sees that pods are away, or that nobody answers for them, before the drill's checks do."""
     document["guard"]["pods_share"] = 1.0
 
 
 def test_a_neighbour_without_a_limit_starves_the_others_and_is_found(drilled):
     def unlimited(document):
         document["faults"]["pressure"]["cpu"] = ""
+        unguarded(document)
 
     outcome = drilled(STEADY, only="processor_wanted", change=unlimited)
     assert outcome.code == FAIL, str(outcome)
