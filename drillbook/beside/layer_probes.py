@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from drillbook.beside.process import Companion, in_one_line
-from drillbook.domain.layers import ProbedLayers, ProbedServer
+from drillbook.domain.probed_layers import ProbedLayers, ProbedServer
 from drillbook.domain.requests import LATEST_SEND_S
 from drillbook.domain.traffic import Outcome
 from drillbook.drivers import credentials, layer_probe

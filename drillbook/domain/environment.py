@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from drillbook.domain.fault_settings import FaultSettings
     from drillbook.domain.guard import AllowedHours, Burn
-    from drillbook.domain.layers import ProbedLayers
     from drillbook.domain.migration.settings import Migrations
     from drillbook.domain.performance import Performance
+    from drillbook.domain.probed_layers import ProbedLayers
     from drillbook.domain.state_settings import FilesSettings, SecretsSettings
 
 Tier = Literal["development", "staging", "production"]

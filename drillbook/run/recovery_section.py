@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.environment import WHOLE_REGION, RecoverySettings, TableSettings
-from drillbook.domain.layers import ProbedLayers, ProbedServer
+from drillbook.domain.probed_layers import ProbedLayers, ProbedServer
 from drillbook.run import state_section
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import pytest
 
 from drillbook import wiring
 from drillbook.beside import layer_probes
-from drillbook.domain.layers import ProbedLayers, ProbedServer
+from drillbook.domain.probed_layers import ProbedLayers, ProbedServer
 from drillbook.domain.traffic import Outcome
 from drillbook.drivers.layer_probe import AskServer
 from drillbook.run.clock import SteadyClock
