@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--production-allowed", action="store_true", help="Allow drills in a production environment.")
     group.addoption("--approval", default="", help="File with the approval of a production run.")
     group.addoption("--resume", default="", help="Folder of a run that was ended before its time, to go on with.")
-    group.addoption("--again", default="", help="Folder of a run; drilled is what it could not decide.")
+    group.addoption("--again", default="", help="Folder of a run; drilled is what did not pass in it.")
     group.addoption("--begun", type=int, default=-1, help="File descriptor that is told the run's folder; for verify.")
     group.addoption("--runs", default="", help="Where run folders are made; reports/runs when left out.")
 

@@ -103,7 +103,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         environment = wiring.read_environment(config.getoption("--environment"))
         selection.leave_out_unasked(config, items, environment, only)
-        selection.keep_undecided(config, items)
+        selection.keep_not_passed(config, items)
         allowed = functools.partial(_allowed, config, environment, sorted(only), selection.collected(items))
         plan = _plan(environment, sorted(only)).sha256
         gone_on_with = selection.resumed(config, environment, items, plan)

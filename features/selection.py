@@ -13,7 +13,7 @@ from pytest_bdd.scenario import scenario_wrapper_template_registry
 from drillbook.afterwards import signers
 from drillbook.drills.inspection import STATIC
 from drillbook.run import planning
-from drillbook.run.resumption import Earlier, NotResumable, earlier, undecided
+from drillbook.run.resumption import Earlier, NotResumable, earlier, not_passed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,14 +81,14 @@ def resumed(config: pytest.Config, environment: Environment, items: list[pytest.
     return found
 
 
-def keep_undecided(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the scenarios those that the run of the option `--again` could not decide.
+def keep_not_passed(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the scenarios those that did not pass in the run of the option `--again`.
 
     Raises:
         NotResumable: When there is no such run, or it leaves nothing to drill.
     """
     if path := config.getoption("--again"):
-        names = undecided(Path(path))
+        names = not_passed(Path(path))
         left_out = [item for item in items if scenario_of(item) is not None and title(item) not in names]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)

@@ -91,7 +91,7 @@ def verify(
         str, typer.Option(help="A run that was ended before its time, or `latest`: what it has drilled is kept.")
     ] = "",
     again: Annotated[
-        str, typer.Option(help="A run, or `latest`: what it could not decide is drilled in a run of its own.")
+        str, typer.Option(help="A run, or `latest`: what did not pass is drilled in a run of its own.")
     ] = "",
     notify: Annotated[bool, typer.Option("--notify", help="Tell how it ended, as the command notify does.")] = False,
 ) -> None:

@@ -136,23 +136,23 @@ def earlier(path: Path, environment: Environment, requested: Sequence[str], *, n
     return Earlier(path, document, hashlib.sha256(data).hexdigest(), tuple(kept.values()), again)
 
 
-def undecided(path: Path) -> frozenset[str]:
-    """Names of the drills that a run was asked for and neither passed nor failed.
+def not_passed(path: Path) -> frozenset[str]:
+    """Names of the drills that a run was asked for and that did not pass, those that it never came to included.
 
     Args:
         path: Its folder.
 
     Raises:
-        NotResumable: When it is no run, or has decided all that it was asked for.
+        NotResumable: When it is no run, or has passed all that it was asked for.
     """
     try:
         requested = {str(name) for name in json.loads((path / "run.json").read_bytes())["requested"]}
         drills = [_drill(folder) for folder in sorted((path / "drills").iterdir())]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotResumable(f"{path} is no run that could be read: {error}") from error
-    decided = {str(drill["scenario"]) for drill in drills if drill and drill["verdict"] != str(Verdict.INCONCLUSIVE)}
-    if not (left := requested - decided):
-        raise NotResumable(f"{path.name} has passed or failed all that was asked for; nothing is to be drilled again")
+    passed = {str(drill["scenario"]) for drill in drills if drill and drill["verdict"] == str(Verdict.PASS)}
+    if not (left := requested - passed):
+        raise NotResumable(f"{path.name} has passed all that was asked for; nothing is to be drilled again")
     return frozenset(left)
 
 

@@ -59,16 +59,16 @@ def test_only_keeps_the_features_asked_for(items) -> None:
     assert [item.stem for item in items] == ["rollback"]
 
 
-def test_of_a_run_only_what_it_could_not_decide_is_drilled_again(items, tmp_path) -> None:
-    decided, *others = [item.name for item in items]
+def test_of_a_run_only_what_did_not_pass_is_drilled_again(items, tmp_path) -> None:
+    passed, *others = [item.name for item in items]
     (tmp_path / "drills" / "one").mkdir(parents=True)
-    (tmp_path / "run.json").write_text(json.dumps({"requested": [decided, *others]}))
-    record = {"id": "one", "scenario": decided, "verdict": "PASS"}
+    (tmp_path / "run.json").write_text(json.dumps({"requested": [passed, *others]}))
+    record = {"id": "one", "scenario": passed, "verdict": "PASS"}
     (tmp_path / "drills" / "one" / "drill.json").write_text(json.dumps(record))
     config = Config(**{"--again": str(tmp_path)})
-    selection.keep_undecided(config, items)
+    selection.keep_not_passed(config, items)
     assert [item.name for item in items] == others
-    assert [item.name for item in config.deselected] == [decided]
+    assert [item.name for item in config.deselected] == [passed]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from drillbook.run import untouched
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import find, load
 from drillbook.run.folder import RunFolder
-from drillbook.run.resumption import YOUNGER_THAN_S, NotResumable, earlier, undecided
+from drillbook.run.resumption import YOUNGER_THAN_S, NotResumable, earlier, not_passed
 from drillbook.run.session import Session
 from drillbook.run.stopping import STOPPED, WAS_STOPPED
 
@@ -207,19 +207,19 @@ def test_a_version_that_ran_from_other_images_before_is_no_one_release(ended, tm
     assert (record["released"], record["images"]) == ([], {"1.1.0": ["a@sha256:1", "a@sha256:2"]})
 
 
-def test_what_a_run_neither_passed_nor_failed_is_undecided(ended):
+def test_what_did_not_pass_is_drilled_again(ended):
     path = ended(requested=["one", "two", "three", "never begun"])
     failed = {"id": "three", "scenario": "three", "verdict": "FAIL"}
     (path / "drills" / "three" / "drill.json").write_text(json.dumps(failed))
-    assert undecided(path) == {"two", "never begun"}
+    assert not_passed(path) == {"two", "three", "never begun"}
 
 
-def test_a_run_that_decided_everything_leaves_nothing_to_drill_again(ended):
+def test_a_run_that_passed_everything_leaves_nothing_to_drill_again(ended):
     path = ended(requested=["one"])
     with pytest.raises(NotResumable, match="nothing is to be drilled again"):
-        undecided(path)
+        not_passed(path)
 
 
 def test_no_run_leaves_nothing_to_drill_again(tmp_path):
     with pytest.raises(NotResumable, match="no run that could be read"):
-        undecided(tmp_path)
+        not_passed(tmp_path)
