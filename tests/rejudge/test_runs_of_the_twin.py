@@ -164,7 +164,7 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "the run's verdict": _document("run.json", _verdict),
     "an objective": _objective,
     "a change that was put back": _line(
-        "undo.jsonl", lambda line: line["stage"] == "undone", lambda line: line.update(stage="made")
+        "undo.jsonl", lambda line: line["stage"] == "undone", lambda line: line.update(stage="done")
     ),
 }  # fmt: skip
 
