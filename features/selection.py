@@ -76,8 +76,7 @@ def resumed(config: pytest.Config, environment: Environment, items: list[pytest.
     done = [item for item in items if title(item) in found.scenarios]
     if len(done) == len(items):
         raise NotResumable(f"{found.path.name} has drilled all that was asked for")
-    items[:] = [item for item in items if item not in done]
-    config.hook.pytest_deselected(items=done)
+    _leave_out(config, items, done)
     return found
 
 
@@ -89,9 +88,9 @@ def keep_not_passed(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
     if path := config.getoption("--again"):
         names = not_passed(Path(path))
-        left_out = [item for item in items if scenario_of(item) is not None and title(item) not in names]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
+        _leave_out(
+            config, items, [item for item in items if scenario_of(item) is not None and title(item) not in names]
+        )
 
 
 def leave_out_unasked(
@@ -103,8 +102,13 @@ def leave_out_unasked(
         for item in items
         if scenario_of(item) is not None and not planning.is_drilled(stem(item), _tags(item), environment, only)
     ]
-    items[:] = [item for item in items if item not in left_out]
+    _leave_out(config, items, left_out)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], left_out: Sequence[pytest.Item]) -> None:
+    """As pytest does it, which counts and tells them."""
     if left_out:
+        items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
 
 
