@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +21,7 @@ from drillbook.run.folder import FolderError, append_line, read_lines
 from drillbook.run.stopping import STOPPED, WAS_STOPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from drillbook.domain.environment import Environment
@@ -113,14 +114,12 @@ def earlier(path: Path, environment: Environment, requested: Sequence[str], *, n
     Raises:
         NotResumable: When it came to its end, was about something else or another day, or left something changed.
     """
-    try:
+    with _readable(path):
         data = (path / "run.json").read_bytes()
         document: dict[str, Any] = dict(json.loads(data))
-        drills = {folder.name: _drill(folder) for folder in sorted((path / "drills").iterdir())}
+        drills = _drills(path)
         changes = latest(Change.from_document(line) for line in read_lines(path / "undo.jsonl"))
         broken = {str(line.get("drill")) for line in read_lines(path / "checks.jsonl") if line.get("verdict") == "FAIL"}
-    except (OSError, ValueError, KeyError, TypeError, FolderError) as error:
-        raise NotResumable(f"{path} is no run that could be read: {error}") from error
     kept = {id_: drill for id_, drill in drills.items() if drill and not _says_nothing(drill)}
     again = tuple(id_ for id_ in drills if id_ not in kept)
     reasons = _obstacles(document, environment, requested, now_s)
@@ -145,11 +144,9 @@ def not_passed(path: Path) -> frozenset[str]:
     Raises:
         NotResumable: When it is no run, or has passed all that it was asked for.
     """
-    try:
+    with _readable(path):
         requested = {str(name) for name in json.loads((path / "run.json").read_bytes())["requested"]}
-        drills = [_drill(folder) for folder in sorted((path / "drills").iterdir())]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NotResumable(f"{path} is no run that could be read: {error}") from error
+        drills = _drills(path).values()
     passed = {str(drill["scenario"]) for drill in drills if drill and drill["verdict"] == str(Verdict.PASS)}
     if not (left := requested - passed):
         raise NotResumable(f"{path.name} has passed all that was asked for; nothing is to be drilled again")
@@ -171,6 +168,20 @@ def _obstacles(
         f"it began more than {YOUNGER_THAN_S / 3600:g} h ago": not 0.0 <= now_s - began_s <= YOUNGER_THAN_S,
     }
     return [reason for reason, holds in before.items() if holds]
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Whatever keeps a run's folder from being read is a reason not to build on it."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, FolderError) as error:
+        raise NotResumable(f"{path} is no run that could be read: {error}") from error
+
+
+def _drills(path: Path) -> dict[str, dict[str, Any]]:
+    """Id to record; empty for one that never came to its end. Raises what `_drill` and the file system do."""
+    return {folder.name: _drill(folder) for folder in sorted((path / "drills").iterdir())}
 
 
 def _drill(folder: Path) -> dict[str, Any]:
