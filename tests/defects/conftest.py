@@ -111,15 +111,20 @@ class Saboteur:
 
     def load_process(self) -> int:
         """PID of the load."""
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    words = (entry / "cmdline").read_bytes().split(b"\0")
-                except (FileNotFoundError, ProcessLookupError):
-                    continue
-                if b"loadtests" in words and str(self.runs).encode() in b" ".join(words):
-                    return int(entry.name)
-        raise ProcessLookupError("the load does not run")
+        return process_of("loadtests", str(self.runs))
+
+
+def process_of(module: str, told: str = "") -> int:
+    """PID of a process that was started as this Python module, and was told something besides."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if module.encode() in words and told.encode() in b" ".join(words):
+                return int(entry.name)
+    raise ProcessLookupError(f"no process runs {module} {told}".strip())
 
 
 @pytest.fixture

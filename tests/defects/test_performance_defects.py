@@ -6,9 +6,10 @@ import json
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
+
+from tests.defects.conftest import process_of
 
 pytestmark = [pytest.mark.twin, pytest.mark.slow]
 SPIKE, CAPACITY, WORKERS = "leave_again", "keeps_the_promises", "two_workers"
@@ -31,19 +32,6 @@ def starve(pid, for_s):
         finally:
             os.kill(pid, signal.SIGCONT)
         time.sleep(0.04)
-
-
-def worker_process():
-    """PID of one of the workers in the twin's pods."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if b"drillbook.beside.load_worker" in words:
-                return int(entry.name)
-    raise ProcessLookupError("no worker runs")
 
 
 def test_a_spike_that_the_platform_cannot_take_fails(drilled):
@@ -77,7 +65,7 @@ def test_a_worker_that_is_killed_in_the_midst_makes_the_whole_inconclusive(drill
         [plan] = saboteur.runs.glob("*/drills/*/workers/plan.json")
         begins_s = json.loads(plan.read_text())["start_s"]
         time.sleep(max(0.0, begins_s + 10 - time.time()))
-        os.kill(worker_process(), signal.SIGKILL)
+        os.kill(process_of("drillbook.beside.load_worker"), signal.SIGKILL)
 
     outcome = drilled(WORKERS, only="workers", sabotage=kill)
     assert outcome.code == INCONCLUSIVE, str(outcome)
