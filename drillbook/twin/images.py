@@ -28,6 +28,12 @@ _BASE = Debian(BASE)
 PYTHON = (_BASE, Debian(PYTHON_ROOT, below=BASE))
 """The layers below a Python program's own."""
 
+_OURS = Sources("drillbook", tuple(
+    (name, f"{layers.SITE_PACKAGES}/{name}")
+    for name in ("drillbook", "loadtests", "probes", "environments/schema.json")
+))  # fmt: skip
+"""Drillbook itself, for whoever runs a part of it in a pod."""
+
 _POSTGRES_BIN = "/usr/lib/postgresql/15/bin"
 
 
@@ -107,10 +113,7 @@ def reaper() -> Image:
     """Drillbook itself, as far as it puts back what a run has left."""
     return Image(
         "drillbook", __version__,
-        (*PYTHON, Wheels("reaper-wheels", "reaper"), GoProgram("helm"), Sources("drillbook", (
-            *((name, f"{layers.SITE_PACKAGES}/{name}") for name in ("drillbook", "loadtests", "probes")),
-            ("environments/schema.json", f"{layers.SITE_PACKAGES}/environments/schema.json"),
-        ))),
+        (*PYTHON, Wheels("reaper-wheels", "reaper"), GoProgram("helm"), _OURS),
         Command(("/usr/bin/python3", "-m", "drillbook"), environment={
             "USER": "drillbook", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",
         }),
@@ -121,9 +124,7 @@ def load_worker() -> Image:
     """One worker of a distributed load: the load's own program, and what sums its record up."""
     return Image(
         "drillbook-load", __version__,
-        (*PYTHON, Debian(CPP, below=BASE), Wheels("load-wheels", "load"), Sources("drillbook-load", (
-            *((name, f"{layers.SITE_PACKAGES}/{name}") for name in ("drillbook", "loadtests", "probes")),
-        ))),
+        (*PYTHON, Debian(CPP, below=BASE), Wheels("load-wheels", "load"), _OURS),
         Command(("/usr/bin/python3", "-m", "drillbook.beside.load_worker"), environment={
             "USER": "drillbook", "HOME": "/tmp", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",  # noqa: S108 - of the pod's own
         }),
