@@ -21,7 +21,7 @@ from drillbook.run.folder import FolderError, append_line, read_lines
 from drillbook.run.stopping import STOPPED, WAS_STOPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     from drillbook.domain.environment import Environment
@@ -171,7 +171,7 @@ def _obstacles(
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(path: Path) -> Generator[None]:
     """Whatever keeps a run's folder from being read is a reason not to build on it."""
     try:
         yield
