@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COMMAND_TIMEOUT_S = 60.0
+_WARNINGS = 5
 
 
 class ClusterError(Exception):
@@ -64,6 +65,16 @@ class Kubectl:
             raise ClusterError(msg)
         return done.stdout
 
+    def warnings(self, namespace: str) -> str:
+        """The last of what a namespace's events warn of, or why they cannot be read."""
+        which = ("--field-selector=type=Warning", "--sort-by=.lastTimestamp")
+        try:
+            events = self.get("events", f"--namespace={namespace}", *which)["items"]
+        except ClusterError as error:
+            return str(error)
+        told = [f"{event['involvedObject'].get('name')}: {event.get('message')}" for event in events]
+        return " / ".join(told[-_WARNINGS:]) or "nothing"
+
     def wait_nodes(self, names: Sequence[str], *, deadline_s: float) -> None:
         """Wait until these nodes are ready."""
 
@@ -75,7 +86,11 @@ class Kubectl:
         wait_until(missing, deadline_s=deadline_s)
 
     def wait_pods(self, namespace: str, *, deadline_s: float) -> None:
-        """Wait until every pod of a namespace is ready or done, and there is one."""
+        """Wait until every pod of a namespace is ready or done, and there is one.
+
+        Raises:
+            ClusterError: When it is not so at the deadline; it tells the last of what the cluster warns of, too.
+        """
 
         def missing() -> str:
             pods = self.get("pods", f"--namespace={namespace}")["items"]
@@ -84,7 +99,11 @@ class Kubectl:
             late = [_state(pod) for pod in pods if not (_is_ready(pod) or pod["status"].get("phase") == "Succeeded")]
             return f"in {namespace}: {'; '.join(late)}" if late else ""
 
-        wait_until(missing, deadline_s=deadline_s)
+        try:
+            wait_until(missing, deadline_s=deadline_s)
+        except ClusterError as error:
+            msg = f"{error}; the cluster warns of {self.warnings(namespace)}"
+            raise ClusterError(msg) from error
 
 
 def wait_until(missing: Callable[[], str], *, deadline_s: float, pace_s: float = 0.3) -> None:
@@ -121,4 +140,14 @@ def _state(pod: Mapping[str, Any]) -> str:
         for kind, detail in status.get("state", {}).items()
         if not status.get("ready")
     ]
-    return f"pod {pod['metadata']['name']} is {pod['status'].get('phase')} ({', '.join(reasons) or 'not scheduled'})"
+    if not statuses:
+        reasons = [_before_containers(pod)]
+    return f"pod {pod['metadata']['name']} is {pod['status'].get('phase')} ({', '.join(reasons) or 'its containers are ready'})"
+
+
+def _before_containers(pod: Mapping[str, Any]) -> str:
+    """Why a pod of which its node has told nothing yet has not started."""
+    if node := pod["spec"].get("nodeName"):
+        return f"scheduled to {node}, whose kubelet has told nothing of it"
+    [why] = [c for c in pod["status"].get("conditions", []) if c["type"] == "PodScheduled"] or [{}]
+    return f"not scheduled: {why.get('message') or 'the scheduler has told nothing of it'}"
