@@ -29,6 +29,11 @@ def made(region: Region) -> Path:
     return state_directory() / "vault" / f"{region.name}.json"
 
 
+def root_token(region: Region) -> str:
+    """Of the administrator of a region's vault, which has to have been made."""
+    return str(json.loads(made(region).read_text())["root_token"])
+
+
 def unseal(region: Region, *, deadline_s: float) -> None:
     """Initialise a vault that is new, and unseal one that is sealed; the key stays with the twin's state.
 

@@ -34,13 +34,9 @@ def kubectl(region, *arguments: str, given: str | None = None) -> str:
     return subprocess.run(command, input=given, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
-def root_token(region) -> str:
-    return json.loads(vaults.made(region).read_text())["root_token"]
-
-
 def vault(region, method: str, path: str, body: object = None) -> requests.Response:
     url = f"{vaults.url(region)}/{path}"
-    headers = {"X-Vault-Token": root_token(region)}
+    headers = {"X-Vault-Token": vaults.root_token(region)}
     with inside(CLIENT.namespace):
         return requests.request(method, url, json=body, headers=headers, timeout=10)
 
