@@ -69,19 +69,16 @@ class Plan:
             clock=SteadyClock.from_document(document["clock"]),
         )
 
-
-def plan_document(  # noqa: PLR0917 - what a plan consists of
-    addresses: Mapping[str, str], password: str, every_s: float, timeout_s: float, output: Path, clock: SteadyClock
-) -> Mapping[str, Any]:
-    """What `Plan.read` reads; arguments as in `Plan`."""
-    return {
-        "addresses": dict(addresses),
-        "password": password,
-        "every_s": every_s,
-        "timeout_s": timeout_s,
-        "output": str(output),
-        "clock": clock.as_document(),
-    }
+    def document(self) -> Mapping[str, Any]:
+        """What `read` reads."""
+        return {
+            "addresses": dict(self.addresses),
+            "password": self.password,
+            "every_s": self.every_s,
+            "timeout_s": self.timeout_s,
+            "output": str(self.output),
+            "clock": self.clock.as_document(),
+        }
 
 
 @dataclass(slots=True)

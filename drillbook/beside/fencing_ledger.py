@@ -76,20 +76,17 @@ class Plan:
             clock=SteadyClock.from_document(document["clock"]),
         )
 
-
-def plan_document(  # noqa: PLR0917 - what a plan consists of
-    address: str, password: str, rate_hz: float, timeout_s: float, namespace: str, output: Path, clock: SteadyClock
-) -> Mapping[str, Any]:
-    """What `Plan.read` reads; arguments as in `Plan`."""
-    return {
-        "address": address,
-        "password": password,
-        "rate_hz": rate_hz,
-        "timeout_s": timeout_s,
-        "namespace": namespace,
-        "output": str(output),
-        "clock": clock.as_document(),
-    }
+    def document(self) -> Mapping[str, Any]:
+        """What `read` reads."""
+        return {
+            "address": self.address,
+            "password": self.password,
+            "rate_hz": self.rate_hz,
+            "timeout_s": self.timeout_s,
+            "namespace": self.namespace,
+            "output": str(self.output),
+            "clock": self.clock.as_document(),
+        }
 
 
 @dataclass(slots=True)

@@ -91,12 +91,17 @@ def watch_primary(drill: Drill) -> None:
     if direct is None:
         name = drill.platform.environment.name
         raise NotReady(f"not proved here: the environment {name} does not say how its database is reached directly")
-    output = drill.folder / "fencing"
-    namespace = wiring.key_prefix(folder.run_id, drill.id)
-    plan = fencing_ledger.plan_document(
-        direct.address, direct.password, _TRIES_HZ, _TRIED_FOR_S, namespace, output, drill.session.clock
+    plan = fencing_ledger.Plan(
+        address=direct.address,
+        password=direct.password,
+        rate_hz=_TRIES_HZ,
+        timeout_s=_TRIED_FOR_S,
+        namespace=wiring.key_prefix(folder.run_id, drill.id),
+        output=drill.folder / "fencing",
+        clock=drill.session.clock,
     )
-    drill.accompany(Load.start(plan, output, module="drillbook.beside.fencing_ledger", called="fencing ledger"))
+    beside = Load.start(plan.document(), plan.output, module="drillbook.beside.fencing_ledger", called="fencing ledger")
+    drill.accompany(beside)
     drill.timeline.record("note", "the fencing ledger writes to the primary database", activity="fencing_ledger")
 
 
@@ -108,15 +113,20 @@ def watch_archive(drill: Drill) -> None:
         LoadError: When none of them answers as a primary.
     """
     recovery_of(drill)
-    environment, clock = drill.platform.environment, drill.session.clock
+    environment = drill.platform.environment
     settings = environment.recovery
     if settings is None:
         raise NotReady(f"not proved here: the environment {environment.name} does not say where its databases are")
-    output = drill.folder / archive.FOLDER
-    plan = archive_watch.plan_document(
-        settings.addresses, settings.password, _LOOKS_EVERY_S, _LOOKS_FOR_S, output, clock
+    plan = archive_watch.Plan(
+        addresses=settings.addresses,
+        password=settings.password,
+        every_s=_LOOKS_EVERY_S,
+        timeout_s=_LOOKS_FOR_S,
+        output=drill.folder / archive.FOLDER,
+        clock=drill.session.clock,
     )
-    drill.accompany(Load.start(plan, output, module="drillbook.beside.archive_watch", called="archive watch"))
+    beside = Load.start(plan.document(), plan.output, module="drillbook.beside.archive_watch", called="archive watch")
+    drill.accompany(beside)
     drill.timeline.record("note", "the archive is looked at all the time", activity="archive_watch")
 
 

@@ -26,8 +26,8 @@ def test_it_looks_until_it_is_told_to_end_and_an_unanswered_look_is_a_line_too(
         "away": "host=127.0.0.1 port=1 user=postgres dbname=postgres",
     }
     clock = SteadyClock(time.time(), time.monotonic())
-    plan = archive_watch.plan_document(addresses, f"file:{secret}", 0.2, 2.0, tmp_path / "archive", clock)
-    watch = Load.start(plan, tmp_path / "archive", module="drillbook.beside.archive_watch", called="archive watch")
+    plan = archive_watch.Plan(addresses, f"file:{secret}", 0.2, 2.0, tmp_path / "archive", clock)
+    watch = Load.start(plan.document(), plan.output, module="drillbook.beside.archive_watch", called="archive watch")
     try:
         watch.wait_running(deadline_s=20)
         time.sleep(0.5)

@@ -76,8 +76,8 @@ def started(drill: Path, url: str, user: str = "watcher") -> tuple[Load, SteadyC
     clock, output = SteadyClock.starting_now(), drill / "fencing"
     parts = psycopg.conninfo.conninfo_to_dict(url)
     address = f"host={parts['host']} port={parts['port']} dbname={parts['dbname']} user={user}"
-    plan = fencing_ledger.plan_document(address, "env:LEDGER_PASSWORD", 20.0, 1.0, "drill-1", output, clock)
-    return Load.start(plan, output, module="drillbook.beside.fencing_ledger", called="fencing ledger"), clock
+    plan = fencing_ledger.Plan(address, "env:LEDGER_PASSWORD", 20.0, 1.0, "drill-1", output, clock)
+    return Load.start(plan.document(), output, module="drillbook.beside.fencing_ledger", called="fencing ledger"), clock
 
 
 @pytest.fixture
