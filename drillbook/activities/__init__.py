@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from drillbook import wiring
 from drillbook.actions.drain import Drain
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from drillbook.actions.watch import Decision
     from drillbook.domain.undo import Change, Restoration
-    from drillbook.ports import SlotStatus
+    from drillbook.ports import Observation, SlotStatus
+    from drillbook.run.timeline import Kind
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,6 +63,38 @@ def activity(function: Callable[P, R]) -> Callable[P, R]:
             raise
 
     return halting
+
+
+class Look(Protocol):
+    """What is waited for."""
+
+    def describe(self) -> str:
+        """In words."""
+        ...
+
+    def observe(self) -> Observation:
+        """How it is now."""
+        ...
+
+
+def wait_and_tell(
+    drill: wiring.Experiment, look: Look, name: str, kind: Kind, *, deadline_s: float, pace_s: float
+) -> Observation:
+    """Wait for something, with what is waited for and what came of it on the timeline.
+
+    Args:
+        drill: Whose timeline and clock.
+        look: What is waited for.
+        name: Of the activity that waits.
+        kind: Of the event that says that it came about; else it is a note.
+        deadline_s: When it is given up, in seconds from now.
+        pace_s: Between two looks, in seconds.
+    """
+    drill.timeline.record("intent", look.describe(), activity=name)
+    seen = wait_for(look.observe, drill.clock, deadline_s=deadline_s, pace_s=pace_s)
+    data = {**seen.data, "activity": name, "holds": seen.holds}
+    drill.timeline.record(kind if seen.holds else "note", seen.text, at_s=seen.at_s, **data)
+    return seen
 
 
 def platform_serves() -> bool:
@@ -103,10 +136,7 @@ def await_telemetry() -> dict[str, Any]:
     """Of the idle slot; without it the drill could not pass, so the public is spared the switch."""
     drill = wiring.experiment()
     look = drill.platform.scraped(drill.platform.idle_slot())
-    drill.timeline.record("intent", look.describe(), activity="await_telemetry")
-    seen = wait_for(look.observe, drill.clock, deadline_s=_TELEMETRY_WITHIN_S, pace_s=0.5)
-    data = {**seen.data, "activity": "await_telemetry", "holds": seen.holds}
-    drill.timeline.record("observed" if seen.holds else "note", seen.text, at_s=seen.at_s, **data)
+    seen = wait_and_tell(drill, look, "await_telemetry", "observed", deadline_s=_TELEMETRY_WITHIN_S, pace_s=0.5)
     if not seen.holds:
         raise Halted(f"the public is not sent to what its servers' metrics do not show: {seen.text}")
     return {"seen": seen.text}

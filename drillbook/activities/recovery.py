@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from drillbook import wiring
 from drillbook.actions.recovery.detect import DecideFailover, DetectLoss
 from drillbook.actions.recovery.served import Served
-from drillbook.activities import Halted, activity, telling
+from drillbook.activities import Halted, activity, telling, wait_and_tell
 from drillbook.domain import archive_age
 from drillbook.domain.undo import FAULT
 from drillbook.drivers.live import LiveRecord
@@ -89,10 +89,7 @@ def detect_loss() -> dict[str, Any]:
     drill = wiring.experiment()
     recovery = recovery_of(drill)
     look = DetectLoss(recovery.sites[recovery.home], drill.clock)
-    drill.timeline.record("intent", look.describe(), activity="detect_loss")
-    seen = wait_for(look.observe, drill.clock, deadline_s=_LOST_WITHIN_S, pace_s=1.0)
-    kind = "detected" if seen.holds else "note"
-    drill.timeline.record(kind, seen.text, at_s=seen.at_s, activity="detect_loss", holds=seen.holds, **seen.data)
+    seen = wait_and_tell(drill, look, "detect_loss", "detected", deadline_s=_LOST_WITHIN_S, pace_s=1.0)
     if not seen.holds:
         raise Halted(f"nothing is failed over: {seen.text}, {_LOST_WITHIN_S:g} s after it was made to go wrong")
     end_stage(drill, "detect", seen.at_s)
@@ -194,10 +191,7 @@ def await_good_service(for_s: float, within_s: float) -> dict[str, Any]:
     """See users served well for so long without a break."""
     drill = wiring.experiment()
     look = Served(LiveRecord(drill.folder / "load" / "live.jsonl"), drill.clock, for_s)
-    drill.timeline.record("intent", look.describe(), activity="await_good_service")
-    seen = wait_for(look.observe, drill.clock, deadline_s=within_s, pace_s=0.25)
-    data = {**seen.data, "activity": "await_good_service", "holds": seen.holds}
-    drill.timeline.record("observed" if seen.holds else "note", seen.text, at_s=seen.at_s, **data)
+    seen = wait_and_tell(drill, look, "await_good_service", "observed", deadline_s=within_s, pace_s=0.25)
     if not seen.holds:
         raise Halted(f"service is not good again: {seen.text}, after {within_s:g} s")
     return {"seen": seen.text}

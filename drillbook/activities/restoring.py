@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from drillbook import wiring
 from drillbook.actions.recovery.destroyed import DetectDestroyed, usable
-from drillbook.activities import Halted, activity, telling
+from drillbook.activities import Halted, activity, telling, wait_and_tell
 from drillbook.activities.recovery import end_stage, recovery_of
 from drillbook.domain.pgbackrest import repositories
 from drillbook.domain.restored import Restored
 from drillbook.domain.undo import FAULT
-from drillbook.run.action import perform, wait_for
+from drillbook.run.action import perform
 from drillbook.run.folder import write_text
 from probes import put_back, story
 
@@ -32,10 +32,7 @@ def detect_destroyed() -> dict[str, Any]:
     recovery = recovery_of(drill)
     table, _ = _parts(recovery)
     look = DetectDestroyed(table, recovery.home, drill.clock)
-    drill.timeline.record("intent", look.describe(), activity="detect_destroyed")
-    seen = wait_for(look.observe, drill.clock, deadline_s=_LOST_WITHIN_S, pace_s=1.0)
-    kind = "detected" if seen.holds else "note"
-    drill.timeline.record(kind, seen.text, at_s=seen.at_s, activity="detect_destroyed", holds=seen.holds, **seen.data)
+    seen = wait_and_tell(drill, look, "detect_destroyed", "detected", deadline_s=_LOST_WITHIN_S, pace_s=1.0)
     if not seen.holds:
         raise Halted(f"nothing is restored: {seen.text}, {_LOST_WITHIN_S:g} s after it was destroyed")
     end_stage(drill, "detect", seen.at_s)
