@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from importlib import metadata
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from drillbook.twin import layers, wheels
 
@@ -26,30 +27,21 @@ import {module}
 """
 
 
-def normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def in_image() -> set[str]:
     """Names of the distributions that the image's wheels come to, those that they need included."""
-    pending = [normal(re.split(r"[^\w.-]", it)[0]) for it in wheels.group(layers.PROJECT / "pyproject.toml", "reaper")]
+    pending = [Requirement(it) for it in wheels.group(layers.PROJECT / "pyproject.toml", "reaper")]
     found: set[str] = set()
     while pending:
-        if (name := pending.pop()) in found:
-            continue
-        found.add(name)
-        needed = [it for it in metadata.requires(name) or () if "extra ==" not in it]
-        pending += [normal(re.split(r"[^\w.-]", it)[0]) for it in needed if is_there(it)]
+        wanted = pending.pop()
+        needs = [it for it in map(Requirement, metadata.requires(wanted.name) or ()) if applies(it, wanted.extras)]
+        pending += [it for it in needs if canonicalize_name(it.name) not in found]
+        found.add(canonicalize_name(wanted.name))
     return found
 
 
-def is_there(requirement: str) -> bool:
-    """What another Python or another system needs is not installed here."""
-    try:
-        metadata.distribution(re.split(r"[^\w.-]", requirement)[0])
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+def applies(needed: Requirement, extras: set[str]) -> bool:
+    """Not for another Python or system, and not for an extra that nobody asked for."""
+    return needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in ("", *extras))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +51,7 @@ def absent() -> list[str]:
     return sorted(
         module
         for module, owners in metadata.packages_distributions().items()
-        if not {normal(owner) for owner in owners} & {*there, "drillbook"}
+        if not {canonicalize_name(owner) for owner in owners} & {*there, "drillbook"}
     )
 
 
