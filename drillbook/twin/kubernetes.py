@@ -85,8 +85,14 @@ def _start_control_plane(region: Region, components: Components, authority: pki.
         "--use-service-account-credentials=true", f"--root-ca-file={ca}",
         f"--service-account-private-key-file={tokens.key}", f"--cluster-cidr={region.pod_network}",
         "--allocate-node-cidrs=false", "--node-monitor-grace-period=20s",
+        # A claim whose volume the controller has not heard of yet is looked at again only after this (15 s by default).
+        "--pvclaimbinder-sync-period=1s",
     )  # fmt: skip
-    scheduler = _control_loop(region, components, authority, "kube-scheduler")
+    # The scheduler can miss that a claim was bound (kubernetes/kubernetes#87145); a pod that waits for it is then
+    # looked at again only after this (5 min by default).
+    scheduler = _control_loop(
+        region, components, authority, "kube-scheduler", "--pod-max-in-unschedulable-pods-duration=15s"
+    )
     data = Bind(machine.directory / "etcd", _mount_point(Path("/var/lib/etcd")))
     machines.start(machine, [etcd, apiserver, controllers, scheduler], [data])
 
