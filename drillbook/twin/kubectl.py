@@ -140,9 +140,8 @@ def _state(pod: Mapping[str, Any]) -> str:
         for kind, detail in status.get("state", {}).items()
         if not status.get("ready")
     ]
-    if not statuses:
-        reasons = [_before_containers(pod)]
-    return f"pod {pod['metadata']['name']} is {pod['status'].get('phase')} ({', '.join(reasons) or 'its containers are ready'})"
+    why = (", ".join(reasons) or "its containers are ready") if statuses else _before_containers(pod)
+    return f"pod {pod['metadata']['name']} is {pod['status'].get('phase')} ({why})"
 
 
 def _before_containers(pod: Mapping[str, Any]) -> str:
