@@ -52,17 +52,12 @@ def probe(drill: Drill) -> None:
     drill.timeline.record("note", text, activity="layer_probes", not_probed=list(document["not_asked"]))
 
 
-def window(drill: Drill, when: str) -> Window:
-    """The stretch that a feature speaks of: `after the loss`, up to the way back, or `while it was switched over`.
+def after_the_loss(drill: Drill) -> Window:
+    """The stretch that a feature speaks of: from the loss to the way back.
 
     Raises:
         NotReady: When it never came to that.
-        ValueError: When it is neither.
     """
-    if when == "while it was switched over":
-        return drill.seen.since("switch-over", "intent")
-    if when != "after the loss":
-        raise ValueError(f"layers are looked at after the loss or while it was switched over, and not {when!r}")
     start_s = recovery.loss(drill).low
     return Window(start_s, max(start_s, recovery.watched_until_s(drill)))
 

@@ -19,20 +19,20 @@ def _(drill: Drill) -> None:
     layer.probe(drill)
 
 
-@then(parsers.parse("of the time without writes {when} at most {limit_s:g} s is explained by no layer"))
-def _(drill: Drill, when: str, limit_s: float) -> None:
+@then(parsers.parse("of the time without writes after the loss at most {limit_s:g} s is explained by no layer"))
+def _(drill: Drill, limit_s: float) -> None:
     for connection in Connection:
-        found = layers.attributed(drill.folder, layer.window(drill, when), connection)
+        found = layers.attributed(drill.folder, layer.after_the_loss(drill), connection)
         layer.tell(drill, found, connection)
         measured = layers.unexplained(found, connection)
         statement = f"some layer's probe explains all but {limit_s:g} s without writes on {connection} connections"
         drill.check(f"recovery.unexplained.{connection}", statement, "at_most", limit_s, measured)
 
 
-@then(parsers.parse("most of the time without writes {when} is put down to the {kind}"))
-def _(drill: Drill, when: str, kind: str) -> None:
+@then(parsers.parse("most of the time without writes after the loss is put down to the {kind}"))
+def _(drill: Drill, kind: str) -> None:
     for connection in Connection:
-        found = layers.attributed(drill.folder, layer.window(drill, when), connection)
+        found = layers.attributed(drill.folder, layer.after_the_loss(drill), connection)
         measured = layers.share_of(found, kind, connection)
         statement = f"more than half of the time without writes on {connection} connections is put down to the {kind}"
         drill.check(f"recovery.layer.{connection}", statement, "at_least", 0.5, measured)
@@ -41,6 +41,6 @@ def _(drill: Drill, when: str, kind: str) -> None:
 @then(parsers.parse("the health check was good for at most {limit_s:g} s while the database took no writes"))
 def _(drill: Drill, limit_s: float) -> None:
     home = drill.platform.environment.primary.name
-    measured = layers.well_without_database(drill.folder, layer.window(drill, "after the loss"), home)
+    measured = layers.well_without_database(drill.folder, layer.after_the_loss(drill), home)
     statement = f"the health check of {home} is good for at most {limit_s:g} s while the database takes no writes"
     drill.check("recovery.health_check", statement, "at_most", limit_s, measured)
