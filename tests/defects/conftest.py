@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from drillbook.evidence.rejudge import Rejudged
+    from drillbook.twin.layout import Region
 
 PROJECT = Path(__file__).resolve().parents[2]
 _DRILL_DEADLINE_S = 900.0
@@ -70,6 +71,7 @@ class Saboteur:
     """Waits for a moment of the drill and then does something to the twin."""
 
     runs: Path
+    region: Region = PROFILES["staging"].regions[0]
 
     def after(self, kind: str, name: str) -> None:
         """Wait until the timeline has this event."""
@@ -83,10 +85,10 @@ class Saboteur:
         raise TimeoutError(f"the drill never came to {name} ({kind})")
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
-        """As the administrator of the primary region; `given` is its standard input."""
+        """As the administrator of the region; `given` is its standard input."""
         command = [
             "nsenter", f"--net=/run/netns/{CLIENT.namespace}", str(state_directory() / "bin" / "kubectl"),
-            f"--kubeconfig={PROFILES['staging'].regions[0].kubeconfig}", *arguments,
+            f"--kubeconfig={self.region.kubeconfig}", *arguments,
         ]  # fmt: skip
         return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=True).stdout
 

@@ -1,0 +1,122 @@
+"""Backups, archives and a standby that are not what was promised are found by the drills, on the twin."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from drillbook.twin import backups
+from drillbook.twin.layout import CLIENT, PROFILES
+from drillbook.twin.network import inside
+from tests.defects.conftest import Saboteur
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.twin, pytest.mark.slow]
+PASS, FAIL, INCONCLUSIVE = 0, 1, 75
+FRESH, RESTORED = "archives_and_the_standby_are_as_fresh", "each_repository_alone_brings"
+WEST = PROFILES["staging"].regions[1]
+EAST_REPOSITORY, WEST_REPOSITORY = 1, 2
+
+
+def ask(operator: Saboteur, statement: str) -> None:
+    operator.kubectl("exec", "postgres-0", "--namespace=data", "--container=postgres", "--", "psql",
+                     "--host=/run/postgresql", "--username=postgres", "-Atc", statement)  # fmt: skip
+
+
+def back_up(operator: Saboteur) -> None:
+    """A full backup in each repository: what was not archived is a gap that no recovery gets over."""
+    job = f"backup-after-a-defect-{time.time():.0f}"
+    operator.kubectl("create", "job", job, "--from=cronjob/backup-full", "--namespace=data")
+    operator.wait_for("1", "get", "job", job, "--namespace=data", "--output=jsonpath={.status.succeeded}")
+
+
+@pytest.fixture
+def archiving_that_claims_to_work() -> Iterator[None]:
+    """Every segment is reported as archived, and none is; pgBackRest finds its own name in the command."""
+    operator = Saboteur(Path())
+    ask(operator, "ALTER SYSTEM SET archive_command = ': pgbackrest %p'")
+    ask(operator, "SELECT pg_reload_conf()")
+    yield
+    ask(operator, "ALTER SYSTEM RESET archive_command")
+    ask(operator, "SELECT pg_reload_conf()")
+    back_up(operator)
+
+
+def test_archiving_that_claims_to_work_is_found(drilled, archiving_that_claims_to_work):
+    del archiving_that_claims_to_work
+    outcome = drilled(FRESH, only="backup_schedule")
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.verdict_of("backup.check") == {"FAIL"}, str(outcome)
+    assert outcome.verdict_of("backup.age") == {"PASS"}, str(outcome)
+    assert outcome.verdict_of("backup.standby") == {"PASS"}, str(outcome)
+
+
+@pytest.fixture
+def replay_that_is_paused() -> Iterator[None]:
+    """The standby receives all and replays nothing."""
+    standby = Saboteur(Path(), WEST)
+    ask(standby, "SELECT pg_wal_replay_pause()")
+    yield
+    ask(standby, "SELECT pg_wal_replay_resume()")
+
+
+def test_a_standby_whose_replay_is_paused_is_never_called_fresh(drilled, replay_that_is_paused):
+    """It is not known what it lacks besides the drill's first commit, so that its lag has no upper end."""
+    del replay_that_is_paused
+    outcome = drilled(FRESH, only="backup_schedule")
+    assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert outcome.not_passed().keys() == {"backup.standby"}, str(outcome)
+
+
+@pytest.fixture
+def store_of_the_west_that_is_away() -> Iterator[None]:
+    operator = Saboteur(Path(), WEST)
+    operator.kubectl("scale", "statefulset/objectstore", "--namespace=data", "--replicas=0")
+    operator.kubectl("wait", "pod/objectstore-0", "--namespace=data", "--for=delete", "--timeout=50s")
+    yield
+    operator.kubectl("scale", "statefulset/objectstore", "--namespace=data", "--replicas=1")
+    operator.kubectl("rollout", "status", "statefulset/objectstore", "--namespace=data", "--timeout=50s")
+
+
+def test_a_repository_that_takes_nothing_is_found_and_the_other_one_is_well(drilled, store_of_the_west_that_is_away):
+    del store_of_the_west_that_is_away
+    outcome = drilled(FRESH, only="backup_schedule")
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.verdict_of("backup.check") == {"FAIL"}, str(outcome)
+    assert outcome.verdict_of(f"backup.archive.{EAST_REPOSITORY}") == {"PASS"}, str(outcome)
+    assert outcome.verdict_of(f"backup.age.{EAST_REPOSITORY}") == {"PASS"}, str(outcome)
+    assert "PASS" not in outcome.verdict_of(f"backup.archive.{WEST_REPOSITORY}"), str(outcome)
+
+
+@pytest.fixture
+def flipped_bit() -> Iterator[None]:
+    """In the midst of the largest file of the west's last full backup."""
+    with inside(CLIENT.namespace):
+        store = backups.client(WEST, backups.key("backup"))
+        where = {"Bucket": backups.BUCKET, "Prefix": f"{backups.STANZA}/backup/"}
+        pages = store.get_paginator("list_objects_v2").paginate(**where)
+        files = [it for page in pages for it in page.get("Contents", ()) if "/bundle/" in it["Key"]]
+        last = max(it["Key"].split("/bundle/")[0] for it in files if it["Key"].split("/bundle/")[0].endswith("F"))
+        name = max((it for it in files if it["Key"].startswith(last)), key=lambda it: it["Size"])["Key"]
+        sound = store.get_object(Bucket=backups.BUCKET, Key=name)["Body"].read()
+        spoilt = bytearray(sound)
+        spoilt[len(spoilt) // 2] ^= 1
+        store.put_object(Bucket=backups.BUCKET, Key=name, Body=bytes(spoilt))
+    yield
+    with inside(CLIENT.namespace):
+        store.put_object(Bucket=backups.BUCKET, Key=name, Body=sound)
+
+
+def test_a_flipped_bit_in_one_repository_is_found_there_and_nowhere_else(drilled, flipped_bit):
+    del flipped_bit
+    outcome = drilled(RESTORED, only="backup_proof")
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.verdict_of(f"restore.verify.{WEST_REPOSITORY}") == {"FAIL"}, str(outcome)
+    assert outcome.verdict_of(f"restore.restore.{WEST_REPOSITORY}") == {"FAIL"}, str(outcome)
+    east = {it["verdict"] for it in outcome.checks if it["objective"]["id"].endswith(f".{EAST_REPOSITORY}")}
+    assert east == {"PASS"}, str(outcome)
