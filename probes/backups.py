@@ -106,7 +106,8 @@ def full_backups_kept(seen: Look, key: int) -> Measurement:
 
 def archive_age(seen: Look, key: int) -> Measurement:
     """Seconds since the oldest commit that a recovery from a repository alone would lack."""
-    archived = pgbackrest.archived(seen.report.archives[key])
+    listing = seen.report.archives[key]
+    archived = pgbackrest.archived(listing) if listing else None
     return backup.archive_age(_repositories(seen), key, archived, seen.commits, seen.window, evidence=(FILE,))
 
 

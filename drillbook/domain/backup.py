@@ -66,7 +66,7 @@ def full_backups_kept(
 def archive_age(
     repositories: Sequence[Repository],
     key: int,
-    archived: Collection[Segment],
+    archived: Collection[Segment] | None,
     commits: Sequence[Commit],
     window: Window,
     *,
@@ -80,7 +80,7 @@ def archive_age(
     Args:
         repositories: What pgBackRest says.
         key: Which repository.
-        archived: Segments in it.
+        archived: Segments in it; None when it could not be listed.
         commits: Ours on the primary.
         window: From the first commit to when the archive was listed, on our clock.
         segment_bytes: Of a segment.
@@ -89,7 +89,9 @@ def archive_age(
     repository, doubts = _of(repositories, key)
     full = last_full(repository)
     age: Interval | None = _MISSING
-    if full is not None and full.wal_start is None:
+    if archived is None:
+        doubts.append(f"the archive in repository {key} could not be listed")
+    elif full is not None and full.wal_start is None:
         doubts.append(f"backup {full.label} does not say which segments its recovery needs")
     elif full is not None and full.wal_start is not None:
         last = wal.whole_until(archived, full.wal_start)

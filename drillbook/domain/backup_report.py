@@ -26,7 +26,8 @@ class BackupReport:
         check_code: With which `pgbackrest check` ended; 0 when WAL gets into every repository.
         check_said: Its words.
         info: `pgbackrest info --output=json`.
-        archives: Repository's number to the listing of its archive, by `repo-ls --recurse --output=json`.
+        archives: Repository's number to the listing of its archive, by `repo-ls --recurse --output=json`; empty where
+            it could not be listed.
     """
 
     began_s: float
@@ -50,7 +51,7 @@ class BackupReport:
         found: dict[int, str] = {}
         for line in archives:
             key, _, listing = line.partition(" ")
-            if not key.isdigit() or int(key) in found or not listing:
+            if not key.isdigit() or int(key) in found:
                 raise NotUnderstood(f"a line of an archive begins with its repository's number, and got {line[:40]!r}")
             found[int(key)] = listing
         if not code.isdigit():

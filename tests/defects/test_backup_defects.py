@@ -88,9 +88,10 @@ def test_a_repository_that_takes_nothing_is_found_and_the_other_one_is_well(dril
     outcome = drilled(FRESH, only="backup_schedule")
     assert outcome.code == FAIL, str(outcome)
     assert outcome.verdict_of("backup.check") == {"FAIL"}, str(outcome)
-    assert outcome.verdict_of(f"backup.archive.{EAST_REPOSITORY}") == {"PASS"}, str(outcome)
     assert outcome.verdict_of(f"backup.age.{EAST_REPOSITORY}") == {"PASS"}, str(outcome)
-    assert "PASS" not in outcome.verdict_of(f"backup.archive.{WEST_REPOSITORY}"), str(outcome)
+    # The check gave up before it had a segment ended, so that the drill's own commits need not be archived anywhere.
+    assert "FAIL" not in outcome.verdict_of(f"backup.archive.{EAST_REPOSITORY}"), str(outcome)
+    assert outcome.verdict_of(f"backup.archive.{WEST_REPOSITORY}") == {"INCONCLUSIVE"}, str(outcome)
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ import pytest
 
 from drillbook.domain.verdict import Objective, Verdict, judge
 from drillbook.domain.wal import Commit
+from drillbook.drivers.backup_host import REPORT
 from drillbook.drivers.postgresql import PostgreSQL
 from probes import backups
-from tests.integration.system.backed_up import STANZA, BackedUp
+from tests.integration.system.backed_up import STANZA, BackedUp, spoilt
 from tests.integration.system.conftest import POSTGRES, free_port
 
 if TYPE_CHECKING:
@@ -76,9 +77,11 @@ def commit(database: BackedUp, *, ago_s: float = 0.0) -> Commit:
     return Commit(asked_s - ago_s, time.time() - ago_s, before, primary(database).status().position)
 
 
-def look(database: BackedUp, *commits: Commit, standby: DatabaseStatus | None = None) -> backups.Look:
+def look(
+    database: BackedUp, *commits: Commit, standby: DatabaseStatus | None = None, script: str = REPORT
+) -> backups.Look:
     asked_s = time.time()
-    report = database.report()
+    report = database.report(script=script)
     here = primary(database).status()
     seen = standby or here
     replayed = seen.position if standby is not None and seen.receiving and not seen.primary else None
@@ -122,6 +125,35 @@ def test_a_repository_that_was_not_written_for_two_hours_is_named_and_the_other_
     assert 2 * HOUR_S <= lacking.interval.low < 2 * HOUR_S + 60
     assert verdict(backups.failed_checks(seen), 0) is Verdict.FAIL
     assert "was not archived before" in seen.report.check_said
+
+
+@pytest.fixture
+def second_store_that_is_away(database) -> Iterator[None]:
+    """Nobody listens where the second repository is said to be."""
+    settings = {"type": "s3", "path": "/main", "s3-endpoint": "127.0.0.1", "storage-port": free_port(),
+                "s3-bucket": "backups", "s3-region": "here", "s3-key": "key", "s3-key-secret": "secret",
+                "s3-uri-style": "path", "retention-full": 2}  # fmt: skip
+    database.configure(1)
+    with (database.top / "conf.d" / "repositories.conf").open("a") as file:
+        file.writelines(f"repo2-{name}={value}\n" for name, value in settings.items())
+    yield
+    database.configure(1, 2)
+
+
+def test_a_repository_that_does_not_answer_is_named_and_keeps_nothing_of_the_other_back(
+    database, second_store_that_is_away
+) -> None:
+    del second_store_that_is_away
+    archived = commit(database)
+    database.archive()
+    seen = look(database, archived, commit(database), script=spoilt(REPORT, "--io-timeout=15", "--io-timeout=1"))
+    failed = backups.failed_checks(seen)
+    assert verdict(failed, 0) is Verdict.FAIL
+    assert "unable to connect to '127.0.0.1" in failed.name
+    assert verdict(backups.full_backup_age(seen, 1), DAY_S) is Verdict.PASS
+    assert verdict(backups.archive_age(seen, 1), HOUR_S) is Verdict.PASS
+    assert verdict(backups.full_backup_age(seen, 2), DAY_S) is Verdict.INCONCLUSIVE
+    assert verdict(backups.archive_age(seen, 2), HOUR_S) is Verdict.INCONCLUSIVE
 
 
 def test_a_schedule_that_pauses_is_found_by_the_age_of_its_last_full_backup(database) -> None:

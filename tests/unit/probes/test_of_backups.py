@@ -82,6 +82,14 @@ def test_a_gap_in_the_archive_lacks_all_that_came_after_it() -> None:
     assert verdict(backups.archive_age(gap, 1), "at_most", 3600) is Verdict.INCONCLUSIVE
 
 
+def test_an_archive_that_could_not_be_listed_proves_nothing_and_spoils_no_other() -> None:
+    seen = replace(SEEN, report=BackupReport.printed("\n".join([*LINES[:5], "2 ", LINES[-1]])))
+    assert verdict(backups.archive_age(seen, 1), "at_most", 3600) is Verdict.PASS
+    unlisted = backups.archive_age(seen, 2)
+    assert verdict(unlisted, "at_most", 3600) is Verdict.INCONCLUSIVE
+    assert "the archive in repository 2 could not be listed" in unlisted.doubts
+
+
 @pytest.mark.parametrize(
     "change", [{"replayed": None}, {"timelines": (2, 1)}], ids=["does not stream", "another timeline"]
 )
@@ -101,7 +109,7 @@ def test_where_nobody_wrote_nothing_can_be_told() -> None:
         ([], "it has 0 lines"),
         (LINES[:-3] + LINES[-1:], "it has 5 lines"),
         ([LINES[0], "killed", *LINES[2:]], "exit code of check"),
-        ([*LINES[:4], "1 ", *LINES[5:]], "begins with its repository's number"),
+        ([*LINES[:4], "nowhere", *LINES[5:]], "begins with its repository's number"),
         ([*LINES[:4], LINES[4], LINES[4], LINES[6]], "begins with its repository's number"),
         (["soon", *LINES[1:]], "in seconds since the epoch"),
         (["nan", *LINES[1:]], "in seconds since the epoch"),

@@ -11,10 +11,10 @@ case $(psql --no-psqlrc --tuples-only --no-align --command='SELECT pg_is_in_reco
   f) ;;
   *) say "The database does not say whether it is a primary."; exit 1 ;;
 esac
-pgbackrest --stanza="$STANZA" stanza-create
 status=0
+# It asks all of them at once, and a repository that is away must not keep the other one from its backup.
+pgbackrest --stanza="$STANZA" stanza-create || status=1
 for repository in $REPOSITORIES; do
-  # A repository that is away must not keep the other one from its backup.
   if pgbackrest --stanza="$STANZA" --repo="$repository" --type="$kind" backup; then
     say "Backed up into repository $repository."
   else
