@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from drillbook.twin import backups
 from drillbook.twin.layout import CLIENT, PROFILES
@@ -21,6 +22,7 @@ PASS, FAIL, INCONCLUSIVE = 0, 1, 75
 FRESH, RESTORED = "archives_and_the_standby_are_as_fresh", "each_repository_alone_brings"
 WEST = PROFILES["staging"].regions[1]
 EAST_REPOSITORY, WEST_REPOSITORY = 1, 2
+_READABLE_WITHIN_S = 60.0
 
 
 def ask(operator: Saboteur, statement: str) -> None:
@@ -94,17 +96,29 @@ def test_a_repository_that_takes_nothing_is_found_and_the_other_one_is_well(dril
     assert outcome.verdict_of(f"backup.archive.{WEST_REPOSITORY}") == {"INCONCLUSIVE"}, str(outcome)
 
 
+def last_backup(store: Any) -> tuple[str, bytes]:
+    """The largest file of the last full backup; a store that has just started may not be able to read yet."""
+    deadline = time.monotonic() + _READABLE_WITHIN_S
+    while True:
+        try:
+            where = {"Bucket": backups.BUCKET, "Prefix": f"{backups.STANZA}/backup/"}
+            pages = store.get_paginator("list_objects_v2").paginate(**where)
+            files = [it for page in pages for it in page.get("Contents", ()) if "F/bundle/" in it["Key"]]
+            last = max(it["Key"].split("/bundle/")[0] for it in files)
+            name = max((it for it in files if it["Key"].startswith(last)), key=lambda it: it["Size"])["Key"]
+            return name, store.get_object(Bucket=backups.BUCKET, Key=name)["Body"].read()
+        except ClientError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
 @pytest.fixture
 def flipped_bit() -> Iterator[None]:
     """In the midst of the largest file of the west's last full backup."""
     with inside(CLIENT.namespace):
         store = backups.client(WEST, backups.key("backup"))
-        where = {"Bucket": backups.BUCKET, "Prefix": f"{backups.STANZA}/backup/"}
-        pages = store.get_paginator("list_objects_v2").paginate(**where)
-        files = [it for page in pages for it in page.get("Contents", ()) if "/bundle/" in it["Key"]]
-        last = max(it["Key"].split("/bundle/")[0] for it in files if it["Key"].split("/bundle/")[0].endswith("F"))
-        name = max((it for it in files if it["Key"].startswith(last)), key=lambda it: it["Size"])["Key"]
-        sound = store.get_object(Bucket=backups.BUCKET, Key=name)["Body"].read()
+        name, sound = last_backup(store)
         spoilt = bytearray(sound)
         spoilt[len(spoilt) // 2] ^= 1
         store.put_object(Bucket=backups.BUCKET, Key=name, Body=bytes(spoilt))
