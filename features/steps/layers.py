@@ -11,6 +11,8 @@ from drillbook.drills import layer
 from probes import layers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from drillbook.drills.drill import Drill
 
 
@@ -21,7 +23,21 @@ def _(drill: Drill) -> None:
 
 @then(parsers.parse("of the time without writes after the loss at most {limit_s:g} s is explained by no layer"))
 def _(drill: Drill, limit_s: float) -> None:
-    for connection in Connection:
+    _explained(drill, dict.fromkeys(Connection, limit_s))
+
+
+@then(
+    parsers.parse(
+        "of the time without writes after the loss at most {new_s:g} s is explained by no layer, on connections that "
+        "users hold {held_s:g} s"
+    )
+)
+def _(drill: Drill, new_s: float, held_s: float) -> None:
+    _explained(drill, {Connection.NEW: new_s, Connection.REUSED: held_s})
+
+
+def _explained(drill: Drill, limits_s: Mapping[Connection, float]) -> None:
+    for connection, limit_s in limits_s.items():
         found = layers.attributed(drill.folder, layer.after_the_loss(drill), connection)
         layer.tell(drill, found, connection)
         measured = layers.unexplained(found, connection)

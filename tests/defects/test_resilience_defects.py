@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
+
+from drillbook.twin.layout import PREFIX, PROFILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.twin, pytest.mark.slow]
 PASS, FAIL, INCONCLUSIVE = 0, 1, 75
 STEADY = "steady"
+EAST = PROFILES["staging"].regions[0]
 
 
 def put_back(outcome) -> bool:
@@ -18,7 +27,23 @@ def unguarded(document):
     document["guard"]["pods_share"] = 1.0
 
 
-def test_a_neighbour_without_a_limit_starves_the_others_and_is_found(drilled):
+@pytest.fixture
+def nodes_of_finite_size() -> Iterator[None]:
+    """The twin's nodes have all of the machine, and a control plane is on no node: else both would starve with it."""
+    root = Path("/sys/fs/cgroup")
+    unified = (root / "cgroup.controllers").is_file()
+    file, most, none = ("cpu.max", "150000 100000", "max") if unified else ("cpu.cfs_quota_us", "150000", "-1")
+    groups = [(root if unified else root / "cpu") / PREFIX / worker.name for worker in EAST.workers]
+    for group in groups:
+        (group / file).write_text(most)
+    yield
+    for group in groups:
+        (group / file).write_text(none)
+
+
+def test_a_neighbour_without_a_limit_starves_the_others_and_is_found(drilled, nodes_of_finite_size):
+    del nodes_of_finite_size
+
     def unlimited(document):
         document["faults"]["pressure"]["cpu"] = ""
         unguarded(document)
