@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,21 +29,24 @@ def unguarded(document):
 
 
 @pytest.fixture
-def nodes_of_finite_size() -> Iterator[None]:
-    """The twin's nodes have all of the machine, and a control plane is on no node: else both would starve with it."""
+def nodes_of_one_processor() -> Iterator[None]:
+    """The twin's nodes have all of the machine, and what is on no node, as a control plane, would starve with them."""
     root = Path("/sys/fs/cgroup")
-    unified = (root / "cgroup.controllers").is_file()
-    file, most, none = ("cpu.max", "150000 100000", "max") if unified else ("cpu.cfs_quota_us", "150000", "-1")
-    groups = [(root if unified else root / "cpu") / PREFIX / worker.name for worker in EAST.workers]
-    for group in groups:
-        (group / file).write_text(most)
+    hierarchy = root if (root / "cgroup.controllers").is_file() else root / "cpuset"
+    nodes = [hierarchy / PREFIX / worker.name for worker in EAST.workers]
+    processors = (hierarchy / PREFIX / "cpuset.cpus").read_text()
+    # A group may have no processor that the one around it lacks.
+    for node in nodes:
+        for directory, _, _ in os.walk(node, topdown=False):
+            (Path(directory) / "cpuset.cpus").write_text("0")
     yield
-    for group in groups:
-        (group / file).write_text(none)
+    for node in nodes:
+        for directory, _, _ in os.walk(node):
+            (Path(directory) / "cpuset.cpus").write_text(processors)
 
 
-def test_a_neighbour_without_a_limit_starves_the_others_and_is_found(drilled, nodes_of_finite_size):
-    del nodes_of_finite_size
+def test_a_neighbour_without_a_limit_starves_the_others_and_is_found(drilled, nodes_of_one_processor):
+    del nodes_of_one_processor
 
     def unlimited(document):
         document["faults"]["pressure"]["cpu"] = ""
