@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REPORT = """
 set -u
-ask() { pgbackrest --stanza="$STANZA" --io-timeout=15 "$@"; }
+ask() { pgbackrest --stanza="$STANZA" --io-timeout=5 "$@"; }
 date +%s.%N
 said=$(ask --log-level-console=warn check 2>&1)
 echo "$?"
@@ -32,8 +32,8 @@ date +%s.%N
 """
 """`check` has a segment of WAL ended, and waits until every repository has it with what was committed before.
 
-A store that does not answer is asked again up to the timeout for each of its files (60 s by default), six of them in
-all, which must not keep the others from being told of.
+A store that does not answer is asked again and again: all of this took 18 times the timeout with pgBackRest 2.45. With
+its own of 60 s the job's deadline came before a word of the other repository.
 """
 
 BACK_UP = """

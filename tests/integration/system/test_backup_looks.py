@@ -146,7 +146,7 @@ def test_a_repository_that_does_not_answer_is_named_and_keeps_nothing_of_the_oth
     del second_store_that_is_away
     archived = commit(database)
     database.archive()
-    seen = look(database, archived, commit(database), script=spoilt(REPORT, "--io-timeout=15", "--io-timeout=1"))
+    seen = look(database, archived, commit(database), script=spoilt(REPORT, "--io-timeout=5", "--io-timeout=1"))
     failed = backups.failed_checks(seen)
     assert verdict(failed, 0) is Verdict.FAIL
     assert "unable to connect to '127.0.0.1" in failed.name
