@@ -17,16 +17,19 @@ if TYPE_CHECKING:
 
 REPORT = """
 set -u
-ask() { pgbackrest --stanza="$STANZA" --io-timeout=5 "$@"; }
+patience=--io-timeout=5
+ask() {
+  pgbackrest --stanza="$STANZA" "$patience" --log-level-console=off --output=json "$@" 2> /dev/null | tr -d '\\n'
+  echo
+}
 date +%s.%N
-said=$(ask --log-level-console=warn check 2>&1)
+said=$(pgbackrest --stanza="$STANZA" "$patience" --log-level-console=warn check 2>&1)
 echo "$?"
 printf '%s' "$said" | tr '\\n' ' '; echo
-ask --log-level-console=off info --output=json | tr -d '\\n'; echo
+ask info
 for repository in $REPOSITORIES; do
   printf '%s ' "$repository"
-  ask --repo="$repository" --log-level-console=off repo-ls --recurse --output=json "archive/$STANZA" | tr -d '\\n'
-  echo
+  ask --repo="$repository" --recurse repo-ls "archive/$STANZA"
 done
 date +%s.%N
 """

@@ -154,7 +154,8 @@ class BackedUp:
             + f"[{STANZA}]\npg1-path={self.top}/data\npg1-port={self.port}\npg1-socket-path={self.top}/run\n"
         )
         self.own()
-        return self.run("sh", "-c", script, env={**self._environment, "PGBACKREST_CONFIG": str(conf)})
+        # A pod's log has both.
+        return self.run("sh", "-c", f"exec 2>&1\n{script}", env={**self._environment, "PGBACKREST_CONFIG": str(conf)})
 
     def restored(self, key: int, moment: str, *, script: str = SCRIPT) -> Restored:
         """What the drill makes of one repository, by its own script, or by one that somebody has spoilt."""
