@@ -26,7 +26,7 @@ class Kubectl:
 
     Attributes:
         program: Path of kubectl.
-        kubeconfig: Whose cluster.
+        kubeconfig: Whose cluster; the file is called as its region.
     """
 
     program: Path
@@ -95,9 +95,9 @@ class Kubectl:
         def missing() -> str:
             pods = self.get("pods", f"--namespace={namespace}")["items"]
             if not pods:
-                return f"namespace {namespace} has no pods"
+                return f"namespace {namespace} of {self.kubeconfig.stem} has no pods"
             late = [_state(pod) for pod in pods if not (_is_ready(pod) or pod["status"].get("phase") == "Succeeded")]
-            return f"in {namespace}: {'; '.join(late)}" if late else ""
+            return f"in {self.kubeconfig.stem}, {namespace}: {'; '.join(late)}" if late else ""
 
         try:
             wait_until(missing, deadline_s=deadline_s)
@@ -148,5 +148,5 @@ def _before_containers(pod: Mapping[str, Any]) -> str:
     """Why a pod of which its node has told nothing yet has not started."""
     if node := pod["spec"].get("nodeName"):
         return f"scheduled to {node}, whose kubelet has told nothing of it"
-    [why] = [c for c in pod["status"].get("conditions", []) if c["type"] == "PodScheduled"] or [{}]
-    return f"not scheduled: {why.get('message') or 'the scheduler has told nothing of it'}"
+    told = [it.get("message") for it in pod["status"].get("conditions", []) if it["type"] == "PodScheduled"]
+    return f"not scheduled: {', '.join(filter(None, told)) or 'the scheduler has told nothing of it'}"

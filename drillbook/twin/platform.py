@@ -219,11 +219,7 @@ def _helm(
 def _wait_region(region: Region, built: Built) -> None:
     kubectl = _kubectl(built, region)
     for namespace in ("kube-system", "gateway", "data", "monitoring", "vault", "analytics"):
-        try:
-            kubectl.wait_pods(namespace, deadline_s=_PODS_DEADLINE_S)
-        except ClusterError as error:
-            msg = f"{region.name}: {error}"
-            raise ClusterError(msg) from error
+        kubectl.wait_pods(namespace, deadline_s=_PODS_DEADLINE_S)
 
 
 def _names(profile: Profile) -> dict[str, list[str]]:

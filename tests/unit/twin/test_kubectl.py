@@ -27,7 +27,7 @@ def cluster(directory: Path, pod: dict, events: str) -> Kubectl:
         f'#!/bin/sh\ncase "$3" in pods) cat {directory}/pods.json;; *) cat {directory}/events.json;; esac\n'
     )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return Kubectl(program, directory / "config")
+    return Kubectl(program, directory / "us-west-2.yaml")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,7 @@ def test_a_pod_without_containers_is_told_of_with_what_it_waits_for(tmp_path, po
     with pytest.raises(ClusterError) as raised:
         kubectl.wait_pods("data", deadline_s=0)
     assert told in str(raised.value)
+    assert "in us-west-2, data: pod postgres-0" in str(raised.value)
     assert "warns of postgres-0: FailedScheduling: too full" in str(raised.value)
 
 
