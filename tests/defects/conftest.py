@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[2]
 _DRILL_DEADLINE_S = 900.0
 _EVENT_DEADLINE_S = 300.0
+PSQL = (
+    "exec", "postgres-0", "--namespace=data", "--container=postgres", "--", "psql", "--host=/run/postgresql",
+    "--username=postgres", "-Atc",
+)  # fmt: skip
+"""For kubectl, before a statement: a region's database is asked by its superuser."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,7 @@ class Saboteur:
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """As the administrator of the region; `given` is its standard input."""
-        command = [
-            "nsenter", f"--net=/run/netns/{CLIENT.namespace}", str(state_directory() / "bin" / "kubectl"),
-            f"--kubeconfig={self.region.kubeconfig}", *arguments,
-        ]  # fmt: skip
-        return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=True).stdout
+        return kubectl(self.region, *arguments, given=given)
 
     def wait_for(self, wanted: str, *arguments: str) -> None:
         """Wait until `kubectl` prints this."""
@@ -114,6 +115,15 @@ class Saboteur:
     def load_process(self) -> int:
         """PID of the load."""
         return process_of("loadtests", str(self.runs))
+
+
+def kubectl(region: Region, *arguments: str, given: str | None = None, within_s: float = 60.0) -> str:
+    """As the administrator of a region; answers what it printed. `given` is its standard input."""
+    command = [
+        "nsenter", f"--net=/run/netns/{CLIENT.namespace}", str(state_directory() / "bin" / "kubectl"),
+        f"--kubeconfig={region.kubeconfig}", *arguments,
+    ]  # fmt: skip
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=within_s, check=True).stdout
 
 
 def process_of(module: str, told: str = "") -> int:

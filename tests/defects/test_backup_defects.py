@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from drillbook.twin import backups
 from drillbook.twin.layout import CLIENT, PROFILES
 from drillbook.twin.network import inside
-from tests.defects.conftest import Saboteur
+from tests.defects.conftest import PSQL, Saboteur
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +23,6 @@ FRESH, RESTORED = "archives_and_the_standby_are_as_fresh", "each_repository_alon
 WEST = PROFILES["staging"].regions[1]
 EAST_REPOSITORY, WEST_REPOSITORY = 1, 2
 _READABLE_WITHIN_S = 60.0
-
-
-def ask(operator: Saboteur, statement: str) -> None:
-    operator.kubectl("exec", "postgres-0", "--namespace=data", "--container=postgres", "--", "psql",
-                     "--host=/run/postgresql", "--username=postgres", "-Atc", statement)  # fmt: skip
 
 
 def back_up(operator: Saboteur) -> None:
@@ -41,11 +36,11 @@ def back_up(operator: Saboteur) -> None:
 def archiving_that_claims_to_work() -> Iterator[None]:
     """Every segment is reported as archived, and none is; pgBackRest finds its own name in the command."""
     operator = Saboteur(Path())
-    ask(operator, "ALTER SYSTEM SET archive_command = ': pgbackrest %p'")
-    ask(operator, "SELECT pg_reload_conf()")
+    operator.kubectl(*PSQL, "ALTER SYSTEM SET archive_command = ': pgbackrest %p'")
+    operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
     yield
-    ask(operator, "ALTER SYSTEM RESET archive_command")
-    ask(operator, "SELECT pg_reload_conf()")
+    operator.kubectl(*PSQL, "ALTER SYSTEM RESET archive_command")
+    operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
     back_up(operator)
 
 
@@ -62,9 +57,9 @@ def test_archiving_that_claims_to_work_is_found(drilled, archiving_that_claims_t
 def replay_that_is_paused() -> Iterator[None]:
     """The standby receives all and replays nothing."""
     standby = Saboteur(Path(), WEST)
-    ask(standby, "SELECT pg_wal_replay_pause()")
+    standby.kubectl(*PSQL, "SELECT pg_wal_replay_pause()")
     yield
-    ask(standby, "SELECT pg_wal_replay_resume()")
+    standby.kubectl(*PSQL, "SELECT pg_wal_replay_resume()")
 
 
 def test_a_standby_whose_replay_is_paused_is_never_called_fresh(drilled, replay_that_is_paused):

@@ -9,7 +9,7 @@ import pytest
 
 from drillbook.domain.undo import FAULT
 from drillbook.twin.link import Link, end
-from tests.defects.conftest import Saboteur
+from tests.defects.conftest import PSQL, Saboteur
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,9 +114,7 @@ def test_a_standby_that_does_not_stream_is_no_state_to_begin_with(drilled, tmp_p
     saboteur = Saboteur(tmp_path)
     link.take()
     try:
-        saboteur.wait_for("0\n", "exec", "postgres-0", "--namespace=data", "--container=postgres", "--", "psql",
-                          "--host=/run/postgresql", "--username=postgres", "-Atc",
-                          "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")  # fmt: skip
+        saboteur.wait_for("0\n", *PSQL, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")
         outcome = drilled(SWITCH)
     finally:
         link.give_back({})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import requests
 from drillbook.twin import backups, files, sessions, vaults
 from drillbook.twin.layout import CLIENT, PROFILES, PUBLIC_NAME, state_directory
 from drillbook.twin.network import inside
+from tests.defects.conftest import kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +24,6 @@ STATE, MOVED = "files_and_secrets_are_in_the_other_region", "traffic_is_moved_to
 CROSSED = "sessions_and_jobs_in_flight_go_to_the_other_region"
 EAST, WEST = PROFILES["staging"].regions
 _WITHIN_S = 120.0
-
-
-def kubectl(region, *arguments: str, given: str | None = None) -> str:
-    command = [
-        "nsenter", f"--net=/run/netns/{CLIENT.namespace}", str(state_directory() / "bin" / "kubectl"),
-        f"--kubeconfig={region.kubeconfig}", *arguments,
-    ]  # fmt: skip
-    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 def vault(region, method: str, path: str, body: object = None) -> requests.Response:
@@ -65,7 +57,7 @@ def store_that_takes_no_files() -> Iterator[None]:
                          "-o", "json")  # fmt: skip
         kubectl(WEST, "apply", "--server-side", "--force-conflicts", "-f", "-", given=secret)
         kubectl(WEST, "rollout", "restart", "statefulset/objectstore", "-n", "data")
-        kubectl(WEST, "rollout", "status", "statefulset/objectstore", "-n", "data", "--timeout=110s")
+        kubectl(WEST, "rollout", "status", "statefulset/objectstore", "-n", "data", "--timeout=110s", within_s=120.0)
 
     identities(known=False)
     yield
@@ -170,7 +162,9 @@ def west_with_another_session_key() -> Iterator[None]:
                   "metadata": {"name": sessions.GIVEN_AS, "namespace": "analytics"}}  # fmt: skip
         kubectl(WEST, "apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(secret))
         kubectl(WEST, "rollout", "restart", "deployment/analytics-blue", "-n", "analytics")
-        kubectl(WEST, "rollout", "status", "deployment/analytics-blue", "-n", "analytics", "--timeout=110s")
+        kubectl(
+            WEST, "rollout", "status", "deployment/analytics-blue", "-n", "analytics", "--timeout=110s", within_s=120.0
+        )
 
     right = json.loads(kubectl(WEST, "get", "secret", sessions.GIVEN_AS, "-n", "analytics", "-o", "json"))["data"]
     give({"key": base64.b64encode(sessions.new()["key"].encode()).decode()})
