@@ -58,6 +58,7 @@ NEEDED = (
     Package("pdns-backend-sqlite3", "stores the authoritative DNS"),
     Package("pdns-server", "is the authoritative DNS"),
     Package("pgbackrest", "restores databases in the benchmarks on this machine"),
+    Package("pgbouncer", "is the pooler of the tests on this machine"),
     Package("postgresql-15", "is the database of the tests on this machine"),
     Package("procps", "shows what runs"),
     Package("prometheus", "is put into the image of the same name"),

@@ -1,15 +1,20 @@
-"""Every layer asked by itself, on loopback: a real PostgreSQL, gateways with applications behind, a name server."""
+"""Every layer asked by itself, on loopback: real PostgreSQL and PgBouncer, gateways, a name server."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import os
+import pwd
 import socketserver
+import subprocess
+import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dns.flags
@@ -26,14 +31,15 @@ from drillbook.drivers.layer_probe import AskServer
 from drillbook.run.clock import SteadyClock
 from drillbook.run.load import Load, LoadError
 from drillbook.twin import probe_role
+from tests.integration.system.conftest import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.integration.system.conftest import Postgres
 
 WITHIN_S = 20.0
+PGBOUNCER = Path("/usr/sbin/pgbouncer")
 HOST = "shop.drillbook.test"
 LAYERS = ["database", "gateway east", "gateway west", "application east", "application west", "dns"]
 TABLE = "CREATE SCHEMA drillbook; CREATE TABLE drillbook.probe (told bigint); INSERT INTO drillbook.probe VALUES (0)"
@@ -167,6 +173,55 @@ def world(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
             made.ask("DROP SCHEMA drillbook CASCADE; DROP OWNED BY prober; DROP ROLE prober")
 
 
+@dataclass
+class Pooler:
+    """A real PgBouncer before the database."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+
+
+@pytest.fixture
+def pooler(world: World) -> Iterator[Pooler]:
+    """One connection to the database for each user, given to whoever asks for as long as a transaction takes."""
+    if not PGBOUNCER.is_file():
+        pytest.fail(f"PgBouncer is not at {PGBOUNCER}; install the Debian package pgbouncer.")
+    parts, port = psycopg.conninfo.conninfo_to_dict(world.url), free_port()
+    with tempfile.TemporaryDirectory(prefix="drillbook-pooler-") as name:
+        users, settings = Path(name) / "users", Path(name) / "pgbouncer.ini"
+        users.write_text('"prober" "secret"\n')
+        settings.write_text(
+            f"[databases]\n* = host={parts['host']} port={parts['port']}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"listen_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {users}\n"
+            "pool_mode = transaction\ndefault_pool_size = 1\nserver_login_retry = 1\n"
+        )
+        account = pwd.getpwnam("postgres")
+        for path in (Path(name), users, settings):
+            os.chown(path, account.pw_uid, account.pw_gid)
+        process = subprocess.Popen(
+            [PGBOUNCER, settings],
+            user="postgres",
+            group="postgres",
+            extra_groups=[],
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+        try:
+            yield Pooler(process, f"host=127.0.0.1 port={port} user=prober dbname={parts['dbname']}")
+        finally:
+            process.kill()
+            process.wait(timeout=WITHIN_S)
+
+
+@pytest.fixture
+def pooled(world: World, pooler: Pooler) -> World:
+    """Probed with the pooler as a layer of its own."""
+    layers = replace(world.plan.layers, pooler=ProbedServer(pooler.address, "env:PROBER", WRITE))
+    world.plan = replace(world.plan, layers=layers)
+    world.start().wait_running(deadline_s=WITHIN_S)
+    return world
+
+
 @pytest.fixture
 def probed(world: World) -> World:
     world.start().wait_running(deadline_s=WITHIN_S)
@@ -233,6 +288,44 @@ def test_what_is_down_fails_and_what_is_well_does_not(
     outcomes = probed.outcomes(since_s)
     assert outcomes == {layer: {outcome} if layer in fail else {"ok"} for layer in LAYERS}
     probed.probes[0].stop()
+
+
+def lose_pooler(_: World, pooler: Pooler) -> None:
+    pooler.process.kill()
+
+
+def use_up_its_connections(world: World, pooler: Pooler) -> None:
+    """Somebody keeps the one connection that a user has."""
+    world.locker = psycopg.connect(f"{pooler.address} password=secret")
+    world.locker.execute("SELECT 1")
+
+
+def hold_writes_behind(world: World, _: Pooler) -> None:
+    hold_writes(world)
+
+
+@pytest.mark.parametrize(
+    ("harm", "outcome", "fail"),
+    [
+        (lose_pooler, "refused", {"pooler"}),
+        (use_up_its_connections, "timeout", {"pooler"}),
+        (hold_writes_behind, "refused", {"database", "pooler"}),
+    ],
+)
+def test_a_real_pooler_fails_with_what_is_behind_it_and_by_itself(
+    pooled: World, pooler: Pooler, harm: Callable[[World, Pooler], None], outcome: str, fail: set[str]
+) -> None:
+    assert {row["outcome"] for row in pooled.rows("pooler")} == {"ok"}
+    harm(pooled, pooler)
+    for layer in fail:
+        pooled.wait(layer, outcome)
+    since_s = pooled.plan.clock.now()
+    for layer in ("pooler", *LAYERS):
+        pooled.wait(layer, outcome if layer in fail else "ok")
+    for layer in ("pooler", *LAYERS):
+        found = {row["outcome"] for row in pooled.rows(layer, since_s)}
+        assert found == ({outcome} if layer in fail else {"ok"}), layer
+    pooled.probes[0].stop()
 
 
 def test_all_layers_are_asked_at_the_same_moments_whatever_becomes_of_their_answers(probed: World) -> None:
