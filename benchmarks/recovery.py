@@ -1,15 +1,17 @@
 """Recovery time by stage, recovery point and time without writes, over repetitions: one lucky drill proves little.
 
-`python -m benchmarks.recovery [--times N] [--drill NAME]... [--json FILE]`, as root, on a twin that is up. Each drill
-is made N times, and begins wherever the database then is between two checkpoints and two segments of WAL, but for the
-one at its worst moment: just before what the archive lacks gets there. Printed are the median and the worst of each
-figure's upper bounds; a drill that came to no verdict is said, and has none. The exit code is that of the worst drill.
+`python -m benchmarks.recovery [--times N] [--drill NAME]... [--json FILE] [--runs DIRECTORY]`, as root, on a twin that
+is up. Each drill is made N times, and begins wherever the database then is between two checkpoints and two segments of
+WAL, but for the one at its worst moment: just before what the archive lacks gets there. Printed are the median and the
+worst of each figure's upper bounds; a drill that came to no verdict is said, and has none. The exit code is that of the
+worst drill. Runs that are kept can be asked for all that they acknowledged: `drillbook ledger --runs DIRECTORY`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -109,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--drill", action="append", choices=DRILLS, help="only this one; may be given again")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--runs", type=Path, help="keep the runs' folders here, for `drillbook ledger`")
     options = parser.parse_args(arguments)
     rows: list[Row] = []
     codes: list[int] = []
@@ -119,6 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with tempfile.TemporaryDirectory() as directory:
                 codes.append(once(feature, scenario, Path(directory)))
                 figures.add(Path(directory))
+                if options.runs:
+                    shutil.copytree(directory, options.runs, dirs_exist_ok=True)
             print(f"{name}, {number} of {options.times}: exit code {codes[-1]}", flush=True)
         for row in figures.rows(name):
             rows.append(row)

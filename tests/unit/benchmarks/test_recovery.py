@@ -45,6 +45,20 @@ def test_the_worst_drill_is_the_benchmarks_exit_code(monkeypatch, capsys, tmp_pa
     assert f"regions parted, 2 of 3: exit code {came[1]}" in capsys.readouterr().out
 
 
+def test_runs_that_are_to_be_kept_are_all_kept_and_others_are_not(monkeypatch, tmp_path) -> None:
+    names = iter("abcd")
+
+    def once(_feature, _scenario, runs) -> int:
+        run(runs, next(names), 1.0, 0.1)
+        return 0
+
+    monkeypatch.setattr(recovery, "once", once)
+    kept = tmp_path / "kept"
+    assert recovery.main(["--times", "2", "--drill", "region cut off", "--runs", str(kept)]) == 0
+    assert recovery.main(["--times", "2", "--drill", "region cut off"]) == 0
+    assert sorted(path.parent.name for path in kept.glob("*/checks.jsonl")) == ["a", "b"]
+
+
 def test_every_loss_is_repeated() -> None:
     """But for the one that is about the messages."""
     features = Path(__file__).resolve().parents[3] / "features" / "recovery"
