@@ -68,10 +68,14 @@ def test_a_readiness_that_flaps_is_found(drilled):
 
 def test_a_gateway_that_nobody_replaces_is_found(drilled):
     def keep_away(saboteur):
+        gateway = ("deployment/traefik", "--namespace=gateway")
+        replicas = saboteur.kubectl("get", *gateway, "--output=jsonpath={.spec.replicas}")
         saboteur.after("injected", "kill-gateway-pod")
-        saboteur.kubectl("scale", "deployment", "traefik", "--namespace=gateway", "--replicas=0")
-        saboteur.after("intent", "lift_fault")
-        saboteur.kubectl("scale", "deployment", "traefik", "--namespace=gateway", "--replicas=1")
+        saboteur.kubectl("scale", *gateway, "--replicas=0")
+        try:
+            saboteur.after("intent", "lift_fault")
+        finally:
+            saboteur.kubectl("scale", *gateway, f"--replicas={replicas}")
 
     outcome = drilled(STEADY, only="gateway_pod_killed", change=lambda document: document["guard"].pop("burn"),
                       sabotage=keep_away)  # fmt: skip
