@@ -294,6 +294,7 @@ class Drill:
 
     def finish(self, error: BaseException | None) -> Verdict:
         """Put everything back, see that it is back, and reach the verdict; the load is killed if it still runs."""
+        self._end_window()
         for process in self._processes:
             process.kill()
         self._put_back()
@@ -356,10 +357,16 @@ class Drill:
                 return
 
     def _tell_load_to_end(self) -> None:
-        if self._load is not None and self._load_began_s and self.seen.window.length_s == 0.0:
-            # Requests due at the very end may not have been sent.
-            self.seen.window = Window(self._load_began_s, self.session.clock.now())
+        if self._load is not None and self._end_window():
             self._load.ask_to_stop()
+
+    def _end_window(self) -> bool:
+        """Users are judged until now, and not before somebody was there; whether that had not ended before."""
+        ends = bool(self._load_began_s) and self.seen.window.length_s == 0.0
+        if ends:
+            # Before they are told: requests due at the very end may not be sent.
+            self.seen.window = Window(self._load_began_s, self.session.clock.now())
+        return ends
 
     def end_load(self) -> None:
         """Users leave, and what they wrote is looked up; an experiment does this by itself."""

@@ -250,6 +250,21 @@ def test_a_lost_region_is_judged_and_judged_again(run, drill) -> None:
     assert found.drills[0].agreed == len(drill.judgements)
 
 
+def test_users_of_a_drill_that_is_cut_short_were_there_until_its_end(drill, world) -> None:
+    """Else their record, which goes on, would look like somebody else's."""
+    killed_s = []
+    drill._load, drill._load_began_s = SimpleNamespace(kill=lambda: killed_s.append(world.now())), world.now()
+    drill.seen.window = Window(world.now(), world.now())
+    world.sleep(30.0)
+    until_now = Window(drill.seen.window.start_s, world.now())
+    leave_rows(drill.folder / "load", table := users(until_now), ledger(table))
+    write_json(drill.folder / "load" / "state.json", {"phase": "running"})
+    assert drill.finish(KeyboardInterrupt()) is Verdict.INCONCLUSIVE
+    assert drill.seen.window == until_now == Window(drill._load_began_s, killed_s[0])
+    found = rejudge.judge(drill.session.folder.path)
+    assert found.agreement is not Verdict.FAIL, said(found)
+
+
 @pytest.mark.parametrize(
     ("seen", "broken"),
     [
