@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from probes.slo import ServiceSeries
 
 
+_IN_A_ROW = 10
+_OK = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """The ports of one environment.
@@ -100,6 +104,21 @@ class Platform:
         """The other one."""
         live = self.live_slot()
         return next(slot for slot in self.router.backends() if slot != live)
+
+    def unserved(self) -> str:
+        """Why somebody at the public address is not served; empty when many new connections in a row were.
+
+        Where pods are well and one of the ways to them is not, only some connections tell.
+        """
+        for _ in range(_IN_A_ROW):
+            for path in self.environment.workload.health_paths:
+                try:
+                    answer = self.client.get(path)
+                except Unreachable as error:
+                    return f"the public is not served: {error}"
+                if answer.status != _OK:
+                    return f"the public is not served: {path} answered {answer.status}"
+        return ""
 
     def version_of(self, release: str) -> str:
         """The version that a release of the features really is."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from drillbook import wiring
 from drillbook.domain.verdict import Verdict
 from drillbook.evidence.text import printable
-from drillbook.ports import LockHeld, Unreachable
+from drillbook.ports import LockHeld, Observation, Unreachable
 from drillbook.run import journal as journals
+from drillbook.run.action import wait_for
 from drillbook.run.clock import SteadyClock
 from drillbook.run.renewal import renewed
 
@@ -25,17 +27,22 @@ if TYPE_CHECKING:
 _WAITS_S = 30.0
 """Longer than a dead run's lock lasts."""
 
+_SERVED_WITHIN_S = 120.0
+"""What was put back may have been machines, and a node finds the ways to its new pods only after they run."""
+
 
 def recover(environment: Environment, say: Callable[[str], None], *, unattended: bool = False) -> int:
-    """Undo what any run has left open, under the environment's lock, and see each change undone.
+    """Undo what any run has left open, under the environment's lock, and see each change undone and users served.
 
     Args:
         environment: Where.
         say: Told a sentence for each change.
-        unattended: Whether a run that lives is nothing to complain about: it puts back itself what it changes.
+        unattended: Whether a run that lives is nothing to complain about: it puts back itself what it changes. Whether
+            users are served is not looked at then: who runs within the cluster does not come their way.
 
     Returns:
-        0 when nothing is left changed, 1 when something could not be undone, 75 when that is unknown.
+        0 when nothing is left changed, 1 when something could not be undone, 75 when that is unknown, or when all is
+        undone and the public is not served for another reason.
     """
     clock = SteadyClock.starting_now()
     identity = f"recovery by {getpass.getuser()}@{socket.gethostname()} process {os.getpid()}"
@@ -48,6 +55,8 @@ def recover(environment: Environment, say: Callable[[str], None], *, unattended:
         try:
             with renewed(ports.lock):
                 found = _put_back(ports)
+                whole = all(undone.restored for undone in found)
+                served = _served(ports) if found and whole and not unattended else None
         finally:
             ports.lock.release()
     except LockHeld as error:
@@ -60,7 +69,11 @@ def recover(environment: Environment, say: Callable[[str], None], *, unattended:
         say(_sentence(undone))
     if not found:
         say("recover: no run has left anything changed")
-    return Verdict.PASS.exit_code if all(undone.restored for undone in found) else Verdict.FAIL.exit_code
+    if served is not None:
+        say(printable(f"recover: {served.text}"))
+    if not whole:
+        return Verdict.FAIL.exit_code
+    return Verdict.PASS.exit_code if served is None or served.holds else Verdict.INCONCLUSIVE.exit_code
 
 
 def _locked(ports: Platform, environment: Environment, identity: str, *, wait_s: float) -> Platform:
@@ -86,6 +99,19 @@ def _put_back(ports: Platform) -> list[Restoration]:
     if all(undone.restored for undone in found):
         found += journals.recover(ports.left, ports.undo, ports.clock)
     return found
+
+
+def _served(ports: Platform) -> Observation:
+    """Whether users are served, which pods that are ready do not say."""
+
+    def look() -> Observation:
+        unserved = ports.unserved()
+        return Observation(not unserved, unserved or "the public is served", ports.clock.now())
+
+    seen = wait_for(look, ports.clock, deadline_s=_SERVED_WITHIN_S, pace_s=0.5)
+    if seen.holds:
+        return seen
+    return replace(seen, text=f"all is put back, and {seen.text}, {_SERVED_WITHIN_S:g} s later: look at it yourself")
 
 
 def _sentence(undone: Restoration) -> str:

@@ -36,7 +36,7 @@ EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 _LOAD_STARTS_WITHIN_S = 45.0
 _EXPERIMENT_DEADLINE_S = 300.0
 _LOOK_EVERY_S = 0.25
-_STARTING_STATE_WITHIN_S = 60.0
+_STARTING_STATE_WITHIN_S = 120.0
 
 
 class DrillFailed(AssertionError):
@@ -454,12 +454,14 @@ class Drill:
         except Unreachable as error:
             return Observation(holds=False, text=str(error), at_s=clock.now())
         whole = 0 < serving.desired == serving.ready == len(serving.pods) and serving.version == self.seen.live
+        unserved = platform.unserved() if whole else ""
         data = {
             "version": serving.version, "ready": serving.ready, "desired": serving.desired,
-            "pods": len(serving.pods), "others": len(other.pods),
+            "pods": len(serving.pods), "others": len(other.pods), "unserved": unserved,
         }  # fmt: skip
         text = (
             f"slot {live} has the public with release {serving.version or '(none)'}, {serving.ready} of "
             f"{serving.desired} pods ready, and slot {idle} has {len(other.pods)} pods"
         )
-        return Observation(whole and not other.pods, text, clock.now(), data)
+        text += f"; {unserved}" if unserved else ""
+        return Observation(whole and not other.pods and not unserved, text, clock.now(), data)

@@ -165,7 +165,9 @@ def judge_the_way_back(drill: Drill) -> None:
     last = looks[-1]
     data = last.data
     whole = 0 < data["desired"] == data["ready"] == data["pods"] and data["version"] == drill.seen.live
-    drill.check_starting_state(Observation(whole and not data["others"], last.text, last.t_s))
+    # Runs that were made before the public was asked do not say whether it was served.
+    as_before = whole and not data["others"] and not data.get("unserved")
+    drill.check_starting_state(Observation(as_before, last.text, last.t_s))
     if topology.told(drill.seen.events):
         drill.check_topology()
 

@@ -184,7 +184,23 @@ class Twin:
             if (found := self.database(region)) != wanted
         ]
         differences += self.led_elsewhere()
+        differences += self.unserved()
         return "; ".join(differences) or _CLEAN
+
+    def unserved(self) -> list[str]:
+        """Whether users are answered at each address: pods may be ready while a node leads to those of before."""
+        found: list[str] = []
+        with inside(CLIENT.namespace):
+            for worker in PROFILES["staging"].regions[0].workers:
+                try:
+                    for _ in range(10):
+                        requests.get(
+                            f"http://{worker.address}/healthz", headers={"Host": PUBLIC_NAME, "Connection": "close"},
+                            timeout=3,
+                        ).raise_for_status()  # fmt: skip
+                except requests.RequestException as error:
+                    found.append(f"users at {worker.address} are not served: {error}")
+        return found
 
     def led_elsewhere(self) -> list[str]:
         """Whether the other region is still prepared for everybody, or users are led there."""

@@ -27,7 +27,7 @@ class Lock:
         self.log, self.name, self.home = log, name, home
 
     def acquire(self, identity, *, wait_s):
-        assert wait_s > 0
+        assert wait_s >= 0
         if self.name == "home" and self.home.away:
             raise Unreachable("the cluster of the primary region does not answer")
         self.log.append(f"lock by {self.name}")
@@ -43,6 +43,7 @@ class Lock:
 @pytest.fixture
 def world(monkeypatch):
     home, west, log = Documents(), Documents(), []
+    unserved: list[str] = []
 
     def undo(found):
         log.append(f"undo {found.action}")
@@ -54,11 +55,11 @@ def world(monkeypatch):
         keeper, other = (west, home) if witnessed else (home, west)
         return SimpleNamespace(
             lock=Lock(log, "witness" if witnessed else "home", home), left=BothStores(keeper, other), undo=undo,
-            clock=clock,
+            clock=clock, unserved=lambda: unserved.pop(0) if unserved else "",
         )  # fmt: skip
 
     monkeypatch.setattr(recovery.wiring, "platform", platform)
-    return SimpleNamespace(home=home, west=west, log=log)
+    return SimpleNamespace(home=home, west=west, log=log, unserved=unserved)
 
 
 def left_by_a_region_loss(world):
@@ -78,7 +79,7 @@ def test_the_loss_is_ended_first_and_what_the_region_holds_comes_after(world):
     ]  # fmt: skip
     assert not world.home
     assert not world.west
-    assert len(said) == 3
+    assert said[3:] == ["recover: the public is served"]
 
 
 def test_a_region_that_answers_is_recovered_by_its_own_lock_whoever_keeps_the_journal(world):
@@ -93,3 +94,30 @@ def test_nobody_says_that_nothing_is_left_while_a_region_is_silent(world):
     said = []
     assert recovery.recover(TWIN, said.append) == 75
     assert "does not answer" in said[0]
+
+
+def test_nothing_is_well_before_users_are_served(world):
+    left_by_a_region_loss(world)
+    world.unserved += ["the public is not served: no way"] * 2
+    said = []
+    assert recovery.recover(TWIN, said.append) == 0
+    assert not world.unserved
+    assert said[-1] == "recover: the public is served"
+
+
+def test_a_public_that_stays_away_is_told_and_is_no_success(world, monkeypatch):
+    monkeypatch.setattr(recovery, "_SERVED_WITHIN_S", 1.0)
+    left_by_a_region_loss(world)
+    world.unserved += ["the public is not served: no way"] * 100
+    said = []
+    assert recovery.recover(TWIN, said.append) == 75
+    assert said[-1] == "recover: all is put back, and the public is not served: no way, 1 s later: look at it yourself"
+
+
+def test_who_runs_within_the_cluster_does_not_ask_for_users(world):
+    left_by_a_region_loss(world)
+    world.unserved += ["the public is not served: no way"]
+    said = []
+    assert recovery.recover(TWIN, said.append, unattended=True) == 0
+    assert world.unserved
+    assert len(said) == 2

@@ -88,7 +88,7 @@ def drill(world, recovery, tmp_path, monkeypatch):
     environment = wiring.read_environment("twin")
     (run / "drills" / "drill" / "load").mkdir(parents=True)
     shutil.copy(environment.file, run / "environment.yaml")
-    world.record = run / "drills" / "drill" / "load" / "live.jsonl"
+    world.record, world.unserved = run / "drills" / "drill" / "load" / "live.jsonl", ""
     store = SimpleNamespace(
         put=lambda name, document: world.documents.update({name: document}), get=world.documents.get,
         names=lambda prefix="": sorted(n for n in world.documents if n.startswith(prefix)),
@@ -102,6 +102,7 @@ def drill(world, recovery, tmp_path, monkeypatch):
         recovery=recovery, faults=None, migration=None, state=None, workers=None, environment=environment, clock=world,
         cluster=cluster,
         live_slot=lambda: "blue", idle_slot=lambda: "green", smoke=lambda _prefix: world,
+        unserved=lambda: world.unserved,
     )  # fmt: skip
     platform.undo = lambda change: restore(change, Platform.make(platform, change), world)
     timeline = Timeline(run / "timeline.jsonl", "drill", world)
@@ -248,6 +249,18 @@ def test_a_lost_region_is_judged_and_judged_again(run, drill) -> None:
     found = rejudge.judge(run)
     assert found.agreement is Verdict.PASS, said(found)
     assert found.drills[0].agreed == len(drill.judgements)
+
+
+def test_pods_that_are_ready_are_not_enough_where_nobody_is_served(drill, world) -> None:
+    lose_region(drill, world)
+    leave_load(drill)
+    world.record, world.unserved = drill.folder / "users-that-left.jsonl", "the public is not served: no way"
+    assert judge(drill) is Verdict.FAIL
+    broken = [it for it in drill.judgements if it.verdict is Verdict.FAIL]
+    assert [it.objective.id for it in broken] == ["drill.starting_state"]
+    assert "2 of 2 pods ready, and slot green has 0 pods; the public is not served" in broken[0].objective.statement
+    found = rejudge.judge(drill.session.folder.path)
+    assert (found.verdict, found.agreement) == (Verdict.FAIL, Verdict.PASS), said(found)
 
 
 def test_users_of_a_drill_that_is_cut_short_were_there_until_its_end(drill, world) -> None:
