@@ -136,6 +136,7 @@ def boot(machine: Machine) -> None:
     for hierarchy in _hierarchies():
         # Of pods that died with the machine: the kubelet asks after each such group for 3 s before it starts a pod.
         _remove_groups(hierarchy / PREFIX / machine.name, keep=True)
+    _forget_connections(machine)
     # What the last start left: by it nobody could tell that this one is done.
     (machine.directory / "supervisor.sock").unlink(missing_ok=True)
     # `setsid --fork` leaves at once: the machine is no child of whoever brings the twin up, and outlives it.
@@ -278,6 +279,19 @@ def _environment() -> dict[str, str]:
     """What a machine's processes inherit: a path and nothing of the caller's, which may hold secrets."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin"
     return {"PATH": path, "LANG": "C.UTF-8", "HOME": "/root"}
+
+
+def _forget_connections(machine: Machine) -> None:
+    """As a kernel that has just booted.
+
+    The network namespace outlives its machine, with the translations of connections that were asked for in the
+    meantime. Whoever asks again from the same port within two minutes would be led to a pod that is gone.
+    """
+    command = ["nsenter", f"--net=/run/netns/{machine.namespace}", "conntrack", "--flush"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_START_DEADLINE_S, check=False)
+    if done.returncode != 0:
+        msg = f"the connections of machine {machine.name} could not be forgotten: {done.stderr.strip()}"
+        raise MachineError(msg)
 
 
 def _wait_for_supervisor(machine: Machine) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.twin import commands, down, fabric, machines, state
-from drillbook.twin.layout import CLIENT, DATABASE_VOLUME, PROFILES
+from drillbook.twin.layout import CLIENT, DATABASE_VOLUME, PROFILES, Machine
 
 pytestmark = [pytest.mark.twin, pytest.mark.slow]
 STAGING = PROFILES["staging"]
@@ -47,13 +47,23 @@ def test_up_twice_is_up_once(capsys):
     assert "building" not in capsys.readouterr().out
 
 
+def tracked(machine: Machine, *arguments: str) -> str:
+    command = ["nsenter", f"--net=/run/netns/{machine.namespace}", "conntrack", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+
+
 def test_a_lost_node_is_seen_and_brought_back(capsys):
     node = STAGING.regions[1].workers[1]
+    # Somebody asks it for a connection that nobody answers any more.
+    asked = ("--proto=tcp", f"--src={CLIENT.address}", f"--dst={node.address}", "--sport=7", "--dport=7")
+    tracked(node, "--create", *asked, "--state=SYN_SENT", "--timeout=600")
     machines.stop(node)
+    assert "SYN_SENT" in tracked(node, "--dump", *asked)
     assert commands.show_status() == commands.EXIT_REFUSED
     assert f"{node.name:<10} {node.address:<12} DOWN" in capsys.readouterr().out
     assert commands.bring_up("staging", replace=True) == 0
     assert commands.show_status() == 0
+    assert tracked(node, "--dump", *asked) == ""
 
 
 def test_a_twin_all_of_whose_processes_died_at_once_is_brought_back_as_quickly_as_a_new_one():
