@@ -23,11 +23,13 @@ def change(sequence, action):
 class Lock:
     """The lock of one kind of run."""
 
+    waits_s = 30.0
+
     def __init__(self, log, name, home) -> None:
         self.log, self.name, self.home = log, name, home
 
     def acquire(self, identity, *, wait_s):
-        assert wait_s >= 0
+        assert wait_s == self.waits_s
         if self.name == "home" and self.home.away:
             raise Unreachable("the cluster of the primary region does not answer")
         self.log.append(f"lock by {self.name}")
@@ -114,7 +116,8 @@ def test_a_public_that_stays_away_is_told_and_is_no_success(world, monkeypatch):
     assert said[-1] == "recover: all is put back, and the public is not served: no way, 1 s later: look at it yourself"
 
 
-def test_who_runs_within_the_cluster_does_not_ask_for_users(world):
+def test_who_runs_within_the_cluster_does_not_ask_for_users(world, monkeypatch):
+    monkeypatch.setattr(Lock, "waits_s", 0.0)
     left_by_a_region_loss(world)
     world.unserved += ["the public is not served: no way"]
     said = []
