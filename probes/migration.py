@@ -68,6 +68,14 @@ class Recorded:
         return Window(self.steps[0].start_s, max(ends) + _AFTER_S)
 
     @property
+    def before(self) -> Window:
+        """From when all was there that runs beside the migration until its first way."""
+        if not self.steps or not self.contents:
+            return Window(0.0, 0.0)
+        began_s = self.steps[0].start_s
+        return Window(min(self.contents[0].taken_s, began_s), began_s)
+
+    @property
     def watched(self) -> Watched:
         """The looks while ways were gone."""
         window = self.window
@@ -173,18 +181,21 @@ def contracted_prematurely(kept: Recorded, release: str) -> Measurement:
     return _evident(kept, RECORD, proof.premature(kept.contracts, release, kept.window))
 
 
-def worst_latency(kept: Recorded, who: str) -> Measurement:
+def worst_latency(kept: Recorded, who: str, limit_s: float) -> Measurement:
     """Seconds from when a request to a release was due to its answer, at worst while ways were gone.
 
     Args:
         kept: The record.
         who: `older`, `newer`, or empty for the public.
+        limit_s: What it is held against: where it is exceeded before the first way, that is a doubt.
     """
     load = recording(kept.folder / who)
-    requests = load.metered().due_within(kept.window.start_s, kept.window.end_s)
+    metered = load.metered()
+    requests = metered.due_within(kept.window.start_s, kept.window.end_s)
     name = f"worst latency of the {who or 'public'}{' release' if who else ''}"
     found = proof.worst_latency(requests, load.stalls(), kept.window, name)
-    doubts = (*found.doubts, *load.doubts(requests, kept.window, kinds=2))
+    before = proof.slow_before(metered, load.stalls(), kept.before, limit_s)
+    doubts = (*found.doubts, *before, *load.doubts(requests, kept.window, kinds=2))
     return replace(found, doubts=doubts, evidence=(load.evidence("requests"), load.evidence("stalls")))
 
 

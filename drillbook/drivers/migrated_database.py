@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 5
 _SEEDED_AT_ONCE = 100_000
-_OPTIONS = "-c TimeZone=UTC -c extra_float_digits=3 -c statement_timeout={statement_ms}"
+# What the drill reads, it reads on one processor: the platform's users have the others.
+_OPTIONS = (
+    "-c TimeZone=UTC -c extra_float_digits=3 -c max_parallel_workers_per_gather=0 -c statement_timeout={statement_ms}"
+)
 _LOOK_WITHIN_MS = 2000
 _READ_WITHIN_MS = 300_000
 
@@ -39,6 +42,11 @@ FROM pg_locks AS lock JOIN pg_stat_activity AS who ON who.pid = lock.pid
      JOIN pg_class AS class ON class.oid = lock.relation
 WHERE lock.granted AND lock.mode = 'AccessExclusiveLock' AND class.relkind IN ('r', 'p')
       AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+# The segment that is being written is archived later, when it is full.
+_ARCHIVED = """
+SELECT pg_walfile_name(pg_current_wal_lsn() - wal.size), archiver.last_archived_wal, current_setting('archive_mode')
+FROM pg_stat_archiver AS archiver, (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS size) AS wal
 """
 _INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid OR NOT indisready ORDER BY 1"
 
@@ -84,7 +92,19 @@ class MigratedDatabase:
             for first in range(int(there), rows, _SEEDED_AT_ONCE):
                 count = min(_SEEDED_AT_ONCE, rows - first)
                 connection.execute(cast("LiteralString", self.table.seed), {"first": first, "count": count})
-            connection.execute(self._about("ANALYZE {table}"))
+            self._leave_nothing_to_do(connection)
+
+    def left_to_archive(self) -> str:
+        """In words, what is written and not archived; empty for nothing, or where nothing is archived by a command.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        with self._asking("tell what it has archived") as connection:
+            written, archived, mode = _row(connection.execute(_ARCHIVED))
+        if mode == "off" or archived is None or archived >= written:
+            return ""
+        return f"WAL is written up to {written}, and archived up to {archived}"
 
     def remove_seed(self) -> None:
         """Take them away; idempotent.
@@ -94,6 +114,7 @@ class MigratedDatabase:
         """
         with self._asking("give the rows up again", statement_ms=_READ_WITHIN_MS) as connection:
             connection.execute(self._about("DELETE FROM {table} WHERE {seeded}"))
+            self._leave_nothing_to_do(connection)
 
     def contents(self) -> tuple[int, int]:
         """Number and checksum of the rows that nobody changes.
@@ -167,6 +188,13 @@ class MigratedDatabase:
                 yield
             finally:
                 connection.rollback()
+
+    def _leave_nothing_to_do(self, connection: psycopg.Connection[Any]) -> None:
+        """What so many changes make a database do by itself, it does now, and not while users are measured."""
+        connection.execute(self._about("VACUUM (ANALYZE, PARALLEL 0) {table}"))
+        # A right that an account need not have for a migration.
+        with contextlib.suppress(errors.InsufficientPrivilege):
+            connection.execute("CHECKPOINT")
 
     def _progress_of(self, connection: psycopg.Connection[Any]) -> int | None:
         if not self.progress:

@@ -22,6 +22,10 @@ class MigratedTable(Protocol):
         """Add rows until there are so many. Idempotent."""
         ...
 
+    def left_to_archive(self) -> str:
+        """In words, what is written and not archived; empty for nothing, or where nothing is archived."""
+        ...
+
     def remove_seed(self) -> None:
         """Take them away. Idempotent."""
         ...

@@ -89,7 +89,7 @@ def _(drill: Drill, limit_s: float) -> None:
     kept = migration.recorded(drill.folder)
     for who in ("", migration.OLDER, migration.NEWER):
         statement = f"the worst latency of {who or 'the public'} is at most {limit_s:g} s"
-        measured = migration.worst_latency(kept, who)
+        measured = migration.worst_latency(kept, who, limit_s)
         drill.check(f"migration.worst_latency.{who or 'public'}", statement, "at_most", limit_s, measured)
 
 

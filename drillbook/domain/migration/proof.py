@@ -101,6 +101,25 @@ def worst_latency(requests: Requests, stalls: Stalls, window: Window, name: str)
     )
 
 
+def slow_before(requests: Requests, stalls: Stalls, before: Window, limit_s: float) -> tuple[str, ...]:
+    """Why nobody can tell what is slow because of the migration: somebody waited too long before it began.
+
+    Args:
+        requests: Of the load.
+        stalls: While the meter itself slept.
+        before: While everything ran that runs beside the migration, and the migration did not.
+        limit_s: Of the worst latency, in seconds.
+    """
+    # One that is answered later may have waited for the migration.
+    answered = requests.chosen(requests.done_s <= before.end_s)
+    found = worst_latency(answered, stalls, before, "before")
+    if found.interval is None or found.interval.low <= limit_s:
+        return ()
+    worst_s = found.interval.low
+    what = f"an answer took {worst_s:.2f} s, more than {limit_s:g} s," if math.isfinite(worst_s) else "a request failed"
+    return (f"{what} before the migration began: what it adds to that cannot be told",)
+
+
 def rows_left(rows: int, gone_over: int | None, window: Window) -> Measurement:
     """Number of rows that a back-fill has not gone over when it has ended; None when it was not seen to end."""
     left = None if gone_over is None else Interval.exactly(max(0, rows - gone_over))

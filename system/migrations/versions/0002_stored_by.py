@@ -21,6 +21,8 @@ def upgrade() -> None:
     with op.get_context().autocommit_block():
         # A concurrent build waits for transactions that are older, and nobody queues behind that.
         op.execute("SET lock_timeout = '60s'")
+        # One processor: users have the others. By default a build takes up to three.
+        op.execute("SET max_parallel_maintenance_workers = 0")
         # A build that was interrupted leaves an invalid index under the name.
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS events_source_occurred_at_value")
         op.execute("CREATE INDEX CONCURRENTLY events_source_occurred_at_value ON events (source, occurred_at, value)")

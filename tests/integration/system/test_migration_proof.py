@@ -49,7 +49,7 @@ def failures(kept: migration.Recorded) -> set[str]:
         "adversary": verdict("at_least", 0.01, migration.queued_behind_the_adversary(kept)),
     }
     for who in (migration.OLDER, migration.NEWER):
-        verdicts[f"latency of the {who}"] = verdict("at_most", LATENCY_S, migration.worst_latency(kept, who))
+        verdicts[f"latency of the {who}"] = verdict("at_most", LATENCY_S, migration.worst_latency(kept, who, LATENCY_S))
         verdicts[f"writes of the {who}"] = verdict("at_most", 0, migration.lost_crosswise(kept, who))
     return {name for name, found in verdicts.items() if found is not Verdict.PASS}
 
@@ -57,7 +57,7 @@ def failures(kept: migration.Recorded) -> set[str]:
 def told(kept: migration.Recorded) -> None:
     """Figures for whoever reads the test's output."""
     measured = [migration.rows_there(kept), migration.longest_request_wait(kept), migration.exclusive_for(kept)]
-    measured += [migration.worst_latency(kept, who) for who in (migration.OLDER, migration.NEWER)]
+    measured += [migration.worst_latency(kept, who, LATENCY_S) for who in (migration.OLDER, migration.NEWER)]
     lines = [f"{one.name}: {one.interval} of {one.samples}" for one in measured]
     lines += [f"{one.name}: {one.end_s - one.start_s:.2f} s" for one in kept.steps]
     sys.stdout.write("\n".join(["", *lines, ""]))

@@ -45,6 +45,7 @@ class Database:
     invalid: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     ways: list[str] = field(default_factory=list)
+    unarchived: list[str] = field(default_factory=list)
     progress: list[int] = field(default_factory=list)
     alive: bool = True
     queues: threading.Event = field(default_factory=threading.Event)
@@ -62,6 +63,9 @@ class Database:
 
     def seed(self, rows: int) -> None:
         self.rows = rows
+
+    def left_to_archive(self) -> str:
+        return self.unarchived.pop(0) if self.unarchived else ""
 
     def remove_seed(self) -> None:
         self.rows = 0
@@ -149,6 +153,16 @@ def test_rows_of_a_drill_that_died_are_used_and_removed_in_the_end() -> None:
     action.undo(before)
     assert database.rows == 0
     assert action.observe_undone(before).holds
+
+
+def test_rows_are_there_once_the_database_has_archived_them_too() -> None:
+    database = Database(unarchived=["WAL is written up to 2, and archived up to 1"])
+    action = Seed(database, database, 10)
+    action.do()
+    seen = action.observe()
+    assert not seen.holds
+    assert "archived up to 1" in seen.text
+    assert action.observe().holds
 
 
 def never_watched(file: Path) -> Any:

@@ -55,6 +55,7 @@ def keep(tmp_path):
 def test_a_whole_record_says_it_all(keep) -> None:
     kept = keep(*STEPS, *READ)
     assert (kept.window.start_s, kept.window.end_s) == (10.0, 16.0)
+    assert (kept.before.start_s, kept.before.end_s) == (9.0, 10.0)
     zero = Interval.exactly(0)
     assert migration.ways_missed(kept).interval == zero
     assert migration.rows_there(kept).interval == Interval.exactly(5)
@@ -79,6 +80,7 @@ def test_a_migration_that_stopped_in_its_midst_says_so(keep) -> None:
 
 def test_a_migration_that_never_began_proves_nothing(keep) -> None:
     kept = keep(seen=[])
+    assert kept.before.length_s == 0.0
     assert migration.ways_missed(kept).interval == Interval(0, 3)
     for measure in (migration.rows_there, migration.longest_request_wait, migration.invalid_indexes):
         assert measure(kept).interval is None

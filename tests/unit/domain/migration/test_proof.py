@@ -103,6 +103,23 @@ def test_without_requests_there_is_no_worst() -> None:
     assert verdict("at_most", 1, found) is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("row", "doubt"),
+    [
+        ((5.0, 0.9, "ok"), ""),
+        ((5.0, 1.2, "ok"), "an answer took 1.20 s, more than 1 s, before the migration began"),
+        ((5.0, 0.2, "server_error"), "a request failed before the migration began"),
+        # Before all was there, and while the migration ran.
+        ((3.0, 1.2, "ok"), ""),
+        ((9.0, 1.2, "ok"), ""),
+    ],
+)
+def test_what_was_slow_before_the_migration_is_not_its_doing(row, doubt: str) -> None:
+    found = proof.slow_before(requests((4.5, 0.1, "ok"), row), NO_STALLS, Window(4.0, 10.0), 1.0)
+    assert "".join(found).startswith(doubt)
+    assert len(found) == bool(doubt)
+
+
 def test_a_release_that_a_contract_step_ends_is_asked_nothing_after_it() -> None:
     asked = requests((1.0, 0.1, "ok"), (5.0, 0.1, "server_error"))
     found = proof.answers_of_older(asked, ["1.0.0"], 3.0, 10.0)
