@@ -57,6 +57,7 @@ def test_the_twins_own_file_is_read(tmp_path):
         (("public_url: http://analytics.drillbook.test", "public_url: analytics.drillbook.test"), "public_url is"),
         (("public_url: http://analytics.drillbook.test\n", ""), "the file lacks public_url"),
         (("release: analytics-{slot}\n", "release: analytics\n"), 'releases.release is "analytics"'),
+        (("health_paths: [/healthz, /readyz]", "health_paths: []"), "workload.health_paths is []"),
         (("  witness: us-west-2\n", ""), "to lose a region (cut, nodes, partition) recovery.witness has to name"),
         (("witness: us-west-2", "witness: us-east-1"), "recovery.witness is us-east-1, and has to be another region"),
         (("  machines: [use1-cp, use1-n1, use1-n2]\n", ""), "recovery.machines has to name all of its machines"),
