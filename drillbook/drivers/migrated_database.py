@@ -104,7 +104,7 @@ class MigratedDatabase:
             written, archived, mode = _row(connection.execute(_ARCHIVED))
         if mode == "off" or archived is None or archived >= written:
             return ""
-        return f"WAL is written up to {written}, and archived up to {archived}"
+        return f"WAL is written up to {written}, and archived up to {archived}: the server's log tells what holds it up"
 
     def remove_seed(self) -> None:
         """Take them away; idempotent.
