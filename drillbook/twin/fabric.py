@@ -42,7 +42,7 @@ def lay(profile: Profile) -> None:
         )
     for machine in profile.machines:
         if machine.namespace not in existing:
-            _plug_in(machine)
+            _join(machine)
     for machine in profile.machines:
         _route_pods(machine, profile)
 
@@ -53,13 +53,36 @@ def remove() -> None:
         _ip("netns", "delete", name)
 
 
-def _plug_in(machine: Machine) -> None:
+def plug_in(machine: Machine) -> None:
+    """Let the machine's packets through again; idempotent.
+
+    Raises:
+        FabricError: When it has no cable.
+    """
+    _batch(FABRIC_NAMESPACE, [f"link set {_port(machine)} up"])
+
+
+def unplug(machine: Machine) -> None:
+    """Let none of the machine's packets through any more, as if its cable were pulled; idempotent.
+
+    Raises:
+        FabricError: When it has no cable.
+    """
+    _batch(FABRIC_NAMESPACE, [f"link set {_port(machine)} down"])
+
+
+def _port(machine: Machine) -> str:
+    """The bridge's end of its cable."""
+    return f"to-{machine.name}"
+
+
+def _join(machine: Machine) -> None:
     """Join a new namespace to the bridge; the namespace's name appears last, so half a job is redone whole."""
     pending = f"{machine.namespace}.new"
     if (_NAMESPACES / pending).exists():
         _ip("netns", "delete", pending)
     _ip("netns", "add", pending)
-    port = f"to-{machine.name}"
+    port = _port(machine)
     _delete_port(port)
     _batch(
         FABRIC_NAMESPACE,

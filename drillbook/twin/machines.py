@@ -1,7 +1,8 @@
 """Machines of the twin: each a process tree with namespaces of its own, under supervisor as PID 1.
 
 Killing a machine's first process kills everything on it at once, as pulling the plug would, and the
-kernel then drops its mounts: that is what makes `twin down` complete and a lost node a real loss.
+kernel then drops its mounts: that is what makes `twin down` complete and a lost node a real loss. Its
+network namespace outlives it, and would still answer and forward, so its cable is pulled first.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.twin import fabric
 from drillbook.twin.layout import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from drillbook.twin.layout import Machine
 
@@ -110,6 +112,7 @@ def start(
     path = machine.directory / "supervisord.conf"
     if is_running(machine):
         if path.is_file() and path.read_text() == configuration:
+            _move_cable(fabric.plug_in, machine)
             return
         stop(machine)
     machine.directory.mkdir(parents=True, exist_ok=True)
@@ -122,12 +125,13 @@ def start(
 
 
 def boot(machine: Machine) -> None:
-    """Start a machine again as it was started last; one that runs is left alone.
+    """Start a machine again as it was started last; one that runs is left alone, but for its cable.
 
     Raises:
         MachineError: When it was never started, or does not come up in 20 s.
     """
     if is_running(machine):
+        _move_cable(fabric.plug_in, machine)
         return
     script = machine.directory / _BOOT
     if not script.is_file():
@@ -137,6 +141,7 @@ def boot(machine: Machine) -> None:
         # Of pods that died with the machine: the kubelet asks after each such group for 3 s before it starts a pod.
         _remove_groups(hierarchy / PREFIX / machine.name, keep=True)
     _forget_connections(machine)
+    _move_cable(fabric.plug_in, machine)
     # What the last start left: by it nobody could tell that this one is done.
     (machine.directory / "supervisor.sock").unlink(missing_ok=True)
     # `setsid --fork` leaves at once: the machine is no child of whoever brings the twin up, and outlives it.
@@ -158,9 +163,16 @@ def is_running(machine: Machine) -> bool:
     return _first_process(machine) is not None
 
 
-def stop(machine: Machine) -> None:
-    """Pull the plug: every process of the machine is killed, its mounts go with it."""
-    end_processes(processes_in([machine.namespace]), f"machine {machine.name}")
+def stop(*those: Machine) -> None:
+    """Pull the plugs: nobody hears of a machine any more, its processes are killed, its mounts go with it.
+
+    Raises:
+        MachineError: When a process is still there after 20 s.
+    """
+    # The kernel says good-bye to everybody in the name of a process that is killed; a machine without power does not.
+    for machine in those:
+        _move_cable(fabric.unplug, machine)
+    end_processes(processes_in([machine.namespace for machine in those]), f"of {', '.join(one.name for one in those)}")
 
 
 def enter_command(machine: Machine, command: Sequence[str]) -> list[str]:
@@ -279,6 +291,14 @@ def _environment() -> dict[str, str]:
     """What a machine's processes inherit: a path and nothing of the caller's, which may hold secrets."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin"
     return {"PATH": path, "LANG": "C.UTF-8", "HOME": "/root"}
+
+
+def _move_cable(how: Callable[[Machine], None], machine: Machine) -> None:
+    try:
+        how(machine)
+    except fabric.FabricError as error:
+        msg = f"the cable of machine {machine.name} could not be moved: {error}"
+        raise MachineError(msg) from error
 
 
 def _forget_connections(machine: Machine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from drillbook.twin import commands, down, fabric, machines, state
 from drillbook.twin.layout import CLIENT, DATABASE_VOLUME, PROFILES, Machine
+from drillbook.twin.network import inside
 
 pytestmark = [pytest.mark.twin, pytest.mark.slow]
 STAGING = PROFILES["staging"]
@@ -52,12 +54,27 @@ def tracked(machine: Machine, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
 
 
+def connection_to(node: Machine) -> socket.socket:
+    """From where users are, to a port that its kubelet listens on."""
+    with inside(CLIENT.namespace):
+        connection = socket.socket()
+    connection.settimeout(5.0)
+    connection.connect((node.address, 10250))
+    return connection
+
+
 def test_a_lost_node_is_seen_and_brought_back(capsys):
     node = STAGING.regions[1].workers[1]
     # Somebody asks it for a connection that nobody answers any more.
     asked = ("--proto=tcp", f"--src={CLIENT.address}", f"--dst={node.address}", "--sport=7", "--dport=7")
     tracked(node, "--create", *asked, "--state=SYN_SENT", "--timeout=600")
-    machines.stop(node)
+    with connection_to(node) as connection:
+        machines.stop(node)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+    with pytest.raises(OSError) as error:  # noqa: PT011 - which one depends on how long nobody has heard of it
+        connection_to(node)
+    assert not isinstance(error.value, ConnectionError), "its network still answers"
     assert "SYN_SENT" in tracked(node, "--dump", *asked)
     assert commands.show_status() == commands.EXIT_REFUSED
     assert f"{node.name:<10} {node.address:<12} DOWN" in capsys.readouterr().out
