@@ -59,7 +59,11 @@ def connection_to(node: Machine) -> socket.socket:
     with inside(CLIENT.namespace):
         connection = socket.socket()
     connection.settimeout(5.0)
-    connection.connect((node.address, 10250))
+    try:
+        connection.connect((node.address, 10250))
+    except OSError:
+        connection.close()
+        raise
     return connection
 
 
