@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import requests
-
 from drillbook.ports import Observation, Unreachable
 from drillbook.twin import machines, vaults
-from drillbook.twin.kubectl import ClusterError
 from drillbook.twin.layout import CLIENT, PROFILES, SERVICES
 from drillbook.twin.network import inside
 from drillbook.twin.packet_filter import PacketFilter
@@ -190,11 +187,7 @@ def _boot(region: Region) -> None:
     """Each as it was started last, the control plane first; then whoever holds the vault's key opens it."""
     for machine in _machines(region):
         _asked(partial(machines.boot, machine))
-    try:
-        vaults.unseal(region, deadline_s=_VAULT_WITHIN_S)
-    except (ClusterError, requests.RequestException) as error:
-        raise Unreachable(f"the vault in {region.name} could not be opened after its machines were lost: {error}") \
-            from error  # fmt: skip
+    vaults.open_again(region, deadline_s=_VAULT_WITHIN_S)
 
 
 def _asked(what: Callable[[], None]) -> None:

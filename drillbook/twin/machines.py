@@ -140,7 +140,7 @@ def boot(machine: Machine) -> None:
     for hierarchy in _hierarchies():
         # Of pods that died with the machine: the kubelet asks after each such group for 3 s before it starts a pod.
         _remove_groups(hierarchy / PREFIX / machine.name, keep=True)
-    _forget_connections(machine)
+    _forget(machine)
     _move_cable(fabric.plug_in, machine)
     # What the last start left: by it nobody could tell that this one is done.
     (machine.directory / "supervisor.sock").unlink(missing_ok=True)
@@ -301,17 +301,19 @@ def _move_cable(how: Callable[[Machine], None], machine: Machine) -> None:
         raise MachineError(msg) from error
 
 
-def _forget_connections(machine: Machine) -> None:
-    """As a kernel that has just booted.
+def _forget(machine: Machine) -> None:
+    """As a kernel that has just booted: no translation of addresses, and no connection that was translated.
 
-    The network namespace outlives its machine, with the translations of connections that were asked for in the
-    meantime. Whoever asks again from the same port within two minutes would be led to a pod that is gone.
+    Whoever asks before kube-proxy has made its rules anew would be led by the old ones, to pods that are gone.
     """
-    command = ["nsenter", f"--net=/run/netns/{machine.namespace}", "conntrack", "--flush"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_START_DEADLINE_S, check=False)
-    if done.returncode != 0:
-        msg = f"the connections of machine {machine.name} could not be forgotten: {done.stderr.strip()}"
-        raise MachineError(msg)
+    for command, text in ((["iptables-restore", "-w", "5"], "*nat\nCOMMIT\n"), (["conntrack", "--flush"], "")):
+        done = subprocess.run(
+            ["nsenter", f"--net=/run/netns/{machine.namespace}", *command],
+            input=text, capture_output=True, text=True, timeout=_START_DEADLINE_S, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            msg = f"what machine {machine.name} knew could not be forgotten: {done.stderr.strip()}"
+            raise MachineError(msg)
 
 
 def _wait_for_supervisor(machine: Machine) -> None:

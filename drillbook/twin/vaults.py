@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from drillbook.twin.kubectl import wait_until
+from drillbook.ports import Unreachable
+from drillbook.twin.kubectl import ClusterError, wait_until
 from drillbook.twin.layout import state_directory
 from drillbook.twin.state import write_private
 
@@ -50,6 +51,18 @@ def unseal(region: Region, *, deadline_s: float) -> None:
     if health["sealed"]:
         key = json.loads(made(region).read_text())["keys"][0]
         requests.put(f"{url(region)}/sys/unseal", json={"key": key}, timeout=30).raise_for_status()
+
+
+def open_again(region: Region, *, deadline_s: float) -> None:
+    """Unseal a vault that its machine has started anew, as whoever holds the key does.
+
+    Raises:
+        Unreachable: When that comes to nothing.
+    """
+    try:
+        unseal(region, deadline_s=deadline_s)
+    except (ClusterError, requests.RequestException) as error:
+        raise Unreachable(f"the vault in {region.name} could not be opened after it was lost: {error}") from error
 
 
 def is_open(region: Region) -> bool:

@@ -95,8 +95,7 @@ def _beside_it(settings: FaultSettings, region: str, nodes: Nodes) -> Iterator[t
         )
         yield "seal-vault", Offered(sealed, Reach((region,), ()), 30.0)
     if settings.machines:
-        machine = lost_machine.worker(settings.machines[0])
-        lost = lost_machine.LostMachine(machine, nodes)
+        lost = lost_machine.lost(settings.machines[0], nodes)
         yield "kill-node", Offered(lost, Reach((region,), ()), _LOSS_SEEN_WITHIN_S)
     if settings.objectstore is not None:
         reach = Reach((region,), ())

@@ -50,7 +50,15 @@ def test_up_twice_is_up_once(capsys):
 
 
 def tracked(machine: Machine, *arguments: str) -> str:
-    command = ["nsenter", f"--net=/run/netns/{machine.namespace}", "conntrack", *arguments]
+    return asked_of(machine, "conntrack", *arguments)
+
+
+def translated(machine: Machine, *arguments: str) -> str:
+    return asked_of(machine, "iptables", "-w", "5", "--table=nat", *arguments)
+
+
+def asked_of(machine: Machine, *arguments: str) -> str:
+    command = ["nsenter", f"--net=/run/netns/{machine.namespace}", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
 
 
@@ -72,6 +80,7 @@ def test_a_lost_node_is_seen_and_brought_back(capsys):
     # Somebody asks it for a connection that nobody answers any more.
     asked = ("--proto=tcp", f"--src={CLIENT.address}", f"--dst={node.address}", "--sport=7", "--dport=7")
     tracked(node, "--create", *asked, "--state=SYN_SENT", "--timeout=600")
+    translated(node, "--new-chain", "BEFORE")
     with connection_to(node) as connection:
         machines.stop(node)
         with pytest.raises(TimeoutError):
@@ -85,6 +94,7 @@ def test_a_lost_node_is_seen_and_brought_back(capsys):
     assert commands.bring_up("staging", replace=True) == 0
     assert commands.show_status() == 0
     assert tracked(node, "--dump", *asked) == ""
+    assert "BEFORE" not in translated(node, "--list-rules")
 
 
 def test_a_twin_all_of_whose_processes_died_at_once_is_brought_back_as_quickly_as_a_new_one():

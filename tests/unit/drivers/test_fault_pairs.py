@@ -13,8 +13,7 @@ from drillbook.drivers.kubernetes_pressure import Pressure
 from drillbook.drivers.kubernetes_stopped import StoppedDeployment
 from drillbook.drivers.vault_seal import SealedVault
 from drillbook.ports import Conflict, Unreachable
-from drillbook.twin import lost_machine, machines
-from drillbook.twin.layout import PROFILES
+from drillbook.twin import lost_machine, machines, vaults
 
 SCALE = "/apis/apps/v1/namespaces/kube-system/deployments/coredns/scale"
 PODS = "/api/v1/namespaces/kube-system/pods"
@@ -254,18 +253,41 @@ def machine(monkeypatch):
     return running
 
 
+@pytest.fixture
+def vault_beside(monkeypatch):
+    """One that is open, and that whoever has its key opens again."""
+    state = {"open": True}
+    monkeypatch.setattr(vaults, "is_open", lambda _region: state["open"])
+    monkeypatch.setattr(vaults, "open_again", lambda _region, *, deadline_s: state.update(open=deadline_s > 0))
+    return state
+
+
+@pytest.mark.usefixtures("vault_beside")
 def test_a_machine_is_lost_when_its_control_plane_says_so_and_back_when_it_runs_and_is_well(machine):
-    worker = PROFILES["staging"].regions[0].workers[0]
-    seen, unseen = (lost_machine.LostMachine(worker, Nodes(ready=ready)) for ready in (False, True))
-    assert unseen.note() == {}
+    seen, unseen = (lost_machine.lost("use1-n1", Nodes(ready=ready)) for ready in (False, True))
+    noted = unseen.note()
     unseen.take()
     assert machine == {"it": False}
-    assert (unseen.look({}).gone, unseen.look({}).well) == (False, False)
-    assert (seen.look({}).gone, seen.look({}).well) == (True, False)
+    assert (unseen.look(noted).gone, unseen.look(noted).well) == (False, False)
+    assert (seen.look(noted).gone, seen.look(noted).well) == (True, False)
     with pytest.raises(Unreachable, match="the machine use1-n1 does not run"):
         unseen.note()
-    unseen.give_back({})
-    assert unseen.look({}).well
+    unseen.give_back(noted)
+    assert unseen.look(noted).well
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("was_open", [True, False])
+def test_a_vault_that_its_machine_has_started_sealed_is_opened_if_it_was_open(vault_beside, was_open: bool):
+    vault_beside["open"] = was_open
+    pair = lost_machine.lost("use1-n2", Nodes(ready=True))
+    noted = pair.note()
+    vault_beside["open"] = False
+    assert pair.look(noted).well is not was_open
+    assert ("the vault in us-east-1 is not open yet" in pair.look(noted).text) is was_open
+    pair.give_back(noted)
+    assert vault_beside["open"] is was_open
+    assert pair.look(noted).well
 
 
 @pytest.mark.usefixtures("machine")
@@ -275,6 +297,6 @@ def test_what_goes_wrong_with_a_machine_is_said(monkeypatch):
 
     monkeypatch.setattr(machines, "boot", fails)
     with pytest.raises(Unreachable, match="it does not come up"):
-        lost_machine.LostMachine(lost_machine.worker("use1-n2"), Nodes(ready=False)).give_back({})
+        lost_machine.lost("use1-n2", Nodes(ready=False)).give_back({})
     with pytest.raises(Unreachable, match="the twin has no worker 'use1-n9'"):
         lost_machine.worker("use1-n9")
