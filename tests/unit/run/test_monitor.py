@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from datetime import time as clock
@@ -225,7 +226,8 @@ def test_a_guard_that_cannot_be_evaluated_stops_the_run_before_it_counts_as_blin
 def test_a_look_that_hangs_is_noticed(watch):
     forever = threading.Event()
     looking = watch(pods_share=0.5, serving=forever.wait)
-    assert "could not look at the serving pods for 0 s: nothing answers" in looking.stop.first()
+    # How long that was is the machine's affair: it may be busy.
+    assert re.search(r"could not look at the serving pods for \d+ s: nothing answers", looking.stop.first())
     forever.set()
 
 
