@@ -198,17 +198,22 @@ def test_a_run_without_a_reason_goes_on(watch, tmp_path):
     assert looking.stop.reasons == []
 
 
+def without_seconds(text: str) -> str:
+    """How long it was is the machine's affair, which may be busy."""
+    return re.sub(r" for \d+ s:", " for N s:", text)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"pods_share": 0.5, "serving": away}, "could not look at the serving pods for 0 s: the cluster does not"),
-        ({"burn": BURN, "live": away}, "could not look at users' answers for 0 s: the cluster does not"),
-        ({"stop_file": "/not there/stop"}, "could not look at the stop file for 0 s: the stop file"),
+        ({"pods_share": 0.5, "serving": away}, "could not look at the serving pods for N s: the cluster does not"),
+        ({"burn": BURN, "live": away}, "could not look at users' answers for N s: the cluster does not"),
+        ({"stop_file": "/not there/stop"}, "could not look at the stop file for N s: the stop file"),
     ],
 )
 @pytest.mark.usefixtures("soon_blind")
 def test_a_guard_that_cannot_look_stops_the_run(watch, settings, said):
-    assert said in watch(**settings).stop.first()
+    assert said in without_seconds(watch(**settings).stop.first())
 
 
 @pytest.mark.parametrize(
@@ -226,8 +231,7 @@ def test_a_guard_that_cannot_be_evaluated_stops_the_run_before_it_counts_as_blin
 def test_a_look_that_hangs_is_noticed(watch):
     forever = threading.Event()
     looking = watch(pods_share=0.5, serving=forever.wait)
-    # How long that was is the machine's affair: it may be busy.
-    assert re.search(r"could not look at the serving pods for \d+ s: nothing answers", looking.stop.first())
+    assert "could not look at the serving pods for N s: nothing answers" in without_seconds(looking.stop.first())
     forever.set()
 
 
