@@ -173,6 +173,13 @@ class Twin:
         )
         if not blue["status"].get("readyReplicas") == blue["spec"]["replicas"] == 2:
             differences.append(f"blue has {blue['status'].get('readyReplicas')} of {blue['spec']['replicas']} pods")
+        blue_on = {
+            item["spec"].get("nodeName")
+            for item in everything["items"]
+            if item["kind"] == "Pod" and "blue" in item["metadata"]["name"]
+        }
+        if len(blue_on) == 1:
+            differences.append(f"all pods of blue are on node {blue_on.pop()}")
         differences += self.left_by_faults()
         differences += self.left_in_database()
         for region in range(2):

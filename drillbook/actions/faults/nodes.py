@@ -111,14 +111,28 @@ class DrainNode:
             raise Conflict(f"node {self.node} is cordoned by somebody else, so it is left; uncordon it by hand")
         if node.cordoned_by_us:
             self.nodes.uncordon(self.node)
+        self._wait_until_placed(before["ready"])
         for owner, wanted in before["there"].items():
             self._spread(owner, int(wanted))
 
+    def _wait_until_placed(self, ready: Mapping[str, int]) -> None:
+        """Until as many pods have a node as were ready: a draining that died may have others still on their way.
+
+        Those that have none by the deadline are not waited for: whether enough are ready in the end is looked at later.
+        """
+        give_up_s = self.clock.now() + self.deadline_s
+        while self.clock.now() < give_up_s and any(
+            sum(bool(pod.node) and not pod.ending for pod in self.pods.listed(name)) < int(ready.get(name, 0))
+            for name in self.namespaces
+        ):
+            self.clock.sleep(_ASK_AGAIN_S)
+
     def _spread(self, owner: str, wanted: int) -> None:
         """Evict as many of an owner's pods elsewhere as the node lacks; where they go is for the scheduler to say."""
-        pods = [pod for name in self.namespaces for pod in self.pods.listed(name) if pod.owner == owner]
+        listed = [pod for name in self.namespaces for pod in self.pods.listed(name) if pod.owner == owner]
+        pods = [pod for pod in listed if not pod.ending]
         lacking = wanted - sum(pod.node == self.node for pod in pods)
-        elsewhere = [pod for pod in pods if pod.node not in {"", self.node} and not pod.ending]
+        elsewhere = [pod for pod in pods if pod.node not in {"", self.node}]
         # One stays, and one that is ready: to move what is alone would be one more interruption.
         movable = sorted(elsewhere, key=lambda pod: not pod.ready)[1:]
         give_up_s = self.clock.now() + self.deadline_s

@@ -43,6 +43,7 @@ class There:
     pod: Pod
     group: tuple[str, str]
     ready_from_s: float
+    placed_s: float
     gone_s: float | None = None
 
 
@@ -90,6 +91,7 @@ class Region:
         dies_at: Number of the step at which the harness dies, counted from 1; every other one before its effect.
         silent: Whether the nodes do nothing that they are told.
         budget: Pods of a group that have to stay ready through evictions.
+        places_after_s: How long a new pod waits for its node.
     """
 
     now_s: float = 1000.0
@@ -99,6 +101,7 @@ class Region:
     replaces: bool = True
     reachable: bool = True
     budget: int = 1
+    places_after_s: float = 0.0
     there: list[There] = field(default_factory=list)
     known: dict[str, Node] = field(default_factory=dict)
     made: int = 0
@@ -131,10 +134,15 @@ class Region:
     def listed(self, namespace, selector=""):
         self._ask()
         return tuple(
-            replace(t.pod, ready=t.gone_s is None and self.now_s >= t.ready_from_s, ending=t.gone_s is not None)
-            for t in sorted(self.there, key=lambda t: t.pod.name)
-            if t.group[0] == namespace and selector in {"", t.group[1]}
+            self._seen(there)
+            for there in sorted(self.there, key=lambda t: t.pod.name)
+            if there.group[0] == namespace and selector in {"", there.group[1]}
         )
+
+    def _seen(self, there):
+        ready = there.gone_s is None and self.now_s >= there.ready_from_s
+        node = there.pod.node if self.now_s >= there.placed_s else ""
+        return replace(there.pod, ready=ready, ending=there.gone_s is not None, node=node)
 
     def selector(self, namespace, deployment):
         return f"slot={deployment.removeprefix('analytics-')}"
@@ -198,7 +206,7 @@ class Region:
         name = f"{group[1].partition('=')[2]}-{self.made}"
         claims = ("data",) if group == DATABASE else ()
         pod = Pod(group[0], name, f"uid-{self.made}", node, ready=False, claims=claims, owner=group[1])
-        self.there.append(There(pod, group, ready_from_s))
+        self.there.append(There(pod, group, ready_from_s, self.now_s + self.places_after_s))
 
     def _ask(self):
         if not self.reachable:

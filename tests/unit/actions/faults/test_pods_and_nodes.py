@@ -67,6 +67,20 @@ def test_what_is_several_is_spread_again_and_what_is_alone_is_not_moved_once_mor
     assert harness.make("drain-node").observation.holds, "it can be drained again"
 
 
+@pytest.mark.parametrize("places_after_s", [0.0, 3.0])
+def test_a_draining_that_died_is_spread_again_too_while_pods_end_and_others_have_no_node_yet(
+    region, faults, places_after_s
+):
+    action = faults.choose("drain-node").action
+    before = action.capture()
+    region.places_after_s = places_after_s
+    action.do()
+    assert any(pod.ending and pod.node == "n1" for pod in region.listed(*SERVING))
+    action.undo(before)
+    region.sleep(30)
+    assert sorted(pod.node for pod in region.listed(*SERVING)) == ["n1", "n2"]
+
+
 def test_a_budget_that_never_allows_it_ends_the_draining(region, harness):
     region.budget = 2
     with pytest.raises(Unreachable, match="a disruption budget kept blue-1 on node n1 for 90 s"):
