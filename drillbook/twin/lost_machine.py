@@ -1,6 +1,7 @@
 """A machine of the twin whose plug is pulled, and put in again: its disk keeps what it had.
 
-A vault that ran on it starts sealed. Whoever holds its key opens it, where it was open before.
+A vault that ran on it starts sealed. Whoever holds its key opens it, where it was open before. Its node is ready as
+soon as its kubelet is, and users are led there again: it is as it was once its pods are ready too.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from drillbook.twin import machines, vaults
 from drillbook.twin.layout import PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from drillbook.ports.fault import Nodes
+    from drillbook.ports.fault import Nodes, Pods
     from drillbook.twin.layout import Machine, Region
 
 _VAULT_WITHIN_S = 120.0
@@ -31,11 +32,15 @@ class LostMachine:
         machine: Which one.
         region: Where it is.
         nodes: The region's, by which the loss is seen: the control plane's word, not that of the killed process.
+        pods: Likewise, by which it is seen to be over.
+        namespaces: Whose pods have to be ready again, as many as were.
     """
 
     machine: Machine
     region: Region
     nodes: Nodes
+    pods: Pods
+    namespaces: tuple[str, ...]
 
     @property
     def named(self) -> str:
@@ -43,14 +48,14 @@ class LostMachine:
         return f"machine {self.machine.name}"
 
     def note(self) -> Mapping[str, Any]:
-        """Whether its region's vault is open, when it runs.
+        """Whether its region's vault is open and how many pods are ready, when it runs.
 
         Raises:
             Unreachable: When it does not.
         """
         if not machines.is_running(self.machine):
             raise Unreachable(f"the {self.named} does not run, so it cannot be lost; bring the twin up")
-        return {"vault": "open" if vaults.is_open(self.region) else "closed"}
+        return {"vault": "open" if vaults.is_open(self.region) else "closed", "ready": self._ready()}
 
     def take(self) -> None:
         """Kill everything on it at once."""
@@ -63,13 +68,25 @@ class LostMachine:
             vaults.open_again(self.region, deadline_s=_VAULT_WITHIN_S)
 
     def look(self, noted: Mapping[str, Any]) -> Look:
-        """What the region's control plane says of the node, and the vault of itself."""
+        """What the region's control plane says of the node and its pods, and the vault of itself."""
         node = self.nodes.node(self.machine.name)
         text = f"node {node.name} {'is well' if node.ready else 'is lost'} by its control plane's word"
-        well = node.ready and machines.is_running(self.machine)
-        if well and noted.get("vault") == "open" and not vaults.is_open(self.region):
-            return Look(False, False, f"{text}, and the vault in {self.region.name} is not open yet")
-        return Look(not node.ready, well, text)
+        if not (node.ready and machines.is_running(self.machine)):
+            return Look(not node.ready, False, text)
+        missing = self._missing(noted)
+        return Look(False, not missing, f"{text}{missing}")
+
+    def _missing(self, noted: Mapping[str, Any]) -> str:
+        """What is not as it was on a node that is well; empty for nothing."""
+        if noted.get("vault") == "open" and not vaults.is_open(self.region):
+            return f", and the vault in {self.region.name} is not open yet"
+        now = self._ready()
+        lacking = [f"{now[name]} of {count} in {name}" for name, count in noted.get("ready", {}).items()
+                   if now.get(name, 0) < count]  # fmt: skip
+        return f", and of the pods that were ready {' and '.join(lacking)} are" if lacking else ""
+
+    def _ready(self) -> dict[str, int]:
+        return {name: sum(pod.ready for pod in self.pods.listed(name)) for name in self.namespaces}
 
     def _ask(self, what: Any) -> None:
         try:
@@ -78,14 +95,14 @@ class LostMachine:
             raise Unreachable(str(error)) from error
 
 
-def lost(name: str, nodes: Nodes) -> LostMachine:
-    """A worker of the twin that may be lost.
+def lost(name: str, nodes: Nodes, pods: Pods, namespaces: Sequence[str]) -> LostMachine:
+    """A worker of the twin that may be lost; see `LostMachine`.
 
     Raises:
         Unreachable: When it has none of this name.
     """
     region, machine = _found(name)
-    return LostMachine(machine, region, nodes)
+    return LostMachine(machine, region, nodes, pods, tuple(namespaces))
 
 
 def worker(name: str) -> Machine:

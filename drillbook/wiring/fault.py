@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from drillbook.domain.environment import Environment
     from drillbook.domain.fault_settings import FaultSettings, ObjectStorePart
     from drillbook.ports import Clock
-    from drillbook.ports.fault import Nodes
+    from drillbook.ports.fault import Nodes, Pods
 
 HELPER = "drillbook-fault"
 """Name of the pod that does harm from within; the account's right to end it is bound to this name."""
@@ -49,7 +49,8 @@ def faults(environment: Environment, clock: Clock, live_slot: Callable[[], str])
         return None
     # Connected when it is first needed, which it is in few runs.
     api = cache(functools.partial(connect, region.resilience_kubeconfig, learn=redaction.learn))
-    nodes = KubernetesNodes(api, settings.nodes)
+    nodes, pods = KubernetesNodes(api, settings.nodes), KubernetesPods(api)
+    beside = _beside_it(settings, region.name, nodes, pods)
     return Faults(
         settings=settings,
         region=region.name,
@@ -57,9 +58,9 @@ def faults(environment: Environment, clock: Clock, live_slot: Callable[[], str])
         deployment=environment.releases.deployment,
         live_slot=live_slot,
         clock=clock,
-        pods=KubernetesPods(api),
+        pods=pods,
         nodes=nodes,
-        pairs=dict([*_in_the_cluster(settings, region.name, api, clock), *_beside_it(settings, region.name, nodes)]),
+        pairs=dict([*_in_the_cluster(settings, region.name, api, clock), *beside]),
     )
 
 
@@ -82,7 +83,7 @@ def _in_the_cluster(
         yield "fill-disk", Offered(filled, Reach((region,), (disk.namespace,), taken=1, of=1))
 
 
-def _beside_it(settings: FaultSettings, region: str, nodes: Nodes) -> Iterator[tuple[str, Offered]]:
+def _beside_it(settings: FaultSettings, region: str, nodes: Nodes, pods: Pods) -> Iterator[tuple[str, Offered]]:
     connections, vault = settings.connections, settings.vault
     if connections is not None:
         url = functools.partial(_secret, connections.url)
@@ -95,7 +96,7 @@ def _beside_it(settings: FaultSettings, region: str, nodes: Nodes) -> Iterator[t
         )
         yield "seal-vault", Offered(sealed, Reach((region,), ()), 30.0)
     if settings.machines:
-        lost = lost_machine.lost(settings.machines[0], nodes)
+        lost = lost_machine.lost(settings.machines[0], nodes, pods, settings.evict)
         yield "kill-node", Offered(lost, Reach((region,), ()), _LOSS_SEEN_WITHIN_S)
     if settings.objectstore is not None:
         reach = Reach((region,), ())

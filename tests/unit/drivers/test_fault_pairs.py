@@ -13,6 +13,7 @@ from drillbook.drivers.kubernetes_pressure import Pressure
 from drillbook.drivers.kubernetes_stopped import StoppedDeployment
 from drillbook.drivers.vault_seal import SealedVault
 from drillbook.ports import Conflict, Unreachable
+from drillbook.ports.fault import Pod
 from drillbook.twin import lost_machine, machines, vaults
 
 SCALE = "/apis/apps/v1/namespaces/kube-system/deployments/coredns/scale"
@@ -244,6 +245,21 @@ class Nodes:
         return type("Node", (), {"name": name, "ready": self.ready})()
 
 
+class Pods:
+    """Those of one namespace that are ready."""
+
+    def __init__(self):
+        self.ready = 2
+
+    def listed(self, namespace, selector=""):
+        assert (namespace, selector) == ("analytics", "")
+        return [Pod(namespace, f"p{n}", f"u{n}", "n", ready=n < self.ready) for n in range(2)]
+
+
+def lost(*, ready, name="use1-n2", pods=None):
+    return lost_machine.lost(name, Nodes(ready=ready), pods or Pods(), ["analytics"])
+
+
 @pytest.fixture
 def machine(monkeypatch):
     running = {"it": True}
@@ -264,7 +280,7 @@ def vault_beside(monkeypatch):
 
 @pytest.mark.usefixtures("vault_beside")
 def test_a_machine_is_lost_when_its_control_plane_says_so_and_back_when_it_runs_and_is_well(machine):
-    seen, unseen = (lost_machine.lost("use1-n1", Nodes(ready=ready)) for ready in (False, True))
+    seen, unseen = (lost(ready=ready, name="use1-n1") for ready in (False, True))
     noted = unseen.note()
     unseen.take()
     assert machine == {"it": False}
@@ -280,13 +296,26 @@ def test_a_machine_is_lost_when_its_control_plane_says_so_and_back_when_it_runs_
 @pytest.mark.parametrize("was_open", [True, False])
 def test_a_vault_that_its_machine_has_started_sealed_is_opened_if_it_was_open(vault_beside, was_open: bool):
     vault_beside["open"] = was_open
-    pair = lost_machine.lost("use1-n2", Nodes(ready=True))
+    pair = lost(ready=True)
     noted = pair.note()
     vault_beside["open"] = False
     assert pair.look(noted).well is not was_open
     assert ("the vault in us-east-1 is not open yet" in pair.look(noted).text) is was_open
     pair.give_back(noted)
     assert vault_beside["open"] is was_open
+    assert pair.look(noted).well
+
+
+@pytest.mark.usefixtures("machine", "vault_beside")
+def test_a_node_that_is_ready_before_its_pods_are_is_not_as_it_was():
+    pods = Pods()
+    pair = lost(ready=True, pods=pods)
+    noted = pair.note()
+    pods.ready = 1
+    seen = pair.look(noted)
+    assert (seen.gone, seen.well) == (False, False)
+    assert seen.text.endswith("of the pods that were ready 1 of 2 in analytics are")
+    pods.ready = 2
     assert pair.look(noted).well
 
 
@@ -297,6 +326,6 @@ def test_what_goes_wrong_with_a_machine_is_said(monkeypatch):
 
     monkeypatch.setattr(machines, "boot", fails)
     with pytest.raises(Unreachable, match="it does not come up"):
-        lost_machine.lost("use1-n2", Nodes(ready=False)).give_back({})
+        lost(ready=False).give_back({})
     with pytest.raises(Unreachable, match="the twin has no worker 'use1-n9'"):
         lost_machine.worker("use1-n9")
