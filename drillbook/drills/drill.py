@@ -37,6 +37,8 @@ _LOAD_STARTS_WITHIN_S = 45.0
 _EXPERIMENT_DEADLINE_S = 300.0
 _LOOK_EVERY_S = 0.25
 _STARTING_STATE_WITHIN_S = 120.0
+_STARTS_WITHIN_S = 30.0
+"""A way to the public that has just come back may lead a single user wrong: nothing is begun meanwhile."""
 
 
 class DrillFailed(AssertionError):
@@ -112,10 +114,14 @@ class Drill:
         """One slot has the public, whole and well, with this version; the other is empty.
 
         Raises:
-            NotReady: When it is not so.
+            NotReady: When it is not so within 30 s.
         """
         self.seen.live = version
-        found = self._starting_state()
+        began_s = self.session.clock.now()
+        found = wait_for(self._starting_state, self.session.clock, deadline_s=_STARTS_WITHIN_S, pace_s=0.5)
+        self.timeline.record(
+            "note", f"seen after {found.at_s - began_s:.1f} s: {found.text}", activity="start", holds=found.holds
+        )
         if not found.holds:
             raise NotReady(f"{found.text}; put the platform back with `drillbook recover`, or look at it yourself")
         report = self.platform.smoke(f"{self._prefix}-start").run(self.platform.live_slot(), times=1)
