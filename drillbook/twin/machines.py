@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.twin import fabric
+from drillbook.twin import connections, fabric
 from drillbook.twin.layout import PREFIX
 
 if TYPE_CHECKING:
@@ -302,18 +302,10 @@ def _move_cable(how: Callable[[Machine], None], machine: Machine) -> None:
 
 
 def _forget(machine: Machine) -> None:
-    """As a kernel that has just booted: no translation of addresses, and no connection that was translated.
-
-    Whoever asks before kube-proxy has made its rules anew would be led by the old ones, to pods that are gone.
-    """
-    for command, text in ((["iptables-restore", "-w", "5"], "*nat\nCOMMIT\n"), (["conntrack", "--flush"], "")):
-        done = subprocess.run(
-            ["nsenter", f"--net=/run/netns/{machine.namespace}", *command],
-            input=text, capture_output=True, text=True, timeout=_START_DEADLINE_S, check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            msg = f"what machine {machine.name} knew could not be forgotten: {done.stderr.strip()}"
-            raise MachineError(msg)
+    try:
+        connections.forget(machine)
+    except connections.NotForgotten as error:
+        raise MachineError(str(error)) from error
 
 
 def _wait_for_supervisor(machine: Machine) -> None:

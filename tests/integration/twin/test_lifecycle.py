@@ -95,6 +95,7 @@ def test_a_lost_node_is_seen_and_brought_back(capsys):
     assert commands.show_status() == 0
     assert tracked(node, "--dump", *asked) == ""
     assert "BEFORE" not in translated(node, "--list-rules")
+    assert asked_of(node, "sysctl", "-n", "net.netfilter.nf_conntrack_tcp_timeout_syn_sent").strip() == "5"
 
 
 def test_a_twin_all_of_whose_processes_died_at_once_is_brought_back_as_quickly_as_a_new_one():
