@@ -1,7 +1,7 @@
 # Targets, one line each:
 #   make verify     install all that is needed, bring up the twin, drill it, end with a report
 #   make test       install, lint, unit tests, the twin's tests, the drills and the quick defects
-#   make nightly    everything: the whole defect matrix, ten clean runs, benchmarks
+#   make nightly    everything: the whole defect matrix, ten clean runs, benchmarks; one that was ended goes on
 #   make soak       kill every part of a run at every boundary of its undo journal
 #   make unit       unit tests only, without the few that take long (seconds)
 #   make lint       ruff, basedpyright, import-linter
