@@ -18,6 +18,8 @@ FABRIC_NAMESPACE = f"{PREFIX}-fabric"
 _BRIDGE = "fabric0"
 _PREFIX_LENGTH = ip_network(FABRIC_NETWORK).prefixlen
 _NAMESPACES = Path("/run/netns")
+_UNANSWERED_S = 5
+"""For how long a connection is led where nobody has answered; Linux' own is 120 s, see docs/decisions/0002."""
 
 
 class FabricError(Exception):
@@ -69,6 +71,20 @@ def unplug(machine: Machine) -> None:
         FabricError: When it has no cable.
     """
     _batch(FABRIC_NAMESPACE, [f"link set {_port(machine)} down"])
+
+
+def forget(machine: Machine) -> None:
+    """As a kernel that has just booted: no translation of addresses, and no connection that was translated.
+
+    Whoever asks before kube-proxy has made its rules anew would be led by the old ones, to pods that are gone.
+
+    Raises:
+        FabricError: When the kernel does not do it.
+    """
+    enter = ["nsenter", f"--net={_NAMESPACES / machine.namespace}"]
+    _run([*enter, "iptables-restore", "-w", "5"], "*nat\nCOMMIT\n")
+    _run([*enter, "conntrack", "--flush"])
+    _run([*enter, "sysctl", "-qw", f"net.netfilter.nf_conntrack_tcp_timeout_syn_sent={_UNANSWERED_S}"])
 
 
 def _port(machine: Machine) -> str:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from drillbook.ports.fault import Nodes, Pods
     from drillbook.twin.layout import Machine, Region
 
-_VAULT_WITHIN_S = 120.0
-"""Its pod is started by the kubelet of a machine that boots."""
-
 
 @dataclass(frozen=True, slots=True)
 class LostMachine:
@@ -65,7 +62,7 @@ class LostMachine:
         """Start it as it was started last, and open the vault if it was open."""
         self._ask(machines.boot)
         if noted.get("vault") == "open":
-            vaults.open_again(self.region, deadline_s=_VAULT_WITHIN_S)
+            vaults.open_again(self.region)
 
     def look(self, noted: Mapping[str, Any]) -> Look:
         """What the region's control plane says of the node and its pods, and the vault of itself."""

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 CUT, PARTED = "DRILLBOOK-CUT", "DRILLBOOK-PARTED"
 _API_PORT, _KUBELET_PORT = 6443, 10250
 _CONNECTS_WITHIN_S = 1.0
-_VAULT_WITHIN_S = 120.0
-"""Its pod is started by its node's kubelet, which waits for the API server of a region that boots as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +185,7 @@ def _boot(region: Region) -> None:
     """Each as it was started last, the control plane first; then whoever holds the vault's key opens it."""
     for machine in _machines(region):
         _asked(partial(machines.boot, machine))
-    vaults.open_again(region, deadline_s=_VAULT_WITHIN_S)
+    vaults.open_again(region)
 
 
 def _asked(what: Callable[[], None]) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.twin import connections, fabric
+from drillbook.twin import fabric
 from drillbook.twin.layout import PREFIX
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def start(
     path = machine.directory / "supervisord.conf"
     if is_running(machine):
         if path.is_file() and path.read_text() == configuration:
-            _move_cable(fabric.plug_in, machine)
+            _in_fabric(fabric.plug_in, machine)
             return
         stop(machine)
     machine.directory.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def boot(machine: Machine) -> None:
         MachineError: When it was never started, or does not come up in 20 s.
     """
     if is_running(machine):
-        _move_cable(fabric.plug_in, machine)
+        _in_fabric(fabric.plug_in, machine)
         return
     script = machine.directory / _BOOT
     if not script.is_file():
@@ -140,8 +140,8 @@ def boot(machine: Machine) -> None:
     for hierarchy in _hierarchies():
         # Of pods that died with the machine: the kubelet asks after each such group for 3 s before it starts a pod.
         _remove_groups(hierarchy / PREFIX / machine.name, keep=True)
-    _forget(machine)
-    _move_cable(fabric.plug_in, machine)
+    _in_fabric(fabric.forget, machine)
+    _in_fabric(fabric.plug_in, machine)
     # What the last start left: by it nobody could tell that this one is done.
     (machine.directory / "supervisor.sock").unlink(missing_ok=True)
     # `setsid --fork` leaves at once: the machine is no child of whoever brings the twin up, and outlives it.
@@ -171,8 +171,10 @@ def stop(*those: Machine) -> None:
     """
     # The kernel says good-bye to everybody in the name of a process that is killed; a machine without power does not.
     for machine in those:
-        _move_cable(fabric.unplug, machine)
-    end_processes(processes_in([machine.namespace for machine in those]), f"of {', '.join(one.name for one in those)}")
+        _in_fabric(fabric.unplug, machine)
+    end_processes(
+        processes_in([machine.namespace for machine in those]), f"machine {', '.join(one.name for one in those)}"
+    )
 
 
 def enter_command(machine: Machine, command: Sequence[str]) -> list[str]:
@@ -293,19 +295,12 @@ def _environment() -> dict[str, str]:
     return {"PATH": path, "LANG": "C.UTF-8", "HOME": "/root"}
 
 
-def _move_cable(how: Callable[[Machine], None], machine: Machine) -> None:
+def _in_fabric(change: Callable[[Machine], None], machine: Machine) -> None:
     try:
-        how(machine)
+        change(machine)
     except fabric.FabricError as error:
-        msg = f"the cable of machine {machine.name} could not be moved: {error}"
+        msg = f"the network of machine {machine.name} could not be changed: {error}"
         raise MachineError(msg) from error
-
-
-def _forget(machine: Machine) -> None:
-    try:
-        connections.forget(machine)
-    except connections.NotForgotten as error:
-        raise MachineError(str(error)) from error
 
 
 def _wait_for_supervisor(machine: Machine) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from drillbook.twin.layout import Region
 
 NODE_PORT = 30820
+_OPENS_WITHIN_S = 120.0
+"""Its pod is started by its node's kubelet, which waits for the API server of a region that boots as a whole."""
 
 
 def url(region: Region) -> str:
@@ -53,14 +55,14 @@ def unseal(region: Region, *, deadline_s: float) -> None:
         requests.put(f"{url(region)}/sys/unseal", json={"key": key}, timeout=30).raise_for_status()
 
 
-def open_again(region: Region, *, deadline_s: float) -> None:
+def open_again(region: Region) -> None:
     """Unseal a vault that its machine has started anew, as whoever holds the key does.
 
     Raises:
         Unreachable: When that comes to nothing.
     """
     try:
-        unseal(region, deadline_s=deadline_s)
+        unseal(region, deadline_s=_OPENS_WITHIN_S)
     except (ClusterError, requests.RequestException) as error:
         raise Unreachable(f"the vault in {region.name} could not be opened after it was lost: {error}") from error
 

@@ -122,15 +122,15 @@ class DrainNode:
         """
         give_up_s = self.clock.now() + self.deadline_s
         while self.clock.now() < give_up_s and any(
-            sum(bool(pod.node) and not pod.ending for pod in self.pods.listed(name)) < int(ready.get(name, 0))
+            sum(bool(pod.node) and not pod.ending for pod in self.pods.listed(name)) < int(ready[name])
             for name in self.namespaces
         ):
             self.clock.sleep(_ASK_AGAIN_S)
 
     def _spread(self, owner: str, wanted: int) -> None:
         """Evict as many of an owner's pods elsewhere as the node lacks; where they go is for the scheduler to say."""
-        listed = [pod for name in self.namespaces for pod in self.pods.listed(name) if pod.owner == owner]
-        pods = [pod for pod in listed if not pod.ending]
+        listed = [pod for name in self.namespaces for pod in self.pods.listed(name)]
+        pods = [pod for pod in listed if pod.owner == owner and not pod.ending]
         lacking = wanted - sum(pod.node == self.node for pod in pods)
         elsewhere = [pod for pod in pods if pod.node not in {"", self.node}]
         # One stays, and one that is ready: to move what is alone would be one more interruption.

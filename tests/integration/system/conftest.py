@@ -77,9 +77,9 @@ def _as_postgres(*command: str | Path) -> None:
     )
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A server for the whole session."""
+@contextlib.contextmanager
+def running(settings: str = "") -> Iterator[Postgres]:
+    """A server with these lines in its configuration, in a directory of its own."""
     if not POSTGRES.is_dir():
         pytest.fail(f"PostgreSQL 15 is not in {POSTGRES}; install the Debian package postgresql-15.")
     # Not one of pytest's directories: each session that starts closes those of root to others, the server's user too.
@@ -92,11 +92,20 @@ def postgres() -> Iterator[Postgres]:
         _as_postgres(
             POSTGRES / "initdb", "-D", server.directory, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"
         )
+        with (server.directory / "postgresql.conf").open("a") as file:
+            file.write(settings)
         server.start()
         try:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server for the whole session."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture

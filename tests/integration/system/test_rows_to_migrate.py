@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +11,7 @@ import psycopg
 import pytest
 
 from drillbook.drivers.migrated_database import MigratedDatabase
-from tests.integration.system.conftest import POSTGRES, Postgres, free_port
+from tests.integration.system.conftest import Postgres, running
 from tests.integration.system.proving import TABLE
 
 if TYPE_CHECKING:
@@ -31,22 +28,10 @@ def archiving() -> Iterator[tuple[Postgres, Path]]:
     """A server that archives once a file is there, and that file."""
     with tempfile.TemporaryDirectory(prefix="drillbook-archiving-") as name:
         top = Path(name)
-        account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
-        if account:
-            os.chown(top, account.pw_uid, account.pw_gid)
-        server, gate = Postgres(top / "data", free_port()), top / "gate"
-        subprocess.run(
-            [POSTGRES / "initdb", "-D", server.directory, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"],
-            check=True, timeout=60, stdout=subprocess.DEVNULL, cwd="/", user=account.pw_uid if account else None,
-            group=account.pw_gid if account else None, extra_groups=[] if account else None,
-        )  # fmt: skip
-        with (server.directory / "postgresql.conf").open("a") as file:
-            file.write(f"archive_mode = on\narchive_command = 'test -e {gate}'\n")
-        server.start()
-        try:
+        top.chmod(0o755)  # the server's user looks into it
+        gate = top / "gate"
+        with running(f"archive_mode = on\narchive_command = 'test -e {gate}'\n") as server:
             yield server, gate
-        finally:
-            server.stop()
 
 
 def archived(server: Postgres) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from drillbook.domain.interval import Interval
 from drillbook.domain.migration.locks import Held, Look, Wait
+from drillbook.domain.requests import Requests, Stalls
 from probes import migration
 
 STEPS = [
@@ -69,6 +72,22 @@ def test_a_whole_record_says_it_all(keep) -> None:
         assert measured.interval is not None, measured.doubts
         assert (measured.interval.low, measured.interval.high) == (pytest.approx(low), pytest.approx(high))
         assert measured.evidence == ("drills/d/migration/looks.jsonl",)
+
+
+@pytest.mark.parametrize(("before_s", "doubted"), [(0.9, True), (0.4, False)])
+def test_what_was_slow_before_the_first_way_is_a_doubt_about_the_worst_latency(keep, monkeypatch, before_s, doubted):
+    due_s, took_s = np.array([9.0, 12.0]), np.array([before_s, 0.5])
+    text = np.array(["", ""], dtype=object)
+    done = Requests(due_s, due_s, due_s + took_s, np.array(["ok", "ok"], dtype=object), text, text, text)
+    kept = keep(*STEPS, *READ)
+    load = SimpleNamespace(
+        metered=lambda: done, stalls=lambda: Stalls(np.array([]), np.array([])), evidence=str,
+        doubts=lambda *_, **__: (),
+    )  # fmt: skip
+    monkeypatch.setattr(migration, "recording", lambda _folder: load)
+    found = migration.worst_latency(kept, "", 0.6)
+    assert found.interval == Interval.exactly(0.5)
+    assert bool(found.doubts) is doubted
 
 
 def test_a_migration_that_stopped_in_its_midst_says_so(keep) -> None:
