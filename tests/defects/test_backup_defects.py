@@ -91,6 +91,40 @@ def test_a_repository_that_takes_nothing_is_found_and_the_other_one_is_well(dril
     assert outcome.verdict_of(f"backup.archive.{WEST_REPOSITORY}") == {"INCONCLUSIVE"}, str(outcome)
 
 
+@pytest.fixture
+def archiving_into_the_east_alone() -> Iterator[None]:
+    """The primary's archiving knows nothing of the west's repository, and has nothing to complain of."""
+    operator = Saboteur(Path())
+    own = "/tmp/one-repository.conf"
+    command = (
+        f"sed /^repo{WEST_REPOSITORY}-/d /etc/pgbackrest/pgbackrest.conf /etc/pgbackrest/conf.d/*.conf > {own} && "
+        f"pgbackrest --config={own} --stanza={backups.STANZA} archive-push %p"
+    )
+    operator.kubectl(*PSQL, f"ALTER SYSTEM SET archive_command = '{command}'")
+    operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
+    yield
+    operator.kubectl(*PSQL, "ALTER SYSTEM RESET archive_command")
+    operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
+    back_up(operator)
+
+
+def test_a_repository_that_is_not_written_for_longer_than_may_be_lost_is_found(drilled, archiving_into_the_east_alone):
+    """What may be lost is less than the minute for which `pgbackrest check` waits for a segment, and not an hour."""
+    del archiving_into_the_east_alone
+
+    def less_than_a_minute(document):
+        document["objectives"]["recovery_point"] = "30 s"
+
+    outcome = drilled(FRESH, only="backup_schedule", change=less_than_a_minute)
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.verdict_of(f"backup.archive.{WEST_REPOSITORY}") == {"FAIL"}, str(outcome)
+    assert outcome.verdict_of("backup.check") == {"FAIL"}, str(outcome)
+    # What users wrote during that minute is in no repository: at worst it is too old there, and certainly nowhere else.
+    assert "FAIL" not in outcome.verdict_of(f"backup.archive.{EAST_REPOSITORY}"), str(outcome)
+    assert outcome.verdict_of("backup.age") == {"PASS"}, str(outcome)
+    assert outcome.verdict_of("backup.standby") == {"PASS"}, str(outcome)
+
+
 def last_backup(store: Any) -> tuple[str, bytes]:
     """The largest file of the last full backup; a store that has just started may not be able to read yet."""
     deadline = time.monotonic() + _READABLE_WITHIN_S
