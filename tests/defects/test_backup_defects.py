@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,16 +33,25 @@ def back_up(operator: Saboteur) -> None:
     operator.wait_for("1", "get", "job", job, "--namespace=data", "--output=jsonpath={.status.succeeded}")
 
 
+@contextlib.contextmanager
+def archiving_by(command: str) -> Iterator[None]:
+    """The primary archives so; afterwards as it is to, with new backups of what this left out."""
+    operator = Saboteur(Path())
+    try:
+        operator.kubectl(*PSQL, f"ALTER SYSTEM SET archive_command = '{command}'")
+        operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
+        yield
+    finally:
+        operator.kubectl(*PSQL, "ALTER SYSTEM RESET archive_command")
+        operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
+        back_up(operator)
+
+
 @pytest.fixture
 def archiving_that_claims_to_work() -> Iterator[None]:
     """Every segment is reported as archived, and none is; pgBackRest finds its own name in the command."""
-    operator = Saboteur(Path())
-    operator.kubectl(*PSQL, "ALTER SYSTEM SET archive_command = ': pgbackrest %p'")
-    operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
-    yield
-    operator.kubectl(*PSQL, "ALTER SYSTEM RESET archive_command")
-    operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
-    back_up(operator)
+    with archiving_by(": pgbackrest %p"):
+        yield
 
 
 def test_archiving_that_claims_to_work_is_found(drilled, archiving_that_claims_to_work):
@@ -57,9 +67,11 @@ def test_archiving_that_claims_to_work_is_found(drilled, archiving_that_claims_t
 def replay_that_is_paused() -> Iterator[None]:
     """The standby receives all and replays nothing."""
     standby = Saboteur(Path(), WEST)
-    standby.kubectl(*PSQL, "SELECT pg_wal_replay_pause()")
-    yield
-    standby.kubectl(*PSQL, "SELECT pg_wal_replay_resume()")
+    try:
+        standby.kubectl(*PSQL, "SELECT pg_wal_replay_pause()")
+        yield
+    finally:
+        standby.kubectl(*PSQL, "SELECT pg_wal_replay_resume()")
 
 
 def test_a_standby_whose_replay_is_paused_is_never_called_fresh(drilled, replay_that_is_paused):
@@ -73,11 +85,13 @@ def test_a_standby_whose_replay_is_paused_is_never_called_fresh(drilled, replay_
 @pytest.fixture
 def store_of_the_west_that_is_away() -> Iterator[None]:
     operator = Saboteur(Path(), WEST)
-    operator.kubectl("scale", "statefulset/objectstore", "--namespace=data", "--replicas=0")
-    operator.kubectl("wait", "pod/objectstore-0", "--namespace=data", "--for=delete", "--timeout=50s")
-    yield
-    operator.kubectl("scale", "statefulset/objectstore", "--namespace=data", "--replicas=1")
-    operator.kubectl("rollout", "status", "statefulset/objectstore", "--namespace=data", "--timeout=50s")
+    try:
+        operator.kubectl("scale", "statefulset/objectstore", "--namespace=data", "--replicas=0")
+        operator.kubectl("wait", "pod/objectstore-0", "--namespace=data", "--for=delete", "--timeout=50s")
+        yield
+    finally:
+        operator.kubectl("scale", "statefulset/objectstore", "--namespace=data", "--replicas=1")
+        operator.kubectl("rollout", "status", "statefulset/objectstore", "--namespace=data", "--timeout=50s")
 
 
 def test_a_repository_that_takes_nothing_is_found_and_the_other_one_is_well(drilled, store_of_the_west_that_is_away):
@@ -94,18 +108,13 @@ def test_a_repository_that_takes_nothing_is_found_and_the_other_one_is_well(dril
 @pytest.fixture
 def archiving_into_the_east_alone() -> Iterator[None]:
     """The primary's archiving knows nothing of the west's repository, and has nothing to complain of."""
-    operator = Saboteur(Path())
-    own = "/tmp/one-repository.conf"
+    own = "/tmp/one-repository.conf"  # noqa: S108 - in its pod, where nothing else can be written
     command = (
         f"sed /^repo{WEST_REPOSITORY}-/d /etc/pgbackrest/pgbackrest.conf /etc/pgbackrest/conf.d/*.conf > {own} && "
         f"pgbackrest --config={own} --stanza={backups.STANZA} archive-push %p"
     )
-    operator.kubectl(*PSQL, f"ALTER SYSTEM SET archive_command = '{command}'")
-    operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
-    yield
-    operator.kubectl(*PSQL, "ALTER SYSTEM RESET archive_command")
-    operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
-    back_up(operator)
+    with archiving_by(command):
+        yield
 
 
 def test_a_repository_that_is_not_written_for_longer_than_may_be_lost_is_found(drilled, archiving_into_the_east_alone):
@@ -150,10 +159,13 @@ def flipped_bit() -> Iterator[None]:
         name, sound = last_backup(store)
         spoilt = bytearray(sound)
         spoilt[len(spoilt) // 2] ^= 1
-        store.put_object(Bucket=backups.BUCKET, Key=name, Body=bytes(spoilt))
-    yield
-    with inside(CLIENT.namespace):
-        store.put_object(Bucket=backups.BUCKET, Key=name, Body=sound)
+    try:
+        with inside(CLIENT.namespace):
+            store.put_object(Bucket=backups.BUCKET, Key=name, Body=bytes(spoilt))
+        yield
+    finally:
+        with inside(CLIENT.namespace):
+            store.put_object(Bucket=backups.BUCKET, Key=name, Body=sound)
 
 
 def test_a_flipped_bit_in_one_repository_is_found_there_and_nowhere_else(drilled, flipped_bit):

@@ -86,9 +86,11 @@ def health_check_that_lies() -> Iterator[None]:
         ending = "jsonpath={.items[*].metadata.deletionTimestamp}"
         operator.wait_for("", "get", "pods", "--namespace=analytics", f"--output={ending}")
 
-    let("DEFECT_READY_LIES=1")
-    yield
-    let("DEFECT_READY_LIES-")
+    try:
+        let("DEFECT_READY_LIES=1")
+        yield
+    finally:
+        let("DEFECT_READY_LIES-")
 
 
 def test_a_health_check_that_stays_green_without_a_database_is_found(drilled, health_check_that_lies):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,13 +36,20 @@ def nodes_of_one_processor() -> Iterator[None]:
     hierarchy = root if (root / "cgroup.controllers").is_file() else root / "cpuset"
     nodes = [hierarchy / PREFIX / worker.name for worker in EAST.workers]
     processors = (hierarchy / PREFIX / "cpuset.cpus").read_text()
-    # A group may have no processor that the one around it lacks.
-    for node in nodes:
-        for directory, _, _ in os.walk(node, topdown=False):
-            (Path(directory) / "cpuset.cpus").write_text("0")
-    yield
-    for node in nodes:
-        for directory, _, _ in os.walk(node):
+    try:
+        for node in nodes:
+            # A group may have no processor that the one around it lacks.
+            give(node, "0", topdown=False)
+        yield
+    finally:
+        for node in nodes:
+            give(node, processors, topdown=True)
+
+
+def give(node: Path, processors: str, *, topdown: bool) -> None:
+    """Give a node's groups these processors; those of containers that end meanwhile need none."""
+    for directory, _, _ in os.walk(node, topdown=topdown):
+        with contextlib.suppress(FileNotFoundError):
             (Path(directory) / "cpuset.cpus").write_text(processors)
 
 

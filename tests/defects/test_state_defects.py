@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -41,11 +41,13 @@ def vault(region, method: str, path: str, body: object = None) -> requests.Respo
 @pytest.fixture
 def no_copies_of_secrets() -> Iterator[None]:
     """Nobody copies secrets to the west."""
-    kubectl(WEST, "scale", "deployment/secrets-copy", "-n", "vault", "--replicas=0")
-    kubectl(WEST, "wait", "pods", "-n", "vault", "-l", "app.kubernetes.io/name=secrets-copy", "--for=delete")
-    yield
-    kubectl(WEST, "scale", "deployment/secrets-copy", "-n", "vault", "--replicas=1")
-    kubectl(WEST, "rollout", "status", "deployment/secrets-copy", "-n", "vault", "--timeout=60s")
+    try:
+        kubectl(WEST, "scale", "deployment/secrets-copy", "-n", "vault", "--replicas=0")
+        kubectl(WEST, "wait", "pods", "-n", "vault", "-l", "app.kubernetes.io/name=secrets-copy", "--for=delete")
+        yield
+    finally:
+        kubectl(WEST, "scale", "deployment/secrets-copy", "-n", "vault", "--replicas=1")
+        kubectl(WEST, "rollout", "status", "deployment/secrets-copy", "-n", "vault", "--timeout=60s")
 
 
 @pytest.fixture
@@ -64,9 +66,11 @@ def store_that_takes_no_files() -> Iterator[None]:
         kubectl(WEST, "rollout", "restart", "statefulset/objectstore", "-n", "data")
         kubectl(WEST, "rollout", "status", "statefulset/objectstore", "-n", "data", "--timeout=110s", within_s=120.0)
 
-    identities(known=False)
-    yield
-    identities(known=True)
+    try:
+        identities(known=False)
+        yield
+    finally:
+        identities(known=True)
 
 
 def test_files_that_are_not_sent_on_are_found(drilled, store_that_takes_no_files):
@@ -111,23 +115,41 @@ def test_a_file_and_a_secret_that_are_otherwise_in_the_other_region_are_found(dr
 @pytest.fixture
 def name_that_is_kept_for_an_hour() -> Iterator[None]:
     """Resolvers may keep where the public's name leads for an hour."""
-    former_s = declare(3600)
-    resolver_keeps_for(3600)
-    yield
-    declare(former_s)
-    resolver_keeps_for(former_s)
+    former_s = declared()
+    try:
+        declare(3600)
+        resolver_keeps_for(3600)
+        yield
+    finally:
+        declare(former_s)
+        resolver_keeps_for(former_s)
 
 
-def declare(ttl_s: int) -> int:
-    """Let whoever asks for the public's name keep the answer for so long; answers how long it was."""
+def declared() -> int:
+    """For how many seconds the answer may be kept by whoever asks for the public's name."""
+    return public_record()["ttl"]
+
+
+def declare(ttl_s: int) -> None:
+    """Let it be kept for so long."""
+    changed = {**public_record(), "ttl": ttl_s, "changetype": "REPLACE"}
+    zone("PATCH", {"rrsets": [changed]})
+
+
+def public_record() -> dict[str, Any]:
+    """Of the public's name."""
+    found = zone("GET").json()["rrsets"]
+    return next(it for it in found if (it["name"], it["type"]) == (f"{PUBLIC_NAME}.", "LUA"))
+
+
+def zone(method: str, body: object = None) -> requests.Response:
+    """What the DNS server says when it is asked about its zone."""
+    url = "http://10.77.0.53:8081/api/v1/servers/localhost/zones/drillbook.test."
     key = (state_directory() / "recovery" / "dns").read_text()
-    zone, headers = "http://10.77.0.53:8081/api/v1/servers/localhost/zones/drillbook.test.", {"X-API-Key": key}
     with inside(CLIENT.namespace):
-        found = requests.get(zone, headers=headers, timeout=5).json()["rrsets"]
-        record = next(it for it in found if (it["name"], it["type"]) == (f"{PUBLIC_NAME}.", "LUA"))
-        changed = {**record, "ttl": ttl_s, "changetype": "REPLACE"}
-        requests.patch(zone, json={"rrsets": [changed]}, headers=headers, timeout=5).raise_for_status()
-    return record["ttl"]
+        response = requests.request(method, url, json=body, headers={"X-API-Key": key}, timeout=5)
+    response.raise_for_status()
+    return response
 
 
 def resolver_keeps_for(ttl_s: int) -> None:
@@ -160,9 +182,11 @@ def test_a_name_that_may_be_kept_too_long_is_found(drilled, name_that_is_kept_fo
 @pytest.fixture
 def west_that_is_too_small() -> Iterator[None]:
     """The west's quota has no room for more pods than it has."""
-    kubectl(WEST, "create", "quota", "too-small", "-n", "analytics", "--hard=count/pods=2")
-    yield
-    kubectl(WEST, "delete", "quota", "too-small", "-n", "analytics")
+    try:
+        kubectl(WEST, "create", "quota", "too-small", "-n", "analytics", "--hard=count/pods=2")
+        yield
+    finally:
+        kubectl(WEST, "delete", "quota", "too-small", "-n", "analytics", "--ignore-not-found")
 
 
 def test_a_region_that_is_too_small_for_everybody_is_found(drilled, west_that_is_too_small):
@@ -191,9 +215,11 @@ def west_with_another_session_key() -> Iterator[None]:
         )
 
     right = json.loads(kubectl(WEST, "get", "secret", sessions.GIVEN_AS, "-n", "analytics", "-o", "json"))["data"]
-    give({"key": base64.b64encode(sessions.new()["key"].encode()).decode()})
-    yield
-    give(right)
+    try:
+        give({"key": base64.b64encode(sessions.new()["key"].encode()).decode()})
+        yield
+    finally:
+        give(right)
 
 
 def test_a_region_that_does_not_have_the_key_of_sessions_is_found(drilled, west_with_another_session_key):
