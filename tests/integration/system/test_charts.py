@@ -210,6 +210,24 @@ def _promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.parametrize(
+    ("pod", "setting"),
+    [
+        ("StatefulSet/postgres", "postgres.maxConnections=77"),
+        ("StatefulSet/postgres", "postgres.walKeepMb=77"),
+        ("Deployment/prometheus", "prometheus.scrapeInterval.serving=7s"),
+        ("Deployment/alertmanager", "alertmanager.webhookUrl=http://elsewhere.test/"),
+    ],
+)
+def test_a_pod_is_replaced_when_what_it_reads_has_changed(pod: str, setting: str) -> None:
+    def checksum(*arguments: str) -> str:
+        objects = {f"{it['kind']}/{it['metadata']['name']}": it for it in _objects("platform", "staging", *arguments)}
+        return objects[pod]["spec"]["template"]["metadata"]["annotations"]["checksum/configuration"]
+
+    assert checksum(f"--set={setting}") != checksum()
+    assert checksum() == checksum()
+
+
 def test_a_region_knows_whom_its_primary_asks_and_reads_orders_that_no_chart_owns() -> None:
     objects = _objects("platform", "staging", "--set=postgres.peerHost=10.77.2.11", "--set=postgres.leaseSeconds=5")
     pod = next(pod for name, pod in _pods(objects) if name == "StatefulSet/postgres")
