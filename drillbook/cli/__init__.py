@@ -49,25 +49,25 @@ EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="Name 
 
 @app.command("runbook")
 def tell_runbook(
-    experiment: Annotated[str, typer.Argument(help="failover, failback, switchover or data_destroyed.")],
+    experiment: Annotated[
+        str,
+        typer.Argument(
+            help="failover, failover_of_database, failback, switchover, traffic_moved, data_destroyed or "
+            "both_servers_gone."
+        ),
+    ],
     environment: EnvironmentName = "twin",
     slot: Annotated[str, typer.Option(help="That serves.")] = "blue",
-    replicas: Annotated[int, typer.Option(help="Pods with which one region carries everybody.")] = 4,
-    silence: Annotated[float, typer.Option(help="Seconds after which an unreachable primary has stopped.")] = 20.0,
 ) -> None:
     """Print a recovery for people, from the experiment that drills it."""
     where = _environment(environment)
-    away = next((name for name in where.regions if name != where.primary.name), "")
     path = PROJECT / "experiments" / f"{experiment}.yaml"
-    if not path.is_file() or not away:
-        typer.echo(f"runbook: {path} is missing" if away else f"runbook: {where.name} has one region", err=True)
+    if not path.is_file():
+        typer.echo(f"runbook: {path} is missing", err=True)
         raise typer.Exit(EXIT_REFUSED)
-    names = {
-        "home": where.primary.name, "away": away, "slot": slot, "replicas": str(replicas), "silence": f"{silence:g}",
-    }  # fmt: skip
     _, document = yaml_file.read(path)
     try:
-        typer.echo(runbook.markdown(document, names))
+        typer.echo(runbook.markdown(document, runbook.names_in(where, slot)))
     except ValueError as error:
         typer.echo(f"runbook: {error}", err=True)
         raise typer.Exit(EXIT_REFUSED) from error

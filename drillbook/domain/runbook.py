@@ -1,7 +1,8 @@
 """A recovery told to people, step by step, from the experiment that drills it.
 
 The order comes from the experiment; what each step is, how it is done by hand and how it is known to be done stands
-here once. A drill writes the same titles on its timeline. Names in braces are filled in from the environment.
+here once. A drill writes the same titles on its timeline. Names in braces are filled in from the environment; see
+`names_in`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from drillbook.domain.communication import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from drillbook.domain.environment import Environment, RegionAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +40,34 @@ class Step:
 
 
 _ORDERS = (
-    "kubectl --context {region} -n data create configmap postgres-orders --from-literal=orders={orders} "
-    "--dry-run=client -o yaml | kubectl --context {region} apply -f -"
+    "{kubectl} -n {namespace} create configmap {orders} --from-literal=orders={ordered} "
+    "--dry-run=client -o yaml | {kubectl} apply -f -"
 )
-_STOP = "kubectl --context {region} -n data scale statefulset postgres --replicas=0"
-_START = "kubectl --context {region} -n data scale statefulset postgres --replicas=1"
+_LEASE = (
+    "in {away}, run ALTER SYSTEM SET primary_conninfo with ` port=1` appended to its value, and SELECT "
+    "pg_reload_conf(); then wait {silence} s by a watch."
+)
+_NO_LEASE = "nothing makes it stop by itself. Stop its machines, and do not go on before they are seen to be off."
+_STOP = "{kubectl} -n {namespace} scale statefulset {stateful_set} --replicas=0"
+_START = "{kubectl} -n {namespace} scale statefulset {stateful_set} --replicas=1"
 
 
-def _for(command: str, region: str, orders: str = "") -> str:
-    return command.replace("{region}", region).replace("{orders}", orders)
+def _for(command: str, where: str, ordered: str = "") -> str:
+    return command.replace("{kubectl}", f"{{{where}_kubectl}}").replace("{ordered}", ordered)
 
 
 STEPS: Mapping[str, Step] = {
     "fence-primary": Step(
         "Fence the database in {home}",
         "Until it is certain that the old primary takes no write, nobody may be promoted: two primaries are worse than "
-        "none. If {home} does not answer, its lease is what fences it; without a lease, stop its machines first.",
+        "none. If {home} does not answer, its lease is what fences it, or else that its machines are off.",
         (
-            _for(_ORDERS, "{home}", "fenced"),
-            _for(_STOP, "{home}"),
-            (
-                "If {home} does not answer: in {away}, run ALTER SYSTEM SET primary_conninfo with ` port=1` appended "
-                "to its value, and SELECT pg_reload_conf(); then wait {silence} s by a watch."
-            ),
+            _for(_ORDERS, "home", "fenced"),
+            _for(_STOP, "home"),
+            "If {home} does not answer: {unreachable}",
         ),
-        "No pod postgres-0 is left in {home}, or the wait is over; and port 30432 in {home} answers nothing.",
+        "No pod {stateful_set}-0 is left in {home}, or the wait is over or its machines are off; and {home_database} "
+        "answers nothing.",
         (Notice("incident", "the database in {home} is fenced and takes no writes from now on"),),
         "Order `` (empty) and scale to 1, only while the database in {away} is still a standby.",
     ),
@@ -71,7 +77,7 @@ STEPS: Mapping[str, Step] = {
         (
             "In {away}, as the superuser: SELECT timeline_id FROM pg_control_checkpoint(); note it.",
             "SELECT pg_promote(true, 60); CHECKPOINT;",
-            _for(_ORDERS, "{away}", "primary"),
+            _for(_ORDERS, "away", "primary"),
         ),
         "pg_is_in_recovery() is false, and the timeline has grown by exactly one.",
         (Notice("incident", "the database in {away} is the primary from now on"),),
@@ -82,10 +88,9 @@ STEPS: Mapping[str, Step] = {
         "It finds the server that takes writes by itself; one that is gone, and is asked first, slows it. The order "
         "is read when a pod starts.",
         (
-            ("In the ConfigMap analytics/analytics-database in {away}, put postgres.data.svc.cluster.local (port 5432) "
-            "first."),
-            "kubectl --context {away} -n analytics rollout restart deployment/analytics-{slot}",
-            "kubectl --context {away} -n analytics rollout status deployment/analytics-{slot} --timeout=2m",
+            "In the ConfigMap {releases}/{config_map} in {away}, put {away_host} first.",
+            "{away_kubectl} -n {releases} rollout restart deployment/{deployment}",
+            "{away_kubectl} -n {releases} rollout status deployment/{deployment} --timeout=2m",
         ),
         "Every pod is ready: /readyz asks the database.",
         (),
@@ -94,7 +99,7 @@ STEPS: Mapping[str, Step] = {
     "scale-up-region": Step(
         "Scale {away} up to {replicas} pods",
         "One region is to carry everybody; a region that is too small falls over as soon as traffic arrives.",
-        ("kubectl --context {away} -n analytics scale deployment/analytics-{slot} --replicas={replicas}",),
+        ("{away_kubectl} -n {releases} scale deployment/{deployment} --replicas={replicas}",),
         "{replicas} pods are ready.",
         (),
         "The former number, once traffic is back in {home}.",
@@ -130,9 +135,9 @@ STEPS: Mapping[str, Step] = {
         "Rebuild the database in {home} as a standby",
         "What only {home} has is thrown away by this. If it may matter, copy its volume first.",
         (
-            _for(_STOP, "{home}"),
-            _for(_ORDERS, "{home}", "standby"),
-            _for(_START, "{home}"),
+            _for(_STOP, "home"),
+            _for(_ORDERS, "home", "standby"),
+            _for(_START, "home"),
         ),
         "In {away}, pg_stat_replication shows it streaming, and replay_lsn follows.",
         (Notice("incident", "the database in {home} follows as a standby again"),),
@@ -143,11 +148,11 @@ STEPS: Mapping[str, Step] = {
         "Writes that no repository has are lost. Whatever a volume still has goes aside by `lost` and is not deleted; "
         "until the restored server takes writes `returned` brings it back.",
         (
-            _for(_STOP, "{home}") + ", and the same in {away}",
-            _for(_ORDERS, "{home}", "lost") + ", and the same in {away}; scale both to 1",
-            "See in both logs of postgres-0 that it says LOST; scale both to 0.",
-            _for(_ORDERS, "{home}", "restore-2"),
-            _for(_START, "{home}"),
+            _for(_STOP, "home") + ", and the same in {away}",
+            _for(_ORDERS, "home", "lost") + ", and the same in {away}; scale both to 1",
+            "See in both logs of {stateful_set}-0 that it says LOST; scale both to 0.",
+            _for(_ORDERS, "home", "restore-2"),
+            _for(_START, "home"),
         ),
         "The log says what was restored, pg_is_in_recovery() is false, and the timeline has grown.",
         (Notice("incident", "the database in {home} is restored and takes writes; what was lost follows"),),
@@ -159,12 +164,12 @@ STEPS: Mapping[str, Step] = {
         "is restored to is lost, so the moment is as late as it can be.",
         (
             "Find the moment: when the statement was logged, or the commit before it by pg_waldump.",
-            ("On a host that reaches the repositories, with no database on it: pgbackrest --stanza=analytics --repo=1 "
+            ("On a host that reaches the repositories, with no database on it: pgbackrest --stanza={stanza} --repo=1 "
             "--type=time --target='MOMENT' --target-action=promote --archive-mode=off restore; start it, listening to "
             "nobody."),
             "Compare with what is known: number of rows, newest row, sequences.",
-            ("pg_dump --table=public.events from there into a file, and from that into the database in {home}, with "
-            "psql --single-transaction --set=ON_ERROR_STOP=1; then ANALYZE public.events."),
+            ("pg_dump --table={table} from there into a file, and from that into the database in {home}, with "
+            "psql --single-transaction --set=ON_ERROR_STOP=1; then ANALYZE {table}."),
         ),
         "The table has as many rows as what was restored, and the standby in {away} has it too.",
         (
@@ -182,11 +187,11 @@ STEPS: Mapping[str, Step] = {
                 "application's sessions; note pg_current_wal_lsn()."
             ),
             "In {away}: wait until pg_last_wal_replay_lsn() has reached it.",
-            _for(_ORDERS, "{home}", "fenced"),
-            _for(_STOP, "{home}"),
+            _for(_ORDERS, "home", "fenced"),
+            _for(_STOP, "home"),
             "In {away}: SELECT pg_promote(true, 60); CHECKPOINT; and default_transaction_read_only off there.",
-            _for(_ORDERS, "{home}", "standby"),
-            _for(_START, "{home}"),
+            _for(_ORDERS, "home", "standby"),
+            _for(_START, "home"),
         ),
         "{away} takes writes, and {home} streams from it.",
         (
@@ -207,11 +212,64 @@ def step(name: str, names: Mapping[str, str]) -> Step:
         ValueError: When there is no such step.
     """
     if name in _OTHER_WAY_ROUND:
-        swapped = {**names, "home": names["away"], "away": names["home"]}
-        return _filled(STEPS[_OTHER_WAY_ROUND[name]], swapped)
+        return _filled(STEPS[_OTHER_WAY_ROUND[name]], _swapped(names))
     if name not in STEPS:
         raise ValueError(f"no runbook tells the step {name!r}; write it down in drillbook/domain/runbook.py")
     return _filled(STEPS[name], names)
+
+
+def names_in(environment: Environment, slot: str) -> Mapping[str, str]:
+    """An environment's names for the braces of all steps.
+
+    Those of a region begin with `home` or `away`; where the file says nothing of a backup or of a table, a word in
+    capitals says what belongs there.
+
+    Args:
+        environment: Its file.
+        slot: That serves.
+
+    Raises:
+        ValueError: When the environment has one region, or does not say how it is recovered.
+    """
+    recovery = environment.recovery
+    if recovery is None or not environment.others:
+        raise ValueError(f"{environment.name} does not say how one of its regions is recovered in the other")
+    names = {
+        # First, since it has names in it that are filled in after it.
+        "unreachable": _LEASE if recovery.silence_s > 0 else _NO_LEASE,
+        "slot": slot,
+        "replicas": str(recovery.replicas),
+        "silence": f"{recovery.silence_s:g}",
+        "namespace": recovery.namespace,
+        "stateful_set": recovery.stateful_set,
+        "orders": recovery.orders,
+        "releases": environment.releases.namespace,
+        "config_map": recovery.config_map,
+        "deployment": environment.releases.deployment.replace("{slot}", slot),
+        "stanza": recovery.stanza or "STANZA",
+        "table": recovery.table.name if recovery.table is not None else "TABLE",
+    }
+    for side, region in (("home", environment.primary), ("away", environment.others[0])):
+        names |= {f"{side}{what}": value for what, value in _of_region(environment, region).items()}
+    return names
+
+
+def _of_region(environment: Environment, region: RegionAccess) -> Mapping[str, str]:
+    assert environment.recovery is not None  # noqa: S101 - looked at by the caller
+    context = f" --context={region.context}" if region.context else ""
+    server = dict(word.split("=", 1) for word in environment.recovery.addresses[region.name].split() if "=" in word)
+    return {
+        "": region.name,
+        "_kubectl": f"kubectl --kubeconfig={region.kubeconfig}{context}",
+        "_database": f"port {server.get('port', '5432')} of {server.get('host', 'its server')}",
+        "_host": environment.recovery.hosts[region.name][region.name],
+    }
+
+
+def _swapped(names: Mapping[str, str]) -> dict[str, str]:
+    """With each region's names in the place of the other's."""
+    other = {"home": "away", "away": "home"}
+    return {f"{other.get(name[:4], name[:4])}{name[4:]}": value for name, value in names.items()}
 
 
 def steps_of(experiment: Mapping[str, Any]) -> list[str]:
@@ -229,7 +287,7 @@ def markdown(experiment: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
     Args:
         experiment: As Chaos Toolkit reads it.
-        names: `home`, `away`, `slot`, `replicas` and `silence`, for the braces.
+        names: For the braces; see `names_in`.
 
     Raises:
         ValueError: When it takes a step that is told nowhere, or none.

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from ruamel.yaml import YAML
@@ -17,11 +19,16 @@ from drillbook.domain import runbook
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Window
 from drillbook.run.action import NotObserved
+from drillbook.run.environment import load
 from probes import recovery
 
-EXPERIMENTS = Path(__file__).resolve().parents[4] / "experiments"
+if TYPE_CHECKING:
+    from drillbook.domain.environment import Environment
+
+PROJECT = Path(__file__).resolve().parents[4]
+EXPERIMENTS = PROJECT / "experiments"
 MODULES = {module.__name__: module for module in (recovery_activities, restoring)}
-NAMES = {"home": "east", "away": "west", "slot": "blue", "replicas": "4", "silence": "20"}
+TWIN = load(PROJECT / "environments" / "twin.yaml", releases=False)
 
 
 def experiment(name):
@@ -51,20 +58,63 @@ def play(name, how="cut"):
     ],
 )
 def test_every_step_of_an_experiment_is_told_with_the_environments_names(name) -> None:
-    told = runbook.markdown(experiment(name), NAMES)
+    told = runbook.markdown(experiment(name), runbook.names_in(TWIN, "blue"))
     assert told.count("\n## ") == len(runbook.steps_of(experiment(name)))
     assert "{" not in told
     assert told.count("**Go on when:**") == told.count("**Way back:**") == told.count("\n## ")
 
 
 def test_the_way_back_is_told_from_the_other_region() -> None:
-    assert "Switch the database over from west to east" in runbook.markdown(experiment("failback"), NAMES)
+    told = runbook.markdown(experiment("failback"), runbook.names_in(TWIN, "blue"))
+    assert "Switch the database over from us-west-2 to us-east-1" in told
+    assert f"kubectl --kubeconfig={TWIN.regions['us-west-2'].kubeconfig} -n data scale statefulset postgres" in told
+
+
+def recovered_by(**changed) -> Environment:
+    return replace(TWIN, recovery=replace(TWIN.recovery, **changed))
+
+
+def test_who_promotes_waits_as_long_as_the_environment_says_that_it_takes() -> None:
+    told = runbook.markdown(experiment("failover"), runbook.names_in(recovered_by(silence_s=75), "blue"))
+    assert "in us-west-2, run ALTER SYSTEM SET primary_conninfo" in told
+    assert "then wait 75 s by a watch" in told
+
+
+def test_without_a_lease_no_wait_makes_it_safe_to_promote() -> None:
+    told = runbook.markdown(experiment("failover"), runbook.names_in(recovered_by(silence_s=0), "blue"))
+    assert "by a watch" not in told
+    assert "nothing makes it stop by itself. Stop its machines" in told
+
+
+def test_what_the_platform_is_called_comes_from_the_environment() -> None:
+    named = recovered_by(
+        namespace="db", stateful_set="pg", orders="obeyed", config_map="where", replicas=6, stanza="vault",
+        addresses={"us-east-1": "host=10.77.1.11 port=5999 user=u", "us-west-2": "host=10.77.2.11 user=u"},
+    )  # fmt: skip
+    region = replace(TWIN.primary, context="east")
+    named = replace(named, regions={**TWIN.regions, region.name: region},
+                    releases=replace(TWIN.releases, namespace="apps", deployment="app-{slot}"))  # fmt: skip
+    told = "".join(
+        runbook.markdown(experiment(name), runbook.names_in(named, "green")) for name in ("failover", "data_destroyed")
+    )
+    for expected in (
+        " --context=east -n db create configmap obeyed ", "-n db scale statefulset pg ", "No pod pg-0 is left",
+        "port 5999 of 10.77.1.11", "ConfigMap apps/where in", "-n apps scale deployment/app-green --replicas=6",
+        "--stanza=vault ",
+    ):  # fmt: skip
+        assert expected in told, expected
+    assert "postgres-orders" not in told
+
+
+def test_an_environment_that_recovers_nowhere_has_no_runbook() -> None:
+    with pytest.raises(ValueError, match="does not say how one of its regions is recovered"):
+        runbook.names_in(replace(TWIN, recovery=None), "blue")
 
 
 def test_a_step_that_nobody_told_is_refused() -> None:
     method = [{"provider": {"func": "take_step", "arguments": {"step": "pray"}}}]
     with pytest.raises(ValueError, match="no runbook tells the step 'pray'"):
-        runbook.markdown({"title": "", "description": "", "method": method}, NAMES)
+        runbook.markdown({"title": "", "description": "", "method": method}, runbook.names_in(TWIN, "blue"))
 
 
 def test_the_failover_that_people_read_is_the_one_that_is_drilled_and_it_is_put_back(drill, world, east, west) -> None:
@@ -153,4 +203,4 @@ def test_an_environment_that_does_not_say_how_proves_nothing(drill, world) -> No
 
 def test_what_is_no_recovery_has_no_runbook() -> None:
     with pytest.raises(ValueError, match="takes no step of a recovery"):
-        runbook.markdown(experiment("cutover"), NAMES)
+        runbook.markdown(experiment("cutover"), runbook.names_in(TWIN, "blue"))
