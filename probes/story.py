@@ -11,6 +11,9 @@ from drillbook.domain.measurement import Measurement, Window
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+BOUNDS = frozenset({"requests.cpu", "requests.memory", "limits.cpu", "limits.memory"})
+"""What each container is to have."""
+
 
 class Event(Protocol):
     """One entry of the timeline."""
@@ -88,6 +91,18 @@ def pods_that_flapped(events: Sequence[Event], window: Window) -> Measurement:
     seen = sum(len(event.data["pods"]) for event in looks)
     count = Interval.exactly(lost) if seen else None
     return Measurement("pods that stopped being ready", count, "pods", seen, window, "kubernetes")
+
+
+def containers_unbounded(events: Sequence[Event], window: Window) -> Measurement:
+    """How many containers of the live release lack a request or a limit; nothing when none was looked at."""
+    found: Mapping[str, Sequence[str]] = {}
+    for event in of(events, "start"):
+        found = event.data.get("bounds", found)
+    lacking = {name: sorted(BOUNDS.difference(has)) for name, has in found.items() if not BOUNDS.issubset(has)}
+    said = "; ".join(f"{name} has no {' and no '.join(lacks)}" for name, lacks in sorted(lacking.items()))
+    name = "containers without a request or a limit" + (f" ({said})" if said else "")
+    count = Interval.exactly(len(lacking)) if found else None
+    return Measurement(name, count, "containers", len(found), window, "kubernetes")
 
 
 def canaries_undecided(events: Sequence[Event], window: Window) -> Measurement:

@@ -120,8 +120,9 @@ class Drill:
         began_s = self.session.clock.now()
         found = wait_for(self._starting_state, self.session.clock, deadline_s=_STARTS_WITHIN_S, pace_s=0.5)
         self.timeline.record(
-            "note", f"seen after {found.at_s - began_s:.1f} s: {found.text}", activity="start", holds=found.holds
-        )
+            "note", f"seen after {found.at_s - began_s:.1f} s: {found.text}", activity="start", holds=found.holds,
+            bounds=found.data.get("bounds", {}),
+        )  # fmt: skip
         if not found.holds:
             raise NotReady(f"{found.text}; put the platform back with `drillbook recover`, or look at it yourself")
         report = self.platform.smoke(f"{self._prefix}-start").run(self.platform.live_slot(), times=1)
@@ -464,6 +465,7 @@ class Drill:
         data = {
             "version": serving.version, "ready": serving.ready, "desired": serving.desired,
             "pods": len(serving.pods), "others": len(other.pods), "unserved": unserved,
+            "bounds": {name: list(bounds) for name, bounds in serving.bounds.items()},
         }  # fmt: skip
         text = (
             f"slot {live} has the public with release {serving.version or '(none)'}, {serving.ready} of "

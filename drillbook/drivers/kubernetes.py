@@ -206,7 +206,8 @@ class KubernetesCluster:
         addresses = tuple(sorted(str(pod.status.pod_ip) for pod in ready))
         images = {str(run.image_id) for pod in ready for run in pod.status.container_statuses or () if run.image_id}
         since = {str(pod.metadata.name): _ready_since(pod) for pod in ready}
-        return SlotStatus(slot, version, desired, len(ready), names, addresses, tuple(sorted(images)), since)
+        bounds = {f"{pod.metadata.name}/{it.name}": _bounds(it) for pod in ready for it in pod.spec.containers}
+        return SlotStatus(slot, version, desired, len(ready), names, addresses, tuple(sorted(images)), since, bounds)
 
     def scale(self, slot: str, replicas: int) -> None:
         """Ask for a number of replicas."""
@@ -215,6 +216,17 @@ class KubernetesCluster:
             client.AppsV1Api(self.api).patch_namespaced_deployment_scale(
                 name, self.namespace, {"spec": {"replicas": replicas}}, _request_timeout=TIMEOUT_S
             )
+
+
+def _bounds(container: Any) -> tuple[str, ...]:
+    """See `SlotStatus.bounds`."""
+    resources = container.resources
+    return tuple(
+        f"{kind}.{of}"
+        for kind in ("requests", "limits")
+        for of in ("cpu", "memory")
+        if resources is not None and of in (getattr(resources, kind) or {})
+    )
 
 
 def _ready_since(pod: Any) -> str:

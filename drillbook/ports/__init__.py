@@ -59,6 +59,8 @@ class SlotStatus:
         addresses: IP addresses of its pods that are ready.
         images: What their containers run from, each once, as the node resolved it: `NAME@sha256:DIGEST`.
         ready_since: Of each pod that is ready, by name, since when, as the cluster writes it.
+        bounds: Of each of their containers, as `POD/CONTAINER`, what it has of `requests.cpu`, `requests.memory`,
+            `limits.cpu` and `limits.memory`.
     """
 
     slot: str
@@ -69,6 +71,7 @@ class SlotStatus:
     addresses: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     ready_since: Mapping[str, str] = field(default_factory=dict[str, str])
+    bounds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ Feature: A neighbour wants all the memory
     And 99 % of requests were answered within 0.3 s
     And users had good service again within 10 s of the fault
     And every acknowledged event is there, once and unchanged
+    And each container of the live release asks for processor and memory, and has a limit of both
 
     Examples:
       | when                            |

@@ -1,4 +1,4 @@
-@resilience @ENV-2.2 @IAC-2.4 @pods-50 @destructive @namespace-gateway
+@resilience @ENV-2.2 @pods-50 @destructive @namespace-gateway
 Feature: A node is drained
   Nodes are drained for maintenance in working hours. Their pods end in order, as many at a time as their budget allows,
   and users notice nothing.

@@ -7,9 +7,9 @@ from drillbook.drivers.kubernetes import VERSION_LABEL, KubernetesCluster
 DEPLOYMENT = "/apis/apps/v1/namespaces/analytics/deployments/analytics-blue"
 
 
-def pod(name, *, ready, since):
+def pod(name, *, ready, since, containers=()):
     return {
-        "metadata": {"name": name, "labels": {VERSION_LABEL: "1.0.0"}}, "spec": {"containers": []},
+        "metadata": {"name": name, "labels": {VERSION_LABEL: "1.0.0"}}, "spec": {"containers": list(containers)},
         "status": {
             "phase": "Running", "podIP": "10.0.0.1",
             "conditions": [
@@ -20,20 +20,38 @@ def pod(name, *, ready, since):
     }  # fmt: skip
 
 
-def test_a_slot_tells_since_when_each_of_its_pods_is_ready():
+def slot_of(*pods):
     labels = {"metadata": {"labels": {VERSION_LABEL: "1.0.0"}}, "spec": {"containers": []}}
-    pods = [
-        pod("steady", ready="True", since="2026-11-24T02:00:00Z"),
-        pod("away", ready="False", since="2026-11-24T02:00:05Z"),
-    ]
     api = RecordedApi(
         {
             f"GET {DEPLOYMENT}": {
                 "spec": {"replicas": 2, "selector": {"matchLabels": {"slot": "blue"}}, "template": labels}
             },
-            "GET /api/v1/namespaces/analytics/pods": {"items": pods},
+            "GET /api/v1/namespaces/analytics/pods": {"items": list(pods)},
         }
     )
-    found = KubernetesCluster(api, "analytics", "analytics-{slot}").slot("blue")
+    return KubernetesCluster(api, "analytics", "analytics-{slot}").slot("blue")
+
+
+def test_a_slot_tells_since_when_each_of_its_pods_is_ready():
+    found = slot_of(
+        pod("steady", ready="True", since="2026-11-24T02:00:00Z"),
+        pod("away", ready="False", since="2026-11-24T02:00:05Z"),
+    )
     assert (found.ready, found.desired) == (1, 2)
     assert found.ready_since == {"steady": "2026-11-24T02:00:00+00:00"}
+
+
+def test_a_slot_tells_what_each_of_its_containers_asks_for_and_is_held_to():
+    both = {"cpu": "100m", "memory": "64Mi"}
+    containers = [
+        {"name": "whole", "resources": {"requests": both, "limits": both}},
+        {"name": "greedy", "resources": {"requests": both, "limits": {"memory": "64Mi"}}},
+        {"name": "bare"},
+    ]
+    found = slot_of(pod("a", ready="True", since="2026-11-24T02:00:00Z", containers=containers))
+    assert found.bounds == {
+        "a/whole": ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory"),
+        "a/greedy": ("requests.cpu", "requests.memory", "limits.memory"),
+        "a/bare": (),
+    }

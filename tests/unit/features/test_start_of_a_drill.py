@@ -9,6 +9,7 @@ import pytest
 
 from drillbook.drills.drill import Drill
 from drillbook.drills.seen import NotReady
+from drillbook.ports import SlotStatus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +34,8 @@ def drill(tmp_path: Path):
     def made(*, unserved_s: float, ready: int = 2) -> tuple[Drill, Clock, list[tuple[str, dict[str, Any]]]]:
         clock, told = Clock(), []
         slots = {
-            "blue": SimpleNamespace(desired=2, ready=ready, pods=["a", "b"], version="1.0.0"),
-            "green": SimpleNamespace(desired=0, ready=0, pods=[], version=""),
+            "blue": SlotStatus("blue", "1.0.0", 2, ready, ("a", "b"), bounds={"a/app": ("limits.cpu",)}),
+            "green": SlotStatus("green", "", 0, 0, ()),
         }
         platform = SimpleNamespace(
             environment=SimpleNamespace(name="here"), live_slot=lambda: "blue", idle_slot=lambda: "green",
@@ -59,6 +60,7 @@ def test_a_public_that_is_just_coming_back_is_waited_for(drill) -> None:
     ((text, data),) = told
     assert text.startswith("seen after 12.0 s: slot blue has the public with release 1.0.0, 2 of 2 pods ready")
     assert data["holds"]
+    assert data["bounds"] == {"a/app": ["limits.cpu"]}
     assert made.seen.other_writes == 3
 
 

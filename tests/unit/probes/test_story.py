@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Window
 from drillbook.run.timeline import Event
 from probes import story
 
@@ -32,3 +34,24 @@ def test_the_images_are_those_of_the_release_that_was_deployed_last(events, foun
 
 def test_where_no_release_was_to_stay_there_are_none():
     assert story.images([deployed(version="")], "") == []
+
+
+WHOLE = ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory"]
+
+
+def unbounded(*looks):
+    events = [Event(float(number), "d", "note", "", {"activity": "start", **data}) for number, data in enumerate(looks)]
+    return story.containers_unbounded(events, Window(0.0, 1.0))
+
+
+def test_a_container_without_a_limit_is_counted_and_named():
+    found = unbounded({"bounds": {"a/app": WHOLE, "a/beside": ["requests.cpu", "limits.memory"]}})
+    assert (found.interval, found.samples) == (Interval.exactly(1), 2)
+    assert "a/beside has no limits.cpu and no requests.memory" in found.name
+
+
+def test_where_no_container_was_looked_at_nothing_is_known_of_limits():
+    assert unbounded({"bounds": {"a/app": WHOLE}}).interval == Interval.exactly(0)
+    assert unbounded().interval is None
+    assert unbounded({}).interval is None
+    assert unbounded({"bounds": {}}).interval is None
