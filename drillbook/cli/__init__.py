@@ -16,7 +16,7 @@ from drillbook import __version__
 from drillbook.cli import capacity, delivery, evidence_integrity, evidence_reports, ledger
 from drillbook.domain import runbook
 from drillbook.domain.verdict import Verdict
-from drillbook.run import drills_process, planning, redaction, yaml_file
+from drillbook.run import drills_process, guard, planning, redaction, yaml_file
 from drillbook.run.environment import EnvironmentFileError, find, load
 
 if TYPE_CHECKING:
@@ -150,8 +150,8 @@ def plan(
     if as_json:
         typer.echo(json.dumps({"sha256": meant.sha256, "plan": asdict(meant)}, indent=2))
         return
-    minutes = planning.expected_s(chosen, RUNS) / 60
-    typer.echo(f"{len(chosen)} drills, about {minutes:.1f} min, in {where.name} ({where.tier}):")
+    expected_s = planning.expected_s(chosen, RUNS)
+    typer.echo(f"{len(chosen)} drills, about {expected_s / 60:.1f} min, in {where.name} ({where.tier}):")
     for drill in chosen:
         note = "  (destructive)" if "destructive" in drill.tags else ""
         typer.echo(f"  {drill.feature}: {drill.scenario}  [{' '.join(drill.requirements)}]{note}")
@@ -161,7 +161,9 @@ def plan(
     typer.echo("what the load can decide:")
     undecidable = _show_feasibility(where)
     typer.echo(f"its hash, which an approval names: {meant.sha256}")
-    raise typer.Exit(EXIT_REFUSED if undecidable else 0)
+    if refusal := guard.too_long(where, expected_s):
+        typer.echo(f"verify would refuse it: {refusal}", err=True)
+    raise typer.Exit(EXIT_REFUSED if undecidable or refusal else 0)
 
 
 @app.command()

@@ -48,11 +48,8 @@ def check(
     if stopped:
         raise Refused(f"the stop file {settings.stop_file} is there; delete it when drills may run again")
     _check_reach(environment, plan)
-    if expected_s > settings.max_duration_s:
-        raise Refused(
-            f"the drills would take about {expected_s:.0f} s, and guard.max_duration allows "
-            f"{settings.max_duration_s:.0f} s"
-        )
+    if refusal := too_long(environment, expected_s):
+        raise Refused(refusal)
     if settings.windows and not any(hours.hold(now_s, now_s + expected_s) for hours in settings.windows):
         allowed = "; ".join(str(hours) for hours in settings.windows)
         raise Refused(f"drills may run here only within guard.windows ({allowed}), and these take {expected_s:.0f} s")
@@ -70,6 +67,17 @@ def check(
     except approvals.NotApproved as error:
         raise Refused(str(error)) from error
     return given.not_after_s
+
+
+def too_long(environment: Environment, expected_s: float) -> str:
+    """Why drills that take so many seconds are refused; empty when they are not for that."""
+    allowed_s = environment.guard.max_duration_s
+    if expected_s <= allowed_s:
+        return ""
+    return (
+        f"the drills would take about {expected_s:.0f} s, and guard.max_duration allows {allowed_s:.0f} s; name fewer "
+        "by --only, or allow more"
+    )
 
 
 def must_stop(environment: Environment) -> bool:

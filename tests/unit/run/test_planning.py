@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from pytest_bdd.feature import get_feature
+from typer.testing import CliRunner
 
+from drillbook import cli
 from drillbook.domain.migration.settings import Migrations, ProofSettings, Table
 from drillbook.domain.performance import Performance, WorkerSettings
 from drillbook.run import planning
@@ -248,3 +251,18 @@ def test_what_takes_long_is_drilled_where_it_or_its_class_is_asked_for_and_the_e
     before = [drill for drill in everything if drill.feature == "backup_before_release"]
     assert any("differential backup of analytics, which stays" in line for line in planning.touched(TWIN, before))
     assert "migration" in {drill.feature for drill in planning.chosen(everything, without, ["migration"])}
+
+
+def test_a_plan_says_when_it_takes_longer_than_the_guard_allows(tmp_path):
+    text = (DIRECTORY / "twin.yaml").read_text()
+    text = re.sub(r"max_duration: .*", "max_duration: 2 min", text).replace("../", f"{DIRECTORY.parent}/")
+    (tmp_path / "twin.yaml").write_text(text)
+
+    def planned(only):
+        return CliRunner().invoke(cli.app, ["plan", f"--environment={tmp_path / 'twin.yaml'}", f"--only={only}"])
+
+    assert planned("cutover").exit_code == 0
+    refused = planned("nightly")
+    assert refused.exit_code == 2
+    assert "verify would refuse it: the drills would take about" in refused.output
+    assert "guard.max_duration allows 120 s" in refused.output
