@@ -17,3 +17,4 @@ Feature: What a recovery would need is there and fresh, before anything has gone
     And a recovery from any repository alone would lack nothing older than 1 h
     And the standby lacks nothing older than 60 s
     And every acknowledged event is there, once and unchanged
+    And the primary region is us-east-1, and the other one us-west-2

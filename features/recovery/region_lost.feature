@@ -23,6 +23,7 @@ Feature: A region is lost, and the other one takes over by itself
     And the lost primary took no write once another one was promoted
     And users were answered by the primary region before the loss, and by the other one once writes were good again
     And for at most 30 s in all nothing could be written while the place was handed back
+    And the primary region is us-east-1, and the other one us-west-2
 
     Examples:
       | loss                                   |

@@ -17,3 +17,4 @@ Feature: The public is led to the other region as planned, and back, and nobody 
     And new connections were answered by the primary region alone within 60 s of the way back
     And no request failed, was answered wrongly or went unsent
     And every acknowledged event is there, once and unchanged
+    And the primary region is us-east-1, and the other one us-west-2
