@@ -245,7 +245,7 @@ def _receive(connection: gevent.socket.socket, method: str) -> tuple[Reply, bool
 
 def _classified(error: OSError) -> Outcome:
     if error.errno in _OWN_LACKS:
-        return Outcome.UNSENT
+        return Outcome.UNABLE
     if isinstance(error, ssl.SSLError):
         return Outcome.REFUSED
     if isinstance(error, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):

@@ -26,7 +26,7 @@ _NOBODY = Origin()
 _FLUSH_EVERY_S = 2.0
 _ERROR_LENGTH = 200
 # Of these the system has certainly seen nothing of the request.
-_NEVER_ARRIVED = {Outcome.UNSENT, Outcome.DNS, Outcome.REFUSED}
+_NEVER_ARRIVED = {Outcome.UNSENT, Outcome.UNABLE, Outcome.DNS, Outcome.REFUSED}
 
 
 class Recorder:
@@ -52,8 +52,9 @@ class Recorder:
         outcome, error, origin, status = exchange.outcome, exchange.error, _NOBODY, 0
         reply = exchange.reply
         if reply is None:
-            if outcome is Outcome.UNSENT:
-                self.unsent(request, connection, kind, due_s, error)
+            if outcome is Outcome.UNABLE:
+                self._live.unable()
+                self._never_sent(request, connection, kind, due_s, outcome, error)
                 return outcome
             self._live.unanswered(outcome)
         else:
@@ -89,21 +90,23 @@ class Recorder:
     def overslept(self, request: Request, connection: Connection, due_s: float) -> None:
         """One of the meter's requests that was due while the meter itself did not run: nothing that users felt."""
         self._live.overslept()
-        self._never_sent(request, connection, "meter", due_s, "the meter itself did not run")
+        self._never_sent(request, connection, "meter", due_s, Outcome.UNSENT, "the meter itself did not run")
 
     def unsent(self, request: Request, connection: Connection, kind: str, due_s: float, why: str) -> None:
         """One request that was due and never tried."""
         self._live.unanswered(Outcome.UNSENT)
-        self._never_sent(request, connection, kind, due_s, why)
+        self._never_sent(request, connection, kind, due_s, Outcome.UNSENT, why)
 
-    def _never_sent(self, request: Request, connection: Connection, kind: str, due_s: float, why: str) -> None:
+    def _never_sent(  # noqa: PLR0917 - a row
+        self, request: Request, connection: Connection, kind: str, due_s: float, outcome: Outcome, why: str
+    ) -> None:
         nan = math.nan
         self._requests.add(
             (
                 due_s,
                 nan,
                 nan,
-                Outcome.UNSENT.value,
+                outcome.value,
                 0,
                 connection.value,
                 False,

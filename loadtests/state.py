@@ -119,6 +119,10 @@ class Live:
         """A request that was never sent, since we did not run when it was due."""
         self._overslept += 1
 
+    def unable(self) -> None:
+        """A request that could not be sent for want of a port, a file or memory of our own."""
+        self._unable += 1
+
     def write_windows(self) -> None:
         """Until killed; a greenlet's body."""
         while True:
@@ -148,6 +152,7 @@ class Live:
             "unanswered": dict(self._unanswered),
             "unsent": self._unsent,
             "overslept": self._overslept,
+            "unable": self._unable,
         }
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
         self._start_s = end_s
@@ -158,3 +163,4 @@ class Live:
         self._unanswered: Counter[str] = Counter()
         self._unsent = 0
         self._overslept = 0
+        self._unable = 0

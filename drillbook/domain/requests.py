@@ -109,14 +109,15 @@ class Requests:
         """Failures that the meter may have caused by not running.
 
         A refusal, a 5xx or a wrong answer was said by the system whatever we did; a timeout, a reset, a cancelled or an
-        unsent request may come of our own sleep.
+        unsent request may come of our own sleep; what we were unable to send is our own doing.
         """
         suspect = np.isin(self.outcome.astype(str), _OUR_OWN_DOING)
         slept_s = stalls.within(self.due_s, self.done_s)
         slept_long = slept_s >= _SLEPT_SHARE * np.maximum(self.done_s - self.due_s, 1e-9)
         never = np.isnan(self.done_s)
         slept_around = stalls.within(self.due_s - _BACKLOG_S, self.due_s + LATEST_SEND_S)
-        return suspect & np.where(never, slept_around >= _SLEPT_SHARE * _BACKLOG_S, slept_long)
+        slept = suspect & np.where(never, slept_around >= _SLEPT_SHARE * _BACKLOG_S, slept_long)
+        return slept | (self.outcome == "unable")
 
     def latency_s(self) -> Floats:
         """From due to done; infinite for what failed."""

@@ -7,7 +7,11 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How a request ended; everything but OK is a failure of the system as its client sees it."""
+    """How a request ended; everything but OK and UNABLE is a failure of the system as its client sees it.
+
+    UNSENT is what was due while too many others were unanswered, or while the meter slept; UNABLE what the meter had no
+    port, file or memory for: the system was never asked, and nothing is known of it.
+    """
 
     OK = "ok"
     DNS = "dns"
@@ -19,6 +23,7 @@ class Outcome(StrEnum):
     WRONG_ANSWER = "wrong_answer"
     CANCELLED = "cancelled"
     UNSENT = "unsent"
+    UNABLE = "unable"
 
 
 class Connection(StrEnum):

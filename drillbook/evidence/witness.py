@@ -102,6 +102,7 @@ def _of_windows(reader: Reader, name: str) -> _Counts:
         for outcome, number in mapping_of(line.get("unanswered")).items():
             counts["", outcome] += _count(number)
         counts["", "unsent"] += _count(line.get("unsent")) + _count(line.get("overslept"))
+        counts["", "unable"] += _count(line.get("unable"))
     return counts, latencies
 
 

@@ -79,7 +79,7 @@ class Jobs:
             by = self._workload.origin(exchange.reply).region
             state = _STATES[self._workload.state(request, exchange.reply)]
             answer = hashlib.sha256(exchange.reply.body).hexdigest()
-        elif exchange.outcome in {Outcome.REFUSED, Outcome.UNSENT}:
+        elif exchange.outcome in {Outcome.REFUSED, Outcome.UNABLE}:
             state = "refused"
         line = Try(request.key, began, region, exchange.sent_s, exchange.done_s, state, by, answer, again)
         self._regions.tell("jobs", line)

@@ -39,8 +39,9 @@ def test_only_failures_that_sleep_can_explain_are_in_doubt():
         (0.95, NAN, NAN, "unsent"),  # due right before one, which kept it from being sent
         (9.0, NAN, NAN, "unsent"),  # long after
         (1.5, 1.5, 2.5, "ok"),
+        (9.0, NAN, NAN, "unable"),  # whether we slept or not
     )
-    assert rows.doubtful(stalls((1, 3))).tolist() == [True, False, False, True, True, False, False]
+    assert rows.doubtful(stalls((1, 3))).tolist() == [True, False, False, True, True, False, False, True]
 
 
 def test_failures_take_for_ever_and_windows_are_half_open():

@@ -108,6 +108,10 @@ def test_what_the_system_kept_back_is_not_the_meter_s_and_what_the_meter_slept_t
     slept = write(tmp_path / "slept", shape, table, stalls=asleep)
     measured = schedule.sent_in_time(slept, window, within_s=0.02, least=0.99)
     assert "the machine that makes the load was the limit" in " ".join(measured.doubts)
+    table["outcome"][unsent] = "unable"
+    measured = schedule.sent_in_time(write(tmp_path / "unable", shape, table), window, within_s=0.02, least=0.99)
+    assert judge(SENT, measured).verdict is Verdict.INCONCLUSIVE
+    assert "the machine that makes the load was the limit" in " ".join(measured.doubts)
 
 
 def test_growth_is_known_within_both_intervals(tmp_path):
