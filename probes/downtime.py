@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,9 +50,9 @@ def downtime(
     """
     load = recording(drill_dir)
     requests = load.metered(connection)
-    certain, possible, bad = _outages(load, requests, window, patience_s, good_for_s)
-    gap_s = outage.longest_gap_s(requests, bad, window.start_s, window.end_s)
-    length = outage.longest(certain, possible, gap_s)
+    seen = _outages(load, requests, window, patience_s, good_for_s)
+    gap_s = outage.longest_gap_s(requests, seen.bad, window.start_s, window.end_s)
+    length = outage.longest(seen.certain, seen.of_failures, gap_s)
     inside = requests.due_within(window.start_s, window.end_s)
     return _measured(load, "longest outage", inside, window, connection, length, "s")
 
@@ -59,12 +60,15 @@ def downtime(
 def total_downtime(
     drill_dir: Path, window: Window, connection: Connection, *, patience_s: float | None = None, good_for_s: float = 0.0
 ) -> Measurement:
-    """Length in seconds of all outages that touch the window together; arguments as in `downtime`."""
+    """Length in seconds of all outages that touch the window together; arguments as in `downtime`.
+
+    Where requests were held and came through in the end is in the upper bound.
+    """
     load = recording(drill_dir)
     requests = load.metered(connection)
-    certain, possible, bad = _outages(load, requests, window, patience_s, good_for_s)
-    gap_s = outage.longest_gap_s(requests, bad, window.start_s, window.end_s)
-    length = outage.total(certain, possible, gap_s)
+    seen = _outages(load, requests, window, patience_s, good_for_s)
+    gap_s = outage.longest_gap_s(requests, seen.bad, window.start_s, window.end_s)
+    length = outage.total(seen.certain, seen.possible, gap_s)
     inside = requests.due_within(window.start_s, window.end_s)
     return _measured(load, "all outages together", inside, window, connection, length, "s")
 
@@ -81,21 +85,40 @@ def minimum_detectable_outage(drill_dir: Path, window: Window, connection: Conne
 def recovery(
     drill_dir: Path, window: Window, connection: Connection, *, patience_s: float | None = None, good_for_s: float = 5.0
 ) -> Measurement:
-    """Seconds from the window's start (a fault) to sustained good service; at least 0 when nothing failed."""
+    """Seconds from the window's start (a fault) to sustained good service; at least 0 when nothing failed.
+
+    At most to when the last request that was held had come through as well.
+    """
     load = recording(drill_dir)
     requests = load.metered(connection)
-    certain, possible, bad = _outages(load, requests, window, patience_s, good_for_s)
-    low = max((max(0.0, found.last_failed_s - window.start_s) for found in certain), default=0.0)
-    unseen_s = outage.longest_gap_s(requests, bad, window.start_s, window.end_s)
-    high = max((max(low, found.good_again_s - window.start_s) for found in possible), default=unseen_s)
+    seen = _outages(load, requests, window, patience_s, good_for_s)
+    low = max((max(0.0, found.last_failed_s - window.start_s) for found in seen.certain), default=0.0)
+    fault = Interval.exactly(window.start_s)
+    high = outage.over_by_s(requests, seen.bad, seen.possible, fault, window.end_s) - window.start_s
     inside = requests.due_within(window.start_s, window.end_s)
-    return _measured(load, "time to recover", inside, window, connection, Interval(low, high), "s")
+    return _measured(load, "time to recover", inside, window, connection, Interval(low, max(low, high)), "s")
+
+
+@dataclass(frozen=True, slots=True)
+class _Outages:
+    """Those that touch a window.
+
+    Attributes:
+        certain: Of failures that the meter cannot have caused.
+        of_failures: Of all failures.
+        possible: These, and where requests were held.
+        bad: Which requests count as failed.
+    """
+
+    certain: list[Outage]
+    of_failures: list[Outage]
+    possible: list[Outage]
+    bad: Flags
 
 
 def _outages(
     load: Recording, requests: Requests, window: Window, patience_s: float | None, good_for_s: float
-) -> tuple[list[Outage], list[Outage], Flags]:
-    """Outages that touch the window: certain ones, possible ones, and which requests were bad."""
+) -> _Outages:
     stalls = load.stalls()
     bad, doubtful = requests.failed(), requests.doubtful(stalls)
     if patience_s is not None:
@@ -104,10 +127,15 @@ def _outages(
         late = ~bad & (took_s > patience_s)
         doubtful |= late & (took_s - slept_s <= patience_s)
         bad |= late
-    certain = outage.merged(outage.outages(requests, bad, doubtful), good_for_s)
-    possible = outage.merged(outage.outages(requests, bad), good_for_s)
-    edges = window.start_s, window.end_s
-    return [it for it in certain if it.overlaps(*edges)], [it for it in possible if it.overlaps(*edges)], bad
+    certain, of_failures, possible = (
+        [it for it in outage.merged(found, good_for_s) if it.overlaps(window.start_s, window.end_s)]
+        for found in (
+            outage.outages(requests, bad, doubtful),
+            outage.outages(requests, bad),
+            outage.possible_outages(requests, bad),
+        )
+    )
+    return _Outages(certain, of_failures, possible, bad)
 
 
 def _measured(  # noqa: PLR0917 - what a measurement consists of

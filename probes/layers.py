@@ -11,6 +11,7 @@ import numpy as np
 
 from drillbook.domain import layers
 from drillbook.domain.measurement import Measurement, Window
+from drillbook.domain.outage import SILENT_S
 from drillbook.domain.requests import Requests, Stalls
 from probes.recording import recording
 from probes.recovery import metered_writes
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from drillbook.domain.interval import Interval
     from drillbook.domain.layers import View
     from drillbook.domain.traffic import Connection
-
-SILENT_S = 1.0
-"""A longer stretch in which no question came through may have been an outage: five at the probes' rate."""
 
 _COVERED = 0.98
 _EDGE_ROWS = 2

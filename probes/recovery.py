@@ -160,14 +160,15 @@ def _ledger(load: Recording) -> tuple[str, ...]:
 def writes_down(drill_dir: Path, window: Window, connection: Connection) -> Measurement:
     """Seconds for which nothing could be written, all outages that touch the window together.
 
-    Only the meter's writes count: reads that come through meanwhile would part one outage into many short ones.
+    Only the meter's writes count: reads that come through meanwhile would part one outage into many short ones. Writes
+    that were held and came through in the end are in the upper bound.
     """
     load = recording(drill_dir)
     writes = metered_writes(load, connection)
     bad, doubtful = writes.failed(), writes.doubtful(load.stalls())
     edges = window.start_s, window.end_s
     certain = outage.merged(outage.outages(writes, bad, bad & doubtful), GOOD_FOR_S)
-    possible = outage.merged(outage.outages(writes, bad), GOOD_FOR_S)
+    possible = outage.merged(outage.possible_outages(writes, bad), GOOD_FOR_S)
     length = outage.total(
         [it for it in certain if it.overlaps(*edges)],
         [it for it in possible if it.overlaps(*edges)],

@@ -21,7 +21,7 @@ import numpy as np
 
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Window
-from drillbook.domain.outage import outages
+from drillbook.domain.outage import joined, outages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -83,8 +83,8 @@ def led(answers: Sequence[tuple[float, float, frozenset[str]]], region: str, *, 
             certain.append(Window(this[1], max(this[1], following[1])))
         if region in this[2] | following[2] or not (this[2] and following[2]):
             possible.append(Window(this[0] - off_by_s, max(this[0], following[1]) + off_by_s))
-    held = [Window(it.start_s + off_by_s, it.end_s - off_by_s) for it in _joined(certain) if it.length_s > 2 * off_by_s]
-    return View(tuple(held), tuple(_joined(possible)))
+    held = [Window(it.start_s + off_by_s, it.end_s - off_by_s) for it in joined(certain) if it.length_s > 2 * off_by_s]
+    return View(tuple(held), tuple(joined(possible)))
 
 
 def while_led(seen: View, there: View) -> View:
@@ -96,7 +96,7 @@ def unserved(users: View, window: Window) -> Interval:
     """Seconds of the window for which users were not served."""
     within = (window,)
     low, high = (
-        sum(it.length_s for it in _joined(_both(stretches, within))) for stretches in (users.certain, users.possible)
+        sum(it.length_s for it in joined(_both(stretches, within))) for stretches in (users.certain, users.possible)
     )
     return Interval(low, max(low, high))
 
@@ -110,7 +110,7 @@ def well_meanwhile(layer: View, below: View, window: Window) -> Interval:
         window: Within which.
     """
     low, high = (
-        sum(it.length_s for it in _without(_joined(_both(down, (window,))), _joined(unwell)))
+        sum(it.length_s for it in _without(joined(_both(down, (window,))), joined(unwell)))
         for down, unwell in ((below.certain, layer.possible), (below.possible, layer.certain))
     )
     return Interval(low, max(low, high))
@@ -205,17 +205,6 @@ def _without(some: Sequence[Window], others: Sequence[Window]) -> list[Window]:
         parts = [_clipped(*part, it) for it in left for part in ((-math.inf, other.start_s), (other.end_s, math.inf))]
         left = [it for it in parts if it is not None]
     return left
-
-
-def _joined(stretches: Iterable[Window]) -> list[Window]:
-    """The same in order, without overlap."""
-    found: list[Window] = []
-    for it in sorted(stretches, key=lambda it: it.start_s):
-        if found and it.start_s <= found[-1].end_s:
-            found[-1] = Window(found[-1].start_s, max(found[-1].end_s, it.end_s))
-        else:
-            found.append(it)
-    return found
 
 
 def _within(stretches: Sequence[Window], moment_s: float) -> bool:

@@ -4,6 +4,9 @@ An outage lasts at most from the start of the last good request before it to the
 and at least from the start of the first failed request to the start of the last. "First good after" is the one that
 *finishes* first: a request that was caught in the outage and came through late by TCP's retransmission does not
 prolong it.
+
+Requests that are held and come through in the end fail nobody, and yet there was no service meanwhile that anybody saw:
+as by a pooler that is paused for a planned switch. Such a stretch is a possible outage, and never a certain one.
 """
 
 from __future__ import annotations
@@ -15,11 +18,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from drillbook.domain.requests import Flags, Floats, Requests
+
+SILENT_S = 1.0
+"""Where nothing that was asked came through for longer, there may have been an outage, though nothing failed.
+
+On two busy cores it was 0.15 s at most in good times (docs/decisions/0005), so that slow answers do not add up to an
+outage; a planned switch holds writes for two to three seconds. At the rate of the layers' probes it is five questions.
+"""
 
 # How long a request takes in good times is read off so many good ones before an outage.
 _NEIGHBOURS = 50
@@ -31,10 +42,10 @@ class Outage:
 
     Attributes:
         last_good_s: Start of the last good request before it; minus infinity when there is none.
-        first_failed_s: Start of the first failed request.
-        last_failed_s: Start of the last failed request.
+        first_failed_s: Start of the first failed request; in a possible outage, of the first that failed or was held.
+        last_failed_s: Likewise of the last.
         good_again_s: Finish of the first good request after it; infinity when there is none.
-        failed: How many requests failed in it.
+        failed: How many requests failed in it, or were held.
         begun_by_s: When it had certainly begun. The first failed request may have been sent shortly before it and have
             been caught by it: it failed by then, or its answer would have come by then in good times.
     """
@@ -93,6 +104,24 @@ def outages(requests: Requests, bad: Flags, ignored: Flags | None = None) -> lis
     return found
 
 
+def held(requests: Requests, bad: Flags) -> Flags:
+    """Which good requests waited for longer than `SILENT_S` while none that was sent after them came through either.
+
+    A request that is slow while others are answered is not held, and nobody is where nothing was asked.
+    """
+    result = np.zeros(len(requests), dtype=np.bool_)
+    good = np.flatnonzero(~bad)
+    good = good[np.argsort(requests.sent_s[good], kind="stable")]
+    again_s = _first_finish_from(requests.done_s[good], np.zeros(len(good), dtype=np.bool_))[:-1]
+    result[good] = again_s - requests.sent_s[good] > SILENT_S
+    return result
+
+
+def possible_outages(requests: Requests, bad: Flags) -> list[Outage]:
+    """As `outages`, with requests that were held taken for failed ones."""
+    return outages(requests, bad | held(requests, bad))
+
+
 def merged(found: Iterable[Outage], good_for_s: float) -> list[Outage]:
     """Outages with less than `good_for_s` of good service in between are one: service was not sustained."""
     result: list[Outage] = []
@@ -119,15 +148,26 @@ def longest_gap_s(requests: Requests, bad: Flags, start_s: float, end_s: float) 
     are in it, since they move the starts apart. Where no good request was recorded before the window, or after it, the
     window's edge stands in.
     """
-    good = ~bad
-    starts, finishes = requests.sent_s[good], requests.done_s[good]
-    order = np.argsort(starts, kind="stable")
-    starts, finishes = starts[order], finishes[order]
-    again_s = _first_finish_from(finishes, np.zeros(len(starts), dtype=np.bool_))
-    starts = np.concatenate(([start_s], starts))
-    again_s = np.where(np.isinf(again_s), end_s, again_s)
-    touching = (starts < end_s) & (again_s > start_s)
-    return float(np.max((again_s - starts)[touching], initial=0.0))
+    starts, again_s = _gaps(requests, bad, start_s, end_s)
+    return float(np.max(again_s - starts, initial=0.0))
+
+
+def over_by_s(requests: Requests, bad: Flags, possible: Sequence[Outage], since: Interval, until_s: float) -> float:
+    """When at the latest the last outage had ended that came of a fault.
+
+    One that is too short to show may have hidden in any gap between good requests; it is taken to have begun with the
+    fault, so it ended by the end of the gap, and no later after the fault than the gap is long.
+
+    Args:
+        requests: All of one kind of connection.
+        bad: Which of them count as failed.
+        possible: What `possible_outages` says, those that touch the time from the fault on.
+        since: The fault.
+        until_s: End of the watch.
+    """
+    starts, again_s = _gaps(requests, bad, since.low, until_s)
+    unseen_s = float(np.max(np.minimum(again_s, since.high + again_s - starts), initial=since.high))
+    return max([unseen_s, *(it.good_again_s for it in possible)])
 
 
 def longest(certain: Sequence[Outage], possible: Sequence[Outage], gap_s: float) -> Interval:
@@ -135,7 +175,7 @@ def longest(certain: Sequence[Outage], possible: Sequence[Outage], gap_s: float)
 
     Args:
         certain: Those of failures that the meter cannot have caused.
-        possible: Those of all failures.
+        possible: Those of all failures. That requests were held is in the gap.
         gap_s: What `longest_gap_s` says: where nothing failed, a shorter outage than that may still have been.
     """
     low = max((outage.length.low for outage in certain), default=0.0)
@@ -144,10 +184,40 @@ def longest(certain: Sequence[Outage], possible: Sequence[Outage], gap_s: float)
 
 
 def total(certain: Sequence[Outage], possible: Sequence[Outage], gap_s: float) -> Interval:
-    """Length of all outages together in seconds; arguments as in `longest`."""
+    """Length of all outages together in seconds; what two of them share counts once.
+
+    Args:
+        certain: Those of failures that the meter cannot have caused.
+        possible: What `possible_outages` says: many short holds are a long time together.
+        gap_s: As in `longest`.
+    """
     low = sum(outage.length.low for outage in certain)
-    high = sum(outage.length.high for outage in possible)
+    high = sum(it.length_s for it in joined(Window(outage.last_good_s, outage.good_again_s) for outage in possible))
     return Interval(low, max(low, high, gap_s))
+
+
+def joined(stretches: Iterable[Window]) -> list[Window]:
+    """The same in order, without overlap."""
+    found: list[Window] = []
+    for it in sorted(stretches, key=lambda it: it.start_s):
+        if found and it.start_s <= found[-1].end_s:
+            found[-1] = Window(found[-1].start_s, max(found[-1].end_s, it.end_s))
+        else:
+            found.append(it)
+    return found
+
+
+def _gaps(requests: Requests, bad: Flags, start_s: float, end_s: float) -> tuple[Floats, Floats]:
+    """Starts and ends of the gaps that touch a window, as `longest_gap_s` has them."""
+    good = ~bad
+    starts, finishes = requests.sent_s[good], requests.done_s[good]
+    order = np.argsort(starts, kind="stable")
+    starts, finishes = starts[order], finishes[order]
+    again_s = _first_finish_from(finishes, np.zeros(len(starts), dtype=np.bool_))
+    starts = np.concatenate(([start_s], starts))
+    again_s = np.where(np.isinf(again_s), end_s, again_s)
+    touching = (starts < end_s) & (again_s > start_s)
+    return starts[touching], again_s[touching]
 
 
 def _first_finish_from(done_s: Floats, bad: Flags) -> Floats:

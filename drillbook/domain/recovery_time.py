@@ -3,6 +3,7 @@
 It runs from the fault, not from its detection, to sustained good service on the clients' real path. Service is
 sustained when no request fails for a stated time and requests were watched that long; a later failure is a relapse, and
 whether it belongs to the recovery is not known: the lower bound ends with the first outage, the upper with the last.
+Writes that were held and came through in the end may have been an outage; it is in the upper bound only.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ class RecoveryTime:
     Attributes:
         length: Seconds; unbounded above when service did not come back, or was not watched for long enough.
         again: When service was good again: seconds since the epoch, from the start of the last failed request to the
-            finish of the first good one after it; the fault itself when nothing failed.
-        outages: Parted by sustained service, in order of time: the first is the fault's, the others are relapses.
+            finish of the first good one after all that failed or were held; from the fault itself when nothing failed.
+        outages: Possible ones, parted by sustained service, in order of time: the first is the fault's, the others are
+            relapses.
         sustained_s: For so long service had to be good.
         watched_s: For so long it was seen to be, at the end.
     """
@@ -91,17 +93,13 @@ def recovery_time(
         doubtful: Which of them the meter may have failed itself.
         fault: When it happened: seconds since the epoch on the meter's clock.
         until_s: End of the watch, on that clock: before the next fault or the way back.
-        sustained_s: For so long nothing may fail.
+        sustained_s: For so long nothing may fail or be held.
     """
     ignored = bad & doubtful
     certain = _touching(outage.outages(requests, bad, ignored), fault, until_s, sustained_s)
-    possible = _touching(outage.outages(requests, bad), fault, until_s, sustained_s)
+    possible = _touching(outage.possible_outages(requests, bad), fault, until_s, sustained_s)
     low_s = certain[0].last_failed_s if certain else -math.inf
-    if possible:
-        high_s = possible[-1].good_again_s
-    else:
-        # Nothing failed; an outage may have hidden between two good requests.
-        high_s = fault.high + outage.longest_gap_s(requests, bad, fault.low, until_s)
+    high_s = outage.over_by_s(requests, bad, possible, fault, until_s)
     watched_s = _watched(requests, bad, high_s, until_s)
     if watched_s < sustained_s:
         high_s = math.inf

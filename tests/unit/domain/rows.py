@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from drillbook.domain.requests import Requests, Stalls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NO_STALLS = Stalls.of(np.array([]), np.array([]))
 
@@ -22,6 +27,25 @@ def requests(*rows: tuple[float, float, float, str], versions: list[str] | None 
         texts,
         texts,
     )
+
+
+def regular(
+    period_s: float,
+    end_s: float,
+    holds: Sequence[tuple[float, float]] = (),
+    failing: Sequence[tuple[float, float]] = (),
+    *,
+    took_s: float = 0.02,
+    extra: Sequence[tuple[float, float, float, str]] = (),
+) -> Requests:
+    """A row each `period_s`: those due in a hold are answered at its end, and those due in `failing` fail."""
+    rows = list(extra)
+    for number in range(int(end_s / period_s)):
+        due = number * period_s
+        answered = max([due, *(end for start, end in holds if start <= due < end)]) + took_s
+        fails = any(start <= due < end for start, end in failing)
+        rows.append((due, due, answered, "server_error" if fails else "ok"))
+    return requests(*sorted(rows))
 
 
 def stalls(*windows: tuple[float, float]) -> Stalls:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,9 +16,10 @@ from drillbook.domain.interval import Interval
 from drillbook.domain.layers import View
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Objective, Verdict, judge
-from tests.unit.domain.rows import requests
+from tests.unit.domain.rows import regular, requests
 
 FAULT = Interval(10.0, 10.5)
+stretches = st.lists(st.tuples(st.floats(0, 40), st.floats(0, 6)).map(lambda it: (it[0], sum(it))), max_size=4)
 FOUR_HOURS = Objective("recovery.rto", "service is back within four hours", "at_most", 4 * 3600, "s")
 
 
@@ -82,6 +84,30 @@ def test_where_nothing_failed_an_outage_may_hide_between_two_requests():
     assert found(each_second(100), until_s=30.0).length.high == math.inf
 
 
+def held(rows, start_s, end_s):
+    """The same rows, of which those due in the window are answered at its end."""
+    inside = (rows.due_s >= start_s) & (rows.due_s < end_s)
+    return replace(rows, done_s=np.where(inside, end_s + 0.1, rows.done_s))
+
+
+def test_writes_that_were_held_after_the_fault_may_not_have_been_good_before():
+    rows = held(each_second(100), 12, 16.9)
+    assert bounds(found(rows).length) == pytest.approx((0, 17.0 - 10))
+    assert len(found(rows).outages) == 1
+
+
+@pytest.mark.parametrize("failing", [(10, 11), (13, 14), (17, 18)])
+def test_a_failure_beside_a_hold_does_not_make_the_recovery_shorter(failing):
+    seen = found(held(each_second(100, failing), 12, 16.9))
+    assert seen.length.high >= 17.0 - 10
+    assert seen.length.low <= 8
+
+
+def test_service_that_is_held_meanwhile_is_not_sustained():
+    assert found(held(each_second(100, (11, 40)), 80, 84)).length.high == math.inf
+    assert bounds(found(held(each_second(130, (11, 40)), 80, 84), until_s=130).length) == pytest.approx((28.5, 74.1))
+
+
 def test_an_outage_before_the_fault_or_after_the_watch_is_not_its():
     assert found(each_second(150, (2, 6), (101, 120))).outages == ()
 
@@ -97,6 +123,21 @@ def test_writes_that_were_acknowledged_and_lost_are_no_service():
     rows = each_second(100, (11, 20))
     seen = found(rows, bad=rows.failed() | ((rows.due_s >= 20) & (rows.due_s < 30)))
     assert bounds(seen.length) == pytest.approx((29 - 10.5, 20.1))
+
+
+@given(
+    holds=stretches,
+    failing=st.one_of(st.just([]), stretches),
+    failure=st.tuples(st.floats(5, 25), st.floats(0, 6)),
+    sustained_s=st.floats(0, 20),
+)
+def test_one_more_failed_write_never_makes_the_recovery_shorter(*, holds, failing, failure, sustained_s):
+    due, took = failure
+    highs = [
+        found(regular(0.5, 70, holds, failing, extra=extra), until_s=60.0, sustained_s=sustained_s).length.high
+        for extra in ([], [(due, due, due + took, "server_error")])
+    ]
+    assert highs[1] >= highs[0]
 
 
 @given(

@@ -106,6 +106,33 @@ def test_an_outage_is_measured_and_recovered_from(drill):
     assert availability.availability_by_time(path, WINDOW).interval == Interval(0.8, 0.8)
 
 
+def hold(table, start_s, end_s):
+    """What is sent meanwhile is answered at its end, as by a pooler that was paused."""
+    inside = (table["due_s"] >= start_s) & (table["due_s"] < end_s)
+    table["done_s"][inside] = end_s + 0.01
+
+
+def test_requests_that_were_held_count_in_all_and_not_at_a_time(drill):
+    table = columns()
+    for start_s in (11, 14, 17):
+        hold(table, start_s, start_s + 2)
+    path = drill(table)
+    for connection in Connection:
+        assert downtime.downtime(path, WINDOW, connection).interval.high == pytest.approx(2.02, abs=0.02)
+        in_all = downtime.total_downtime(path, WINDOW, connection).interval
+        assert (in_all.low, in_all.high) == pytest.approx((0, 6.06), abs=0.06)
+
+
+@pytest.mark.parametrize("failing", [None, (12.0, 12.01), (15.0, 16.0)])
+def test_service_is_good_again_when_the_last_hold_has_ended(drill, failing):
+    table = columns()
+    hold(table, 14.0, 18.0)
+    if failing is not None:
+        fail(table, *failing)
+    recovered = downtime.recovery(drill(table), Window(12.0, 20.0), Connection.NEW).interval
+    assert recovered.high == pytest.approx(6.02, abs=0.02)
+
+
 def test_late_answers_count_for_the_impatient(drill):
     table = columns()
     late = (table["due_s"] >= 12) & (table["due_s"] < 13)

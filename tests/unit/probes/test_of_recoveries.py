@@ -12,7 +12,7 @@ from drillbook.domain.verdict import Objective, Verdict, judge
 from drillbook.run.timeline import Event
 from probes import recovery
 from probes.serving import region_serving_after
-from tests.unit.probes.test_of_a_load import columns, drill, fail
+from tests.unit.probes.test_of_a_load import columns, drill, fail, hold
 
 __all__ = ["drill"]
 
@@ -54,6 +54,24 @@ def test_all_outages_of_the_window_count_together(drill):
     found = recovery.writes_down(drill(table, ledger=written(table)), WINDOW, Connection.NEW)
     assert found.interval.low > 3.3
     assert judge(SWITCHED, found).verdict is Verdict.FAIL
+
+
+def test_writes_that_are_held_count_together_though_none_fails(drill):
+    table = columns()
+    for start_s in (10.5, 12.5, 14.5):
+        hold(table, start_s, start_s + 1.5)
+    found = recovery.writes_down(drill(table, ledger=written(table)), WINDOW, Connection.NEW)
+    assert found.interval.low == 0
+    assert found.interval.high > 4.5
+    assert judge(SWITCHED, found).verdict is Verdict.INCONCLUSIVE
+
+
+def test_one_hold_of_a_planned_switch_is_as_long_as_it_is(drill):
+    table = columns()
+    hold(table, 12.0, 14.5)
+    found = recovery.writes_down(drill(table, ledger=written(table)), WINDOW, Connection.NEW)
+    assert found.interval.high == pytest.approx(2.55, abs=0.05)
+    assert judge(SWITCHED, found).verdict is Verdict.PASS
 
 
 def test_what_is_outside_of_the_window_does_not_count(drill):
