@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement
+from drillbook.domain.wal import SEGMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,22 +69,21 @@ def ages(looks: Sequence[Look]) -> list[Interval]:
 def worst(looks: Sequence[Look], until_s: float) -> Interval | None:
     """The oldest that it ever was, in seconds: between two looks, and after the last until then, it grows on.
 
-    It counts from when the archive was seen to have a position that had been seen before, so that a database which had
-    been idle for hours is not taken for one whose archive stands still; where it never was, the last file's age bounds
-    it alone. None without a look.
+    Until the archive is seen to have what had been written by the first look, only the time since that look counts: a
+    database that had been idle for hours is not taken for one whose archive stands still. One that lacked a whole
+    segment at first was not idle: a segment that ends is archived at once. There, and where the archive never came so
+    far, the last file's age bounds it alone. None without a look.
     """
     told = sorted(looks, key=lambda look: look.asked_s)
     if not told:
         return None
-    reached = max((look.reaches for look in told if look.reaches is not None), default=-1)
-    if told[0].position <= reached:
-        known_s = min(look.asked_s for number, look in enumerate(told) if _reached(told[: number + 1]))
-        found = [age for age, look in zip(ages(told), told, strict=True) if look.asked_s >= known_s]
-        told = told[-len(found) :]
-    else:
-        found = ages(told)
+    found, idle_until_s = ages(told), _idle_until_s(told)
     ends = [*(later.asked_s for _, later in pairwise(told)), max(until_s, told[-1].asked_s)]
-    high = max(age.high + end_s - look.asked_s for age, look, end_s in zip(found, told, ends, strict=True))
+    high = 0.0
+    for age, look, end_s in zip(found, told, ends, strict=True):
+        since_first_s = look.answered_s - told[0].asked_s
+        most_s = min(age.high, since_first_s) if look.asked_s < idle_until_s else age.high
+        high = max(high, most_s + end_s - look.asked_s)
     return Interval(max(age.low for age in found), high)
 
 
@@ -130,9 +130,12 @@ def measured(looks: Sequence[Look], window: Window, evidence: Sequence[str] = ()
     )  # fmt: skip
 
 
-def _reached(looks: Sequence[Look]) -> bool:
-    """Whether the archive has a position that was seen."""
-    return looks[0].position <= max((look.reaches for look in looks if look.reaches is not None), default=-1)
+def _idle_until_s(told: Sequence[Look]) -> float:
+    """When the archive was seen to have the first look's position, if it lacked no whole segment then; else no time."""
+    first = next((look for look in told if look.reaches is not None), None)
+    if first is None or first.position - _reach(first)[1] >= SEGMENT_BYTES:
+        return -math.inf
+    return next((look.asked_s for look in told if _reach(look)[1] >= told[0].position), -math.inf)
 
 
 def _age(looks: Sequence[Look], best: Look, since_s: float) -> Interval:
@@ -145,6 +148,9 @@ def _age(looks: Sequence[Look], best: Look, since_s: float) -> Interval:
         return Interval(0.0, last.answered_s - since_s)
     if last.position <= reaches:
         return Interval(0.0, last.answered_s - last.asked_s)
+    if last.reaches is None:
+        # Segments may have been archived since the look that told of one.
+        return Interval(0.0, last.answered_s - since_s)
     beyond_s = min(look.answered_s for look in its if look.position > reaches)
     low = max(0.0, last.asked_s - beyond_s)
     return Interval(low, max(low, last.answered_s - since_s))

@@ -12,6 +12,7 @@ from drillbook.domain.archive_age import Look
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Objective, Verdict, judge
+from drillbook.domain.wal import SEGMENT_BYTES
 
 RPO = Objective("archive.age", "the archive never lacks anything older than 60 s", "at_most", 60, "s")
 
@@ -73,11 +74,38 @@ def test_a_file_that_is_gone_says_nothing_of_what_came_after_a_later_one():
     assert archive_age.ages(looks)[1].high == pytest.approx(10.1)
 
 
-def test_a_database_that_was_idle_for_hours_is_judged_from_where_the_archive_is_seen_to_go_on():
+def test_a_database_that_was_idle_for_hours_is_judged_from_the_first_look_on():
+    """Its first byte was lacking until the archive was seen to have it; since when, nobody knows."""
     idle = [look(second, 101 + second, 100, ago_s=9000.0 + second) for second in range(50)]
     going_on = [look(second, 101 + second, 150) for second in range(50, 60)]
-    assert archive_age.worst([*idle, *going_on], 60).high == pytest.approx(11.1)
+    assert bounds(archive_age.worst([*idle, *going_on], 60)) == about(48.9, 50.1)
     assert archive_age.worst(idle, 50).high > 9000
+
+
+def test_an_archive_that_stood_still_in_the_drill_fails_though_it_catches_up_before_the_end():
+    stuck = [look(second, 101 + second, 100) for second in range(900)]
+    going_on = [look(second, 101 + second, 100 + second // 60 * 60) for second in range(900, 1200)]
+    measured = archive_age.measured([*stuck, *going_on], Window(0, 1199))
+    assert bounds(measured.interval) == about(898.9, 900.1)
+    assert judge(dataclasses.replace(RPO, limit=300), measured).verdict is Verdict.FAIL
+
+
+def test_an_archive_that_lacks_a_whole_segment_at_first_was_not_idle_and_may_have_stood_still_for_as_long():
+    """It caught up within the drill's first minute."""
+    stood = [look(second, 101 + SEGMENT_BYTES, 100, ago_s=7200.0 + second) for second in range(50)]
+    going_on = [look(second, 101 + second + SEGMENT_BYTES, 150 + SEGMENT_BYTES) for second in range(50, 60)]
+    for nothing_told in ([], [look(-1, 101 + SEGMENT_BYTES, None)]):
+        measured = archive_age.measured([*nothing_told, *stood, *going_on], Window(-1, 60))
+        assert measured.interval.high > 7200
+        assert judge(dataclasses.replace(RPO, limit=3600), measured).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_look_that_does_not_tell_of_the_archive_proves_nothing_to_be_lacking():
+    """A backup's label was archived last: the segment before it may have been as well since the last look."""
+    labels = [look(second, 150 + second, None) for second in range(2, 60)]
+    looks = [look(0, 101, 100), look(1, 120, 100), *labels, look(60, 210, 208)]
+    assert archive_age.ages(looks)[59].low == 0
+    assert archive_age.worst(looks, 60).low == pytest.approx(0.9)
 
 
 def test_while_nobody_answers_it_grows_on():
