@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,9 @@ class BackedUp:
         if os.geteuid() == 0:
             account = pwd.getpwnam("postgres")
             for path in (self.top, *self.top.rglob("*")):
-                os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+                # A server that runs in there takes files of its own away meanwhile.
+                with suppress(FileNotFoundError):
+                    os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
     def copied(self) -> Path:
         """A copy of the repositories, which the backups' host is given from now on."""
