@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ class Look:
         standby_s: When the standby was asked last.
         replayed: Up to which position it had replayed, in bytes; None when it did not stream.
         timelines: The primary's and the standby's.
+        archive_timeout_s: After how long the primary ends a segment of WAL that is not full, 0 when never; None in a
+            look that did not ask.
     """
 
     stanza: str
@@ -43,6 +46,7 @@ class Look:
     standby_s: float
     replayed: int | None
     timelines: tuple[int, int]
+    archive_timeout_s: float | None = None
 
     @property
     def window(self) -> Window:
@@ -65,7 +69,7 @@ def look(drill_dir: Path) -> Look:
     document: Any = json.loads((drill_dir / FILE).read_text(encoding="utf-8"))
     report = document["report"]
     archives = {int(key): str(listing) for key, listing in report["archives"].items()}
-    replayed = document["replayed"]
+    replayed, archive_timeout_s = document["replayed"], document.get("archive_timeout_s")
     first, second = document["timelines"]
     return Look(
         stanza=str(document["stanza"]),
@@ -83,6 +87,7 @@ def look(drill_dir: Path) -> Look:
         standby_s=float(document["standby_s"]),
         replayed=None if replayed is None else int(replayed),
         timelines=(int(first), int(second)),
+        archive_timeout_s=None if archive_timeout_s is None else float(archive_timeout_s),
     )
 
 
@@ -105,10 +110,18 @@ def full_backups_kept(seen: Look, key: int) -> Measurement:
 
 
 def archive_age(seen: Look, key: int) -> Measurement:
-    """Seconds since the oldest commit that a recovery from a repository alone would lack."""
+    """Seconds since the oldest commit that a recovery from a repository alone would lack, once a segment was ended."""
     listing = seen.report.archives[key]
     archived = pgbackrest.archived(listing) if listing else None
     return backup.archive_age(_repositories(seen), key, archived, seen.commits, seen.window, evidence=(FILE,))
+
+
+def archived_within(seen: Look) -> Measurement:
+    """Seconds until what is written is in every repository, however little it is."""
+    report = seen.report
+    # It waits until a segment is in every repository, and nothing that it does after that is counted out.
+    pushed_s = report.ended_s - report.began_s if report.check_code == 0 else math.inf
+    return backup.archived_within(seen.archive_timeout_s, pushed_s, seen.window, (FILE,))
 
 
 def standby_lag(seen: Look) -> Measurement:

@@ -109,6 +109,28 @@ def archive_age(
     )
 
 
+def archived_within(
+    timeout_s: float | None, pushed_s: float, window: Window, evidence: Sequence[str] = ()
+) -> Measurement:
+    """Seconds until what is written is in every repository, however little it is: its segment ends, and is pushed.
+
+    Before a segment ends nobody has it but the primary, and the standby. Whoever looks has one ended and finds the
+    archive fresh; between looks only this setting bounds what is lost with the servers.
+
+    Args:
+        timeout_s: The primary's `archive_timeout`; 0 when only full segments end, None when it was not asked.
+        pushed_s: Within which a segment was seen to be pushed everywhere; unbounded when it was not.
+        window: When it was looked at, on our clock.
+        evidence: Paths of the raw data.
+    """
+    doubts = () if timeout_s is not None else ("the primary was not asked after how long it ends a segment of WAL",)
+    within = None
+    if timeout_s is not None:
+        within = Interval(timeout_s, timeout_s + pushed_s) if timeout_s > 0 else Interval.exactly(math.inf)
+    name = "time until what is written is in every repository"
+    return Measurement(name, within, "s", 1, window, "pgbackrest and the primary", doubts, tuple(evidence))
+
+
 def standby_lag(
     replayed: int | None,
     timelines: tuple[int, int],

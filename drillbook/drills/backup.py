@@ -154,7 +154,7 @@ def _look(drill: Drill, recovery: Recovery, host: BackupHost) -> backups.Look:
     report = host.report(mark(drill))
     answered_s = clock.now()
     commits = (before, commit(drill, recovery))
-    primary = home.database.status()
+    primary, archive_timeout_s = home.database.status(), home.database.archive_timeout_s()
     standby = away.database.status()
     give_up_s = clock.now() + _REPLAYS_WITHIN_S
     while standby.position < commits[-1].after and clock.now() < give_up_s:
@@ -162,7 +162,7 @@ def _look(drill: Drill, recovery: Recovery, host: BackupHost) -> backups.Look:
         standby = away.database.status()
     return backups.Look(
         recovery.stanza, report, asked_s, answered_s, commits, clock.now(), _replayed(standby),
-        (primary.timeline, standby.timeline),
+        (primary.timeline, standby.timeline), archive_timeout_s,
     )  # fmt: skip
 
 

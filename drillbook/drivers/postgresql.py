@@ -78,6 +78,18 @@ class PostgreSQL:
             row: Any = connection.execute("SELECT clock_timestamp()::text").fetchone()
         return str(row[0])
 
+    def archive_timeout_s(self) -> float:
+        """After how many seconds it ends a segment of WAL that is not full; 0 when never.
+
+        Raises:
+            Unreachable: When it does not answer.
+        """
+        with self._asking("say when it ends a segment") as connection:
+            # In seconds, however it is written in the file.
+            setting = "SELECT setting::float8 FROM pg_settings WHERE name = 'archive_timeout'"
+            row: Any = connection.execute(setting).fetchone()
+        return float(row[0])
+
     def promote(self, *, wait_s: float) -> None:
         """Make a standby the primary; idempotent.
 

@@ -329,6 +329,10 @@ class Database(Protocol):
         """Its time now, as it reads times itself; raises Unreachable when it does not answer."""
         ...
 
+    def archive_timeout_s(self) -> float:
+        """After how long it ends a segment of WAL that is not full, 0 when never; raises Unreachable as `moment`."""
+        ...
+
     def promote(self, *, wait_s: float) -> None:
         """Make a standby the primary; returns once it is, else raises Unreachable after `wait_s`. Idempotent."""
         ...

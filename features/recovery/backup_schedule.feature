@@ -15,6 +15,7 @@ Feature: What a recovery would need is there and fresh, before anything has gone
     And every region of the environment has a repository: there are 2 at least
     And every repository has a full backup of the last 24 h, and 1 of them at least
     And a recovery from any repository alone would lack nothing older than 1 h
+    And however little is written, its segment ends and is in every repository within 1 h
     And the standby lacks nothing older than 60 s
     And every acknowledged event is there, once and unchanged
     And the primary region is us-east-1, and the other one us-west-2

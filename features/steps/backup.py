@@ -112,10 +112,17 @@ def _(drill: Drill, hours: float, count: int) -> None:
 
 @then(parsers.parse("a recovery from any repository alone would lack nothing older than {hours:g} h"))
 def _(drill: Drill, hours: float) -> None:
-    seen, limit_s = backups.look(drill.folder), min(hours * 3600, drill.objectives.recovery_point_s)
+    seen, limit_s = backups.look(drill.folder), _point_s(drill, hours)
     for key in seen.keys:
         statement = f"a recovery from repository {key} alone lacks nothing older than {limit_s:g} s"
         drill.check(f"backup.archive.{key}", statement, "at_most", limit_s, backups.archive_age(seen, key))
+
+
+@then(parsers.parse("however little is written, its segment ends and is in every repository within {hours:g} h"))
+def _(drill: Drill, hours: float) -> None:
+    measured, limit_s = backups.archived_within(backups.look(drill.folder)), _point_s(drill, hours)
+    statement = f"however little is written, its segment ends and is in every repository within {limit_s:g} s"
+    drill.check("backup.ends_segments", statement, "at_most", limit_s, measured)
 
 
 @then(parsers.parse("every region of the environment has a repository: there are {count:d} at least"))
@@ -129,3 +136,8 @@ def _(drill: Drill, count: int) -> None:
 def _(drill: Drill, limit_s: float) -> None:
     measured = backups.standby_lag(backups.look(drill.folder))
     drill.check("backup.standby", f"the standby is at most {limit_s:g} s behind", "at_most", limit_s, measured)
+
+
+def _point_s(drill: Drill, hours: float) -> float:
+    """The recovery point in seconds: the feature's, or the environment's where that is stricter."""
+    return min(hours * 3600, drill.objectives.recovery_point_s)

@@ -64,6 +64,26 @@ def test_archiving_that_claims_to_work_is_found(drilled, archiving_that_claims_t
 
 
 @pytest.fixture
+def segments_that_end_only_when_they_are_full() -> Iterator[None]:
+    operator = Saboteur(Path())
+    try:
+        operator.kubectl(*PSQL, "ALTER SYSTEM SET archive_timeout = 0")
+        operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
+        yield
+    finally:
+        operator.kubectl(*PSQL, "ALTER SYSTEM RESET archive_timeout")
+        operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
+
+
+def test_segments_that_end_only_when_they_are_full_are_found(drilled, segments_that_end_only_when_they_are_full):
+    """The look itself has a segment ended, so that nothing else can show it."""
+    del segments_that_end_only_when_they_are_full
+    outcome = drilled(FRESH, only="backup_schedule")
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.not_passed().keys() == {"backup.ends_segments"}, str(outcome)
+
+
+@pytest.fixture
 def replay_that_is_paused() -> Iterator[None]:
     """The standby receives all and replays nothing."""
     standby = Saboteur(Path(), WEST)

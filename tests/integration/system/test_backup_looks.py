@@ -86,8 +86,9 @@ def look(
     seen = standby or here
     replayed = seen.position if standby is not None and seen.receiving and not seen.primary else None
     return backups.Look(
-        STANZA, report, asked_s, time.time(), commits, time.time(), replayed, (here.timeline, seen.timeline)
-    )
+        STANZA, report, asked_s, time.time(), commits, time.time(), replayed, (here.timeline, seen.timeline),
+        primary(database).archive_timeout_s(),
+    )  # fmt: skip
 
 
 def verdict(measured: Measurement, limit: float) -> Verdict:
@@ -102,6 +103,15 @@ def until(standby: PostgreSQL, position: int) -> DatabaseStatus:
     return found
 
 
+def archive_timeout(database: BackedUp, seconds: int) -> None:
+    """Set it, and wait until the server has it."""
+    database.do(f"ALTER SYSTEM SET archive_timeout = {seconds}")
+    database.do("SELECT pg_reload_conf()")
+    give_up = time.monotonic() + WITHIN_S
+    while primary(database).archive_timeout_s() != seconds and time.monotonic() < give_up:
+        time.sleep(0.05)
+
+
 def test_what_is_fresh_passes(database, standby) -> None:
     made = commit(database, ago_s=2 * HOUR_S), commit(database)
     seen = look(database, *made, standby=until(standby, made[-1].after))
@@ -112,6 +122,21 @@ def test_what_is_fresh_passes(database, standby) -> None:
         assert verdict(backups.full_backup_age(seen, key), DAY_S) is Verdict.PASS
     assert verdict(backups.failed_checks(seen), 0) is Verdict.PASS
     assert verdict(backups.standby_lag(seen), 60) is Verdict.PASS
+
+
+def test_segments_that_end_only_when_they_are_full_are_found_though_the_look_has_one_ended(database) -> None:
+    """What it lacked before that is archived by the look itself: the age passes whatever came to be lost without it."""
+    archive_timeout(database, 0)
+    seen = look(database, commit(database, ago_s=2 * HOUR_S), commit(database))
+    for key in seen.keys:
+        assert verdict(backups.archive_age(seen, key), HOUR_S) is Verdict.PASS
+    assert verdict(backups.archived_within(seen), HOUR_S) is Verdict.FAIL
+    archive_timeout(database, 60)
+    seen = look(database, commit(database))
+    within = backups.archived_within(seen)
+    assert verdict(within, HOUR_S) is Verdict.PASS
+    assert within.interval is not None
+    assert within.interval.low == 60
 
 
 def test_a_repository_that_was_not_written_for_two_hours_is_named_and_the_other_one_is_not(database) -> None:

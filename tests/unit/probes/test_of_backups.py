@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.domain.backup_report import BackupReport
+from drillbook.domain.interval import Interval
 from drillbook.domain.pgbackrest import NotUnderstood
 from drillbook.domain.verdict import Objective, Verdict, judge
 from drillbook.domain.wal import SEGMENT_BYTES, Commit
@@ -34,6 +35,7 @@ SEEN = backups.Look(
     NOW_S + 1,
     LACKING.after,
     (1, 1),
+    60.0,
 )
 
 
@@ -55,7 +57,36 @@ def test_a_sound_report_passes_everything() -> None:
         assert verdict(backups.full_backup_age(SEEN, key), "at_most", 86400) is Verdict.PASS
         assert verdict(backups.full_backups_kept(SEEN, key), "at_least", 1) is Verdict.PASS
         assert verdict(backups.archive_age(SEEN, key), "at_most", 3600) is Verdict.PASS
+    assert verdict(backups.archived_within(SEEN), "at_most", 3600) is Verdict.PASS
     assert verdict(backups.standby_lag(SEEN), "at_most", 60) is Verdict.PASS
+
+
+def test_what_is_written_is_archived_once_its_segment_ends_by_time_and_is_pushed() -> None:
+    """Pushing takes no longer than the whole look, in which a segment was seen to be pushed."""
+    assert backups.archived_within(SEEN).interval == Interval(60, 78)
+
+
+def test_segments_that_end_only_when_they_are_full_fail_though_the_look_itself_has_one_ended() -> None:
+    never = replace(SEEN, archive_timeout_s=0.0)
+    assert verdict(backups.archive_age(never, 1), "at_most", 3600) is Verdict.PASS
+    assert verdict(backups.archived_within(never), "at_most", 3600) is Verdict.FAIL
+    seldom = replace(SEEN, archive_timeout_s=7200.0)
+    assert verdict(backups.archived_within(seldom), "at_most", 3600) is Verdict.FAIL
+
+
+def test_where_nothing_is_pushed_it_is_not_known_how_long_that_takes() -> None:
+    wrong = replace(SEEN, report=replace(SEEN.report, check_code=82))
+    assert verdict(backups.archived_within(wrong), "at_most", 3600) is Verdict.INCONCLUSIVE
+
+
+def test_a_look_that_did_not_ask_when_segments_end_decides_nothing_of_it(tmp_path) -> None:
+    """Of an older version, judged again."""
+    (tmp_path / backups.FILE).parent.mkdir()
+    older = {name: it for name, it in asdict(SEEN).items() if name != "archive_timeout_s"}
+    write_json(tmp_path / backups.FILE, older)
+    unasked = backups.archived_within(backups.look(tmp_path))
+    assert verdict(unasked, "at_most", 3600) is Verdict.INCONCLUSIVE
+    assert "was not asked" in unasked.doubts[0]
 
 
 def test_archiving_that_fails_is_found_with_its_words() -> None:
