@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.twin import groups
 from drillbook.twin.layout import PREFIX, state_directory
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 MEMORY_GIB = 6.0
 """The staging profile with its platform held 4 GiB; the rest is for the drills."""
 DISK_GIB = 12.0
-_CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
 _PROBE = f"{PREFIX}-doctor"
 
 
@@ -80,10 +80,8 @@ def _disk() -> Finding:
 
 
 def _cgroups() -> Finding:
-    root = Path("/sys/fs/cgroup")
-    unified = root / "cgroup.controllers"
-    there = set(unified.read_text().split()) if unified.is_file() else {d.name for d in root.iterdir() if d.is_dir()}
-    missing = [name for name in _CONTROLLERS if name not in there]
+    there = groups.controllers()
+    missing = [name for name in groups.NEEDED if name not in there]
     if missing:
         return Finding(
             "control groups",
@@ -91,7 +89,9 @@ def _cgroups() -> Finding:
             found=f"no controller {', '.join(missing)}",
             remedy="enable it in the kernel and mount it under /sys/fs/cgroup",
         )
-    return Finding("control groups", healthy=True, found="version 2" if unified.is_file() else "version 1")
+    if groups.is_occupied():
+        return Finding("control groups", healthy=False, found=groups.OCCUPIED, remedy=groups.MAKE_ROOM)
+    return Finding("control groups", healthy=True, found="version 2" if groups.is_unified() else "version 1")
 
 
 def _filesystem() -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.twin import fabric, machines
+from drillbook.twin import fabric, groups, machines
 from drillbook.twin.layout import CLIENT, PREFIX, state_directory
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def take_down(progress: Callable[[str], None]) -> None:
     progress("removing the network")
     fabric.remove()
     progress("removing control groups and state")
-    machines.remove_cgroups()
+    groups.remove()
     shutil.rmtree(state_directory(), ignore_errors=False) if state_directory().exists() else None
     for path in _MOUNT_POINTS:
         if path.is_dir() and not any(path.iterdir()):
@@ -71,7 +71,5 @@ def remains() -> Remains:
         for line in Path("/proc/self/mounts").read_text().splitlines()
         if (fields := line.split()) and (fields[1].startswith(state) or f"/netns/{PREFIX}-" in fields[1])
     )
-    root = Path("/sys/fs/cgroup")
-    cgroups = tuple(str(p) for p in (root / PREFIX, *root.glob(f"*/{PREFIX}")) if p.exists())
     cables = tuple(p.name for p in Path("/sys/class/net").iterdir() if p.name.startswith("to-"))
-    return Remains(tuple(machines.processes_in(others)), namespaces, mounts, cgroups, cables)
+    return Remains(tuple(machines.processes_in(others)), namespaces, mounts, groups.left(), cables)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillbook.twin import machines, pki
+from drillbook.twin import groups, machines, pki
 from drillbook.twin.layout import DATABASE_VOLUME, DNS_ADDRESS, PREFIX, REGISTRY_ADDRESS, REGISTRY_NAME
 from drillbook.twin.machines import Bind, Disk, Program
 
@@ -35,6 +35,7 @@ def start(region: Region, components: Components, pause_image: str) -> None:
 
     Raises:
         MachineError: When a machine does not start.
+        GroupError: When the kernel does not let a node have what its kubelet needs.
     """
     authority = pki.Authority(region.control_plane.directory / "pki")
     _write_kubeconfig(region, authority)
@@ -115,7 +116,7 @@ def _start_worker(
     directory = machine.directory
     for name in ("containerd", "kubelet", "cni", "log/containers", "log/pods", "net.d"):
         (directory / name).mkdir(parents=True, exist_ok=True)
-    machines.make_cgroup(machine.name)
+    groups.make(machine.name)
     (directory / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\n")
     _write_json(directory / "net.d" / "10-pods.conflist", _pod_network(machine))
     registry = directory / "certs.d" / REGISTRY_NAME

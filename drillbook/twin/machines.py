@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.twin import fabric
-from drillbook.twin.layout import PREFIX
+from drillbook.twin import fabric, groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -137,9 +136,8 @@ def boot(machine: Machine) -> None:
     if not script.is_file():
         msg = f"machine {machine.name} was never started; bring the twin up first"
         raise MachineError(msg)
-    for hierarchy in _hierarchies():
-        # Of pods that died with the machine: the kubelet asks after each such group for 3 s before it starts a pod.
-        _remove_groups(hierarchy / PREFIX / machine.name, keep=True)
+    # Of pods that died with the machine: the kubelet asks after each such group for 3 s before it starts a pod.
+    groups.clear(machine.name)
     _in_fabric(fabric.forget, machine)
     _in_fabric(fabric.plug_in, machine)
     # What the last start left: by it nobody could tell that this one is done.
@@ -347,41 +345,6 @@ def _is_alive(pid: int) -> bool:
 
 def _tail(path: Path, lines: int = 15) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.is_file() else "(no log)"
-
-
-def remove_cgroups() -> None:
-    """Delete the twin's cgroups in every hierarchy."""
-    for hierarchy in _hierarchies():
-        _remove_groups(hierarchy / PREFIX, keep=False)
-
-
-def make_cgroup(name: str) -> None:
-    """Make `/drillbook/<name>` in every hierarchy, since the kubelet wants its root to be there."""
-    for hierarchy in _hierarchies():
-        directory = hierarchy / PREFIX / name
-        directory.mkdir(parents=True, exist_ok=True)
-        for group in (directory, directory.parent):
-            _give_weight(group)
-
-
-def _hierarchies() -> list[Path]:
-    root = Path("/sys/fs/cgroup")
-    unified = (root / "cgroup.controllers").is_file()
-    return [root] if unified else [d for d in root.iterdir() if d.is_dir() and not d.is_symlink()]
-
-
-def _remove_groups(top: Path, *, keep: bool) -> None:
-    """Delete the groups below one, innermost first, and that one too unless it is to be kept."""
-    for directory, _, _ in os.walk(top, topdown=False):
-        if not (keep and Path(directory) == top):
-            Path(directory).rmdir()
-
-
-def _give_weight(group: Path) -> None:
-    """Let all of a node's pods together count for more than one process outside, which is what a new group counts."""
-    for file, weight in (("cpu.shares", "16384"), ("cpu.weight", "1600")):
-        if (group / file).is_file():
-            (group / file).write_text(weight)
 
 
 def discard(machine: Machine) -> None:
