@@ -27,6 +27,7 @@ CODENAME = "bookworm"
 
 _DEADLINE_S = 600.0
 _SOURCES = Path("/etc/apt")
+_SUITES = re.compile(r"^Suites:(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
 _UNWANTED = (
     "dev/*", "proc/*", "sys/*", "run/*", "boot", "media", "mnt", "opt", "srv", "home", "lib32", "libx32",
     "usr/lib32", "usr/libx32", "var/cache/*", "var/lib/apt", "var/lib/dpkg", "var/log/*", "etc/apt", "etc/dpkg",
@@ -153,39 +154,50 @@ def debian_sources(into: Path) -> list[Path]:
     """This machine's apt sources of Debian itself, written into a directory; those of others are left out.
 
     Raises:
-        RootError: When there are none.
+        RootError: When the release itself is not among them.
     """
     suites = {CODENAME, f"{CODENAME}-updates", f"{CODENAME}-security"}
     parts = _SOURCES / "sources.list.d"
     found = [*sorted(parts.glob("*.sources")), *sorted(parts.glob("*.list")), _SOURCES / "sources.list"]
     kept: dict[str, list[str]] = {".sources": [], ".list": []}
+    there: set[str] = set()
     for path in found:
         if not path.is_file():
             continue
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".sources":
-            paragraphs = re.split(r"\n\s*\n", text)
-            kept[".sources"] += [p.strip() + "\n" for p in paragraphs if _suites_of(p) and _suites_of(p) <= suites]
+            for paragraph in re.split(r"\n\s*\n", text):
+                wanted = [suite for suite in _suites_of(paragraph) if suite in suites]
+                if wanted:
+                    kept[".sources"].append(_with_suites(paragraph, wanted).strip() + "\n")
+                    there.update(wanted)
         else:
-            kept[".list"] += [line for line in text.splitlines() if _suite_of_line(line) in suites]
+            lines = [line for line in text.splitlines() if _suite_of_line(line) in suites]
+            kept[".list"] += lines
+            there.update(map(_suite_of_line, lines))
+    if CODENAME not in there:
+        message = f"no apt source for Debian {CODENAME} itself in {_SOURCES}; the images are made of its packages"
+        raise RootError(message)
     written: list[Path] = []
     for suffix, parts in kept.items():
         if parts:
             written.append(into / f"debian{suffix}")
             written[-1].write_text("\n".join(parts) + "\n", encoding="utf-8")
-    if not written:
-        message = f"no apt source for Debian {CODENAME} in {_SOURCES}; the twin's images are made of its packages"
-        raise RootError(message)
     return written
 
 
-def _suites_of(paragraph: str) -> set[str]:
+def _suites_of(paragraph: str) -> list[str]:
     if re.search(r"^Enabled:\s*no", paragraph, re.MULTILINE | re.IGNORECASE):
-        return set()
+        return []
     if not re.search(r"^Types:.*\bdeb\b(?!-)", paragraph, re.MULTILINE):
-        return set()
-    line = re.search(r"^Suites:(.*)$", paragraph, re.MULTILINE)
-    return set(line[1].split()) if line else set()
+        return []
+    field = _SUITES.search(paragraph)
+    return field[1].split() if field else []
+
+
+def _with_suites(paragraph: str, suites: Sequence[str]) -> str:
+    """The same source with fewer suites: one of Debian's can have others beside, as cloud images have backports."""
+    return _SUITES.sub(f"Suites: {' '.join(suites)}", paragraph)
 
 
 def _suite_of_line(line: str) -> str:

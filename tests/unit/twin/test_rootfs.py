@@ -43,6 +43,49 @@ def test_one_line_sources_are_understood(apt: Path, tmp_path: Path) -> None:
     assert written.read_text().splitlines() == [security, debian]
 
 
+_CLOUD_IMAGE = """\
+Types: deb deb-src
+URIs: mirror+file:///etc/apt/mirrors/debian.list
+Suites: bookworm bookworm-updates bookworm-backports
+Components: main
+
+Types: deb deb-src
+URIs: mirror+file:///etc/apt/mirrors/debian-security.list
+Suites: bookworm-security
+Components: main
+"""
+"""As Debian's own images for clouds have it; apt runs outside the new root, and reads the lists of mirrors here."""
+
+
+def test_a_source_that_has_other_suites_as_well_is_used_without_them(apt: Path, tmp_path: Path) -> None:
+    """Else the main archive would be missing."""
+    (apt / "sources.list.d/debian.sources").write_text(_CLOUD_IMAGE)
+    [written] = rootfs.debian_sources(tmp_path / "out")
+    assert written.read_text().strip() == _CLOUD_IMAGE.replace(" bookworm-backports", "").strip()
+
+
+def test_suites_may_go_on_in_the_next_line(apt: Path, tmp_path: Path) -> None:
+    """As any field of these files."""
+    suites = "Suites: bookworm\n bookworm-backports\n bookworm-updates"
+    (apt / "sources.list.d/debian.sources").write_text(
+        f"Types: deb\nURIs: http://mirror.example/debian\n{suites}\nComponents: main\n"
+    )
+    [written] = rootfs.debian_sources(tmp_path / "out")
+    assert written.read_text().strip() == _DEBIAN
+
+
+@pytest.mark.parametrize("name", ["sources.list", "sources.list.d/security.sources"])
+def test_security_updates_alone_are_no_debian(apt: Path, tmp_path: Path, name: str) -> None:
+    """They have what was mended, and nothing else."""
+    (apt / name).write_text(
+        "deb http://mirror.example/security bookworm-security main\n"
+        if name == "sources.list"
+        else "Types: deb\nURIs: http://mirror.example/security\nSuites: bookworm-security\nComponents: main\n"
+    )
+    with pytest.raises(rootfs.RootError, match="no apt source for Debian bookworm itself"):
+        rootfs.debian_sources(tmp_path / "out")
+
+
 @pytest.mark.usefixtures("apt")
 def test_a_machine_without_debian_sources_is_refused(tmp_path: Path) -> None:
     """The error says what the images are made of."""
