@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ class Remains:
         mounts: Mount points of the host's that are its own.
         cgroups: Its control groups.
         interfaces: Interfaces of the host's own network that are its cables.
+        directories: Where its state is, or the rest of one that was being deleted.
     """
 
     processes: tuple[int, ...]
@@ -34,11 +35,12 @@ class Remains:
     mounts: tuple[str, ...]
     cgroups: tuple[str, ...]
     interfaces: tuple[str, ...]
+    directories: tuple[str, ...]
 
     @property
     def nothing(self) -> bool:
         """Whether nothing is left."""
-        return not (self.processes or self.namespaces or self.mounts or self.cgroups or self.interfaces)
+        return not any(astuple(self))
 
 
 def take_down(progress: Callable[[str], None]) -> None:
@@ -55,14 +57,14 @@ def take_down(progress: Callable[[str], None]) -> None:
     fabric.remove()
     progress("removing control groups and state")
     groups.remove()
-    shutil.rmtree(state_directory(), ignore_errors=False) if state_directory().exists() else None
+    _delete_state()
     for path in _MOUNT_POINTS:
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 
 
 def remains() -> Remains:
-    """Ask the kernel what is left."""
+    """Ask the kernel and the disk what is left."""
     namespaces = tuple(fabric.namespaces())
     others = [name for name in namespaces if name != CLIENT.namespace]
     state = str(state_directory())
@@ -72,4 +74,18 @@ def remains() -> Remains:
         if (fields := line.split()) and (fields[1].startswith(state) or f"/netns/{PREFIX}-" in fields[1])
     )
     cables = tuple(p.name for p in Path("/sys/class/net").iterdir() if p.name.startswith("to-"))
-    return Remains(tuple(machines.processes_in(others)), namespaces, mounts, groups.left(), cables)
+    directories = tuple(str(path) for path in (state_directory(), _removed()) if path.exists())
+    return Remains(tuple(machines.processes_in(others)), namespaces, mounts, groups.left(), cables, directories)
+
+
+def _delete_state() -> None:
+    """All at once as others see it: of half a state a new twin would take volumes whose passwords are gone."""
+    if _removed().exists():
+        shutil.rmtree(_removed())
+    if state_directory().exists():
+        state_directory().rename(_removed())
+        shutil.rmtree(_removed())
+
+
+def _removed() -> Path:
+    return state_directory().with_name(f"{state_directory().name}.removed")
