@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-STAGES = Path(__file__).resolve().parents[2] / "scripts" / "stages.sh"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+STAGES = SCRIPTS / "stages.sh"
 NIGHT = """
 source "$(dirname "$0")/stages.sh"
 keep night
@@ -47,3 +48,26 @@ def test_what_has_passed_is_not_run_again_and_everything_else_is(night, tmp_path
     assert re.search(r"passed   \d+s  it is needed", said)
     shutil.rmtree(tmp_path / "night")
     assert night()[1] == ["passes", "fails", "needed"]
+
+
+@pytest.mark.parametrize("refused", ["rev-parse", "status"])
+def test_where_git_cannot_answer_nothing_counts_as_passed_before(tmp_path: Path, refused: str) -> None:
+    """Else all that ever passed would count, whatever has changed since."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("nightly", "stages.sh"):
+        shutil.copy(SCRIPTS / name, tmp_path / "scripts")
+    (tmp_path / "bin").mkdir()
+    git = tmp_path / "bin" / "git"
+    git.write_text(f'#!/bin/sh\n[ "$1" != {refused} ] || exit 128\n[ "$1" = status ] || echo 0b58f55\n')
+    git.chmod(0o755)
+    for kept in ("", "0b58f55"):
+        (tmp_path / "reports" / "nightly" / kept).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "reports" / "nightly" / kept / "unit-tests").write_text("long ago")
+    done = subprocess.run(
+        ["bash", str(tmp_path / "scripts" / "nightly")], capture_output=True, text=True, timeout=20, check=False,
+        env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"},
+    )  # fmt: skip
+    said = done.stdout.partition("=== what ran")[2]
+    assert "passed before  " not in said
+    assert "skipped       what has passed before: not looked for" in said
+    assert "unit tests (exit 127)" in said
