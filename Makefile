@@ -6,7 +6,7 @@
 #   make unit       unit tests only, without the few that take long (seconds)
 #   make lint       ruff, basedpyright, import-linter
 #   make setup      install system packages, Python environment and Go when needed
-#   make bench      measure and print figures; kept under reports/bench/
+#   make bench      measure and print figures; takes the twin down and up; kept under reports/bench/
 #   make bench-peers  the same releases and loads given to other tools, on the twin that is up
 #   make down       take the twin down
 #   make lock       resolve requirements.lock again

@@ -1,7 +1,11 @@
-"""`python -m benchmarks`: all benchmarks one after the other; each prints a table and keeps its figures as JSON."""
+"""All benchmarks, or those that are named, one after the other: each prints a table and keeps its figures as JSON.
+
+Some of them drill the twin, and `twin` takes the twin down and brings it up again, whoever works on it.
+"""
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -22,14 +26,22 @@ RUNS = {
 
 
 def main() -> int:
-    """Run them all; the exit code is that of the worst."""
+    """Run them; the exit code is that of the worst."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", choices=RUNS, metavar="NAME", help=f"may be repeated: {', '.join(RUNS)}"
+    )
+    wanted = parser.parse_args().only or RUNS
     KEPT.mkdir(parents=True, exist_ok=True)
     worst = 0
     for name, (script, *options) in RUNS.items():
+        if name not in wanted:
+            continue
         print(f"\n=== {name}", flush=True)
         command = [sys.executable, "-m", f"benchmarks.{script}", *options, "--json", str(KEPT / f"{name}.json")]
         worst = max(worst, abs(subprocess.run(command, cwd=HERE.parent, check=False).returncode))
     return worst
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,7 @@
 """How long `twin up` and a whole `verify` take.
 
-`python benchmarks/twin.py [--cold] [--json FILE]` replaces the twin that is up. `--cold` builds everything anew in a
-cache of its own, which takes minutes.
+It takes the twin down and brings it up again, whoever works on it. `--cold` first builds everything anew in a cache of
+its own, which takes minutes.
 """
 
 from __future__ import annotations
