@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drillbook.twin.golang import BuildError
 from drillbook.twin.layout import DNS_ADDRESS, DOMAIN
 
 if TYPE_CHECKING:
@@ -26,11 +27,20 @@ def install(kubectl: Kubectl, region: Region, coredns_image: str, gateway_api: P
 
 
 def gateway_api_definitions(go: Path) -> Path:
-    """Directory of the Gateway API's resource definitions, from its Go module."""
+    """Directory of the Gateway API's resource definitions, from its Go module.
+
+    Raises:
+        BuildError: When the module is not to be had.
+    """
+    module = f"sigs.k8s.io/gateway-api@{GATEWAY_API_VERSION}"
     done = subprocess.run(
-        [str(go), "mod", "download", "-json", f"sigs.k8s.io/gateway-api@{GATEWAY_API_VERSION}"],
-        capture_output=True, text=True, timeout=300, check=True, env={**os.environ, "GOFLAGS": "-mod=mod"},
+        [str(go), "mod", "download", "-json", module],
+        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "GOFLAGS": "-mod=mod"},
     )  # fmt: skip
+    if done.returncode != 0:
+        # What is wrong with the module stands in the JSON, all else beside it.
+        message = f"go could not get {module}: {(done.stderr + done.stdout).strip()[-1500:]}"
+        raise BuildError(message)
     return Path(json.loads(done.stdout)["Dir"]) / "config" / "crd" / "standard"
 
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.twin.errors import TwinError
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -36,7 +38,7 @@ _KEPT_PER_NAME = 2
 _CACHE_IS_TO_BLAME = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
-class CacheError(Exception):
+class CacheError(TwinError):
     """Something could not be put into the cache or had of it; the text says what and what to do."""
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from drillbook.twin import doctor, down, fabric, machines, packages, state, up
-from drillbook.twin.kubectl import ClusterError
+from drillbook.twin import doctor, down, machines, packages, state, up
+from drillbook.twin.errors import TwinError
 from drillbook.twin.layout import CLIENT, PROFILES
 from drillbook.twin.network import inside
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from drillbook.twin.layout import ProfileName
 
 EXIT_REFUSED = 2
+_FAILURES = (TwinError, OSError, subprocess.SubprocessError)
+"""All that says of itself what is in the way; the exit code of anything else would be that of a drill that failed."""
 
 
 class Lines:
@@ -39,14 +42,14 @@ class Lines:
 
 def bring_up(profile: ProfileName, *, replace: bool) -> int:
     """`twin up`: 0, or 2 with what to do."""
-    lacking = [finding for finding in doctor.examine(_missing_packages) if not finding.healthy]
-    if lacking:
-        _print_findings(lacking)
-        return EXIT_REFUSED
     started = time.monotonic()
     try:
+        lacking = [finding for finding in doctor.examine(_missing_packages) if not finding.healthy]
+        if lacking:
+            _print_findings(lacking)
+            return EXIT_REFUSED
         up.bring_up(profile, Lines(), replace=replace)
-    except (state.TwinBusy, fabric.FabricError, machines.MachineError, ClusterError, OSError) as error:
+    except _FAILURES as error:
         _print(f"twin: could not be brought up: {error}")
         _print("twin: `drillbook twin up` again goes on from here; `drillbook twin down` removes it")
         return EXIT_REFUSED
@@ -56,9 +59,14 @@ def bring_up(profile: ProfileName, *, replace: bool) -> int:
 
 def take_down() -> int:
     """`twin down`: 0 when nothing is left, 2 otherwise."""
-    with state.exclusively(deadline_s=60, progress=_print):
-        down.take_down(lambda text: _print(f"twin: {text}"))
-    left = down.remains()
+    try:
+        with state.exclusively(deadline_s=60, progress=_print):
+            down.take_down(lambda text: _print(f"twin: {text}"))
+        left = down.remains()
+    except _FAILURES as error:
+        _print(f"twin: could not be taken down: {error}")
+        _print("twin: `drillbook twin down` again goes on from here")
+        return EXIT_REFUSED
     if left.nothing:
         _print("twin: down; nothing is left of it but its cache")
         return 0
@@ -103,12 +111,15 @@ def execute(command: Sequence[str], machine_name: str = CLIENT.name) -> int:
     if machine_name not in known:
         _print(f"twin: there is no machine {machine_name!r}; there are {', '.join(known)}")
         return EXIT_REFUSED
-    if machine_name == CLIENT.name:
-        with inside(CLIENT.namespace):
-            os.execvp(command[0], list(command))
-    entering = machines.enter_command(known[machine_name], command)
-    os.execvp(entering[0], entering)
-    return None
+    try:
+        if machine_name == CLIENT.name:
+            with inside(CLIENT.namespace):
+                os.execvp(command[0], list(command))
+        entering = machines.enter_command(known[machine_name], command)
+        os.execvp(entering[0], entering)
+    except _FAILURES as error:
+        _print(f"twin: the command could not be run: {error}")
+    return EXIT_REFUSED
 
 
 def _print_findings(findings: Sequence[doctor.Finding]) -> None:

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.twin.errors import TwinError
 from drillbook.twin.layout import FABRIC_NETWORK, PREFIX
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _UNANSWERED_S = 5
 """For how long a connection is led where nobody has answered; Linux' own is 120 s, see docs/decisions/0002."""
 
 
-class FabricError(Exception):
+class FabricError(TwinError):
     """The network could not be laid; the text has the command and its answer."""
 
 

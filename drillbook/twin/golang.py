@@ -13,6 +13,7 @@ from pathlib import Path
 
 from drillbook.twin import wheels
 from drillbook.twin.cache import Cache, Progress, silent, tree_digest
+from drillbook.twin.errors import TwinError
 
 KUBERNETES_VERSION = "1.34.4"
 HELM_VERSION = "3.19.5"
@@ -27,7 +28,7 @@ _KUBERNETES_PROGRAMS = (
 )  # fmt: skip
 
 
-class BuildError(Exception):
+class BuildError(TwinError):
     """A Go program was not built; the text has the compiler's last words."""
 
 

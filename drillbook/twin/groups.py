@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from drillbook.twin.errors import TwinError
 from drillbook.twin.layout import PREFIX
 
 NEEDED = ("cpu", "cpuset", "memory", "pids")
@@ -22,7 +23,7 @@ MAKE_ROOM = f"mkdir -p {_ROOT}/init && xargs -rn1 <{_ROOT}/cgroup.procs >{_ROOT}
 """Once is enough: what these processes start is there as well."""
 
 
-class GroupError(Exception):
+class GroupError(TwinError):
     """The kernel does not let a node's group have what the kubelet needs; the text says what to do."""
 
 

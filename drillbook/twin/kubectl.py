@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from drillbook.twin.errors import TwinError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
@@ -16,7 +18,7 @@ _COMMAND_TIMEOUT_S = 60.0
 _WARNINGS = 5
 
 
-class ClusterError(Exception):
+class ClusterError(TwinError):
     """A cluster did not do as asked, or not in time."""
 
 

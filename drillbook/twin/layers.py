@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from drillbook.twin import oci, packages, rootfs, wheels
 from drillbook.twin.cache import content_key, file_digest, tree_digest
+from drillbook.twin.errors import TwinError
 from drillbook.twin.oci import Entry, Layer
 from drillbook.twin.rootfs import PYTHON, PYTHON_ROOT, Root
 
@@ -32,7 +33,7 @@ _THIS = sys.modules[__name__]
 SITE_PACKAGES = f"usr/local/lib/python{PYTHON}/dist-packages"
 
 
-class PartError(Exception):
+class PartError(TwinError):
     """Something that an image is made of is not on this machine; the text says what and how to get it."""
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drillbook.twin import fabric, groups
+from drillbook.twin.errors import TwinError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,7 @@ _START_DEADLINE_S = 20.0
 _BOOT = "boot.sh"
 
 
-class MachineError(Exception):
+class MachineError(TwinError):
     """A machine did not start or stop; the text has its log's path."""
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urljoin
 
 import requests
 
+from drillbook.twin.errors import TwinError
 from drillbook.twin.oci import MANIFEST_TYPE
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _ASK_TIMEOUT_S = 10.0
 _SEND_TIMEOUT_S = 120.0
 
 
-class RegistryError(Exception):
+class RegistryError(TwinError):
     """The registry did not take an image; the text has its answer."""
 
 

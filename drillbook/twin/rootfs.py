@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.twin import packages
 from drillbook.twin.cache import Cache, Progress, file_digest, silent
+from drillbook.twin.errors import TwinError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ _UNWANTED = (
 )  # fmt: skip
 
 
-class RootError(Exception):
+class RootError(TwinError):
     """A root file system was not made; the text says what is in the way."""
 
 

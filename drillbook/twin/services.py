@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from drillbook.twin import machines, notices
+from drillbook.twin.errors import TwinError
 from drillbook.twin.layout import (
     DNS_ADDRESS,
     DOMAIN,
@@ -38,7 +39,7 @@ _DNS_SCHEMA = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
 _TIMEOUT_S = 5.0
 
 
-class ServiceError(Exception):
+class ServiceError(TwinError):
     """A service outside the regions did not do as asked."""
 
 

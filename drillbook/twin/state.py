@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.twin.errors import TwinError
 from drillbook.twin.layout import ProfileName, state_directory
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _LOCK = Path("/run/drillbook-twin.lock")
 
 
-class TwinBusy(Exception):
+class TwinBusy(TwinError):
     """Another process is bringing the twin up or down."""
 
 

@@ -44,7 +44,7 @@ def bring_up(profile_name: ProfileName, progress: Progress, *, replace: bool = T
 
     Raises:
         TwinBusy: When another process works on it for half an hour, or it is another checkout's and `replace` is off.
-        Exception: A part's own error, which names the part, what it waited for and where its log is.
+        TwinError: A part's own, which names the part, what it waited for and where its log is.
     """
     profile = PROFILES[profile_name]
     timings: list[Timing] = []

@@ -11,13 +11,15 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.twin.errors import TwinError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DEADLINE_S = 600.0
 
 
-class WheelError(Exception):
+class WheelError(TwinError):
     """Wheels could not be resolved or installed; the text has the installer's own words."""
 
 
