@@ -32,6 +32,7 @@ Inputs = Mapping[str, str]
 """All that decides what a build yields, by name."""
 
 _BUILD_DEADLINE_S = 45 * 60.0
+_KEY_LENGTH = 32
 _POLL_S = 0.2
 _KEPT_UNUSED_S = 14 * 86400.0
 _KEPT_PER_NAME = 2
@@ -86,6 +87,10 @@ class Cache:
         entry = self._entry(name, inputs)
         return entry if entry.is_dir() else None
 
+    def has_any(self, name: str) -> bool:
+        """Whether there is an entry of that name, of whichever inputs."""
+        return any((self.root / "entries").glob(f"{name}-{'[0-9a-f]' * _KEY_LENGTH}"))
+
     def obtain(self, name: str, inputs: Inputs, build: Callable[[Path], None], *, progress: Progress = silent) -> Path:
         """The entry; built when it is not there.
 
@@ -130,7 +135,7 @@ class Cache:
         return entry
 
     def _entry(self, name: str, inputs: Inputs) -> Path:
-        return self.root / "entries" / f"{name}-{content_key(inputs)[:32]}"
+        return self.root / "entries" / f"{name}-{content_key(inputs)[:_KEY_LENGTH]}"
 
     @contextmanager
     def _building(self, name: str, progress: Progress) -> Generator[None]:
@@ -168,8 +173,7 @@ class Cache:
 
     def _forget_older(self, name: str, newest: Path) -> None:
         """Drop entries of the same name that nobody has asked for in a fortnight."""
-        key_length = 32
-        older = [e for e in newest.parent.glob(f"{name}-*") if len(e.name) == len(name) + 1 + key_length]
+        older = [e for e in newest.parent.glob(f"{name}-*") if len(e.name) == len(name) + 1 + _KEY_LENGTH]
         by_use = sorted(older, key=lambda e: e.stat().st_mtime, reverse=True)
         for entry in by_use[_KEPT_PER_NAME:]:
             if time.time() - entry.stat().st_mtime > _KEPT_UNUSED_S:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.twin import groups
+from drillbook.twin import groups, state
+from drillbook.twin.cache import Cache
 from drillbook.twin.layout import PREFIX, state_directory
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 MEMORY_GIB = 6.0
 """The staging profile with its platform held 4 GiB; the rest is for the drills."""
 DISK_GIB = 12.0
+"""For a first twin: 8 GiB for what is built, with what Go keeps of it, and the rest for the machines and the drills."""
+_DISK_BUILT_GIB = 4.0
+_DISK_BEGUN_GIB = 1.0
 _PROBE = f"{PREFIX}-doctor"
 
 
@@ -74,9 +78,16 @@ def _disk() -> Finding:
     path = state_directory()
     while not path.exists():
         path = path.parent
-    free = shutil.disk_usage(path).free / 2**30
-    remedy = "" if free >= DISK_GIB else f"free {DISK_GIB - free:.1f} GiB, or set DRILLBOOK_STATE to a larger disk"
-    return Finding("disk", free >= DISK_GIB, f"{free:.0f} GiB free at {path}", remedy)
+    free, needed = shutil.disk_usage(path).free / 2**30, _disk_needed_gib()
+    remedy = "" if free >= needed else f"free {needed - free:.1f} GiB, or set DRILLBOOK_STATE to a larger disk"
+    return Finding("disk", free >= needed, f"{free:.1f} GiB free at {path}", remedy)
+
+
+def _disk_needed_gib() -> float:
+    """What was made already needs no room again; a twin that was begun had room for all of it then."""
+    if state.read() is not None:
+        return _DISK_BEGUN_GIB
+    return _DISK_BUILT_GIB if Cache().has_any("kubernetes") else DISK_GIB
 
 
 def _cgroups() -> Finding:
