@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
 _DEADLINE_S = 20 * 60.0
 _POLICY = Path("/usr/sbin/policy-rc.d")
@@ -26,6 +26,10 @@ _DENIED = 101
 
 class PackageError(Exception):
     """Packages could not be installed; the text has apt's own words."""
+
+
+class AptRefused(PackageError):
+    """Apt came to its end, and did not do as asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +110,19 @@ def install(progress: Callable[[str], None]) -> tuple[Package, ...]:
     progress(f"installing {len(names)} Debian packages: {' '.join(names)}")
     before = _units()
     with _no_service_starts():
-        if not _succeeds("apt-cache", "show", "--no-all-versions", *names):
-            _apt("update", "--quiet")
-        _apt("install", "--quiet", "--yes", "--no-install-recommends", *names)
+        _install(names)
     _disable(sorted(_units() - before))
     return wanted
+
+
+def _install(names: Sequence[str]) -> None:
+    command = ("install", "--quiet", "--yes", "--no-install-recommends", *names)
+    try:
+        _apt(*command)
+    except AptRefused:
+        # There are no package lists yet, or they name what a mirror has dropped since for a mended version.
+        _apt("update", "--quiet")
+        _apt(*command)
 
 
 def _apt(*arguments: str) -> None:
@@ -126,7 +138,7 @@ def _apt(*arguments: str) -> None:
         raise PackageError(message) from error
     if done.returncode != 0:
         message = f"apt-get {arguments[0]} failed: {(done.stderr or done.stdout).strip()[-1500:]}"
-        raise PackageError(message)
+        raise AptRefused(message)
 
 
 @contextmanager
@@ -162,10 +174,6 @@ def _disable(units: list[str]) -> None:
         for unit in units:
             # Templates and units without an [Install] section cannot be enabled, so a refusal is no harm.
             _exit_code("systemctl", "--quiet", "--no-reload", "disable", unit)
-
-
-def _succeeds(*command: str) -> bool:
-    return _exit_code(*command) == 0
 
 
 def _exit_code(*command: str) -> int:

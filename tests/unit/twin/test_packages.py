@@ -33,7 +33,6 @@ def commands(monkeypatch: pytest.MonkeyPatch, policy: Path) -> list[str]:
         run.append(f"{'quiet' if denied else 'free'}: {' '.join(arguments)}")
 
     monkeypatch.setattr(packages, "_apt", note)
-    monkeypatch.setattr(packages, "_succeeds", lambda *_: True)
     monkeypatch.setattr(packages, "_units", set[str])
     return run
 
@@ -43,6 +42,46 @@ def test_services_cannot_start_meanwhile(commands: list[str], policy: Path) -> N
     assert packages.install(lambda _: None) == packages.NEEDED[:2]
     assert commands == ["quiet: install --quiet --yes --no-install-recommends ca-certificates conntrack"]
     assert not policy.exists()
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+def test_lists_that_are_out_of_date_are_fetched_once(
+    commands: list[str], monkeypatch: pytest.MonkeyPatch, policy: Path, refused: int
+) -> None:
+    """A mirror has dropped what they name; a second refusal has another reason."""
+    note, answers = packages._apt, iter([packages.AptRefused("404  Not Found")] * refused)
+
+    def refuse(*arguments: str) -> None:
+        note(*arguments)
+        if arguments[0] == "install" and (answer := next(answers, None)):
+            raise answer
+
+    monkeypatch.setattr(packages, "_apt", refuse)
+    if refused == 1:
+        packages.install(lambda _: None)
+    else:
+        with pytest.raises(packages.PackageError, match="404"):
+            packages.install(lambda _: None)
+    assert [command.split()[1] for command in commands] == ["install", "update", "install"]
+    assert all(command.startswith("quiet: ") for command in commands)
+    assert not policy.exists()
+
+
+@pytest.mark.usefixtures("policy")
+@pytest.mark.parametrize(("behaviour", "tried"), [("exit 100", 3), ("exec sleep 5", 1)])
+def test_an_installation_that_takes_too_long_is_not_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, tried: int
+) -> None:
+    """What apt refuses is."""
+    told = tmp_path / "told"
+    apt = tmp_path / "apt-get"
+    apt.write_text(f'#!/bin/sh\necho "$*" >> {told}\ncase "$*" in *update*) ;; *) {behaviour};; esac\n')
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(packages, "_DEADLINE_S", 0.5)
+    with pytest.raises(packages.PackageError):
+        packages.install(lambda _: None)
+    assert len(told.read_text().splitlines()) == tried
 
 
 def test_a_policy_of_the_machines_own_is_put_back(commands: list[str], policy: Path) -> None:
