@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FABRIC_NAMESPACE = f"{PREFIX}-fabric"
 _BRIDGE = "fabric0"
+_PENDING = ".new"
 _PREFIX_LENGTH = ip_network(FABRIC_NETWORK).prefixlen
 _NAMESPACES = Path("/run/netns")
 _UNANSWERED_S = 5
@@ -35,14 +36,14 @@ def namespaces() -> list[str]:
 
 
 def lay(profile: Profile) -> None:
-    """Make what is missing of the profile's network; what is there stays."""
+    """Make what is missing of the profile's network, or only half made; what is there stays."""
+    _drop_half_made()
     existing = set(namespaces())
     if FABRIC_NAMESPACE not in existing:
         _ip("netns", "add", FABRIC_NAMESPACE)
-        _batch(
-            FABRIC_NAMESPACE,
-            [f"link add {_BRIDGE} type bridge forward_delay 0", f"link set {_BRIDGE} up", "link set lo up"],
-        )
+    if _BRIDGE not in _links():
+        _batch(FABRIC_NAMESPACE, [f"link add {_BRIDGE} type bridge forward_delay 0"])
+    _batch(FABRIC_NAMESPACE, [f"link set {_BRIDGE} up", "link set lo up"])
     for machine in profile.machines:
         if machine.namespace not in existing:
             _join(machine)
@@ -93,11 +94,21 @@ def _port(machine: Machine) -> str:
     return f"to-{machine.name}"
 
 
+def _drop_half_made() -> None:
+    """Delete names that lead to no namespace yet, and those of machines that were being joined when that was killed."""
+    for name in namespaces():
+        if name.endswith(_PENDING) or not _is_namespace(name):
+            _ip("netns", "delete", name)
+
+
+def _is_namespace(name: str) -> bool:
+    """Whether the kernel's namespace is mounted there; before that it is an empty file."""
+    return (_NAMESPACES / name).stat().st_dev != _NAMESPACES.stat().st_dev
+
+
 def _join(machine: Machine) -> None:
     """Join a new namespace to the bridge; the namespace's name appears last, so half a job is redone whole."""
-    pending = f"{machine.namespace}.new"
-    if (_NAMESPACES / pending).exists():
-        _ip("netns", "delete", pending)
+    pending = f"{machine.namespace}{_PENDING}"
     _ip("netns", "add", pending)
     port = _port(machine)
     _delete_port(port)
@@ -123,9 +134,14 @@ def _join(machine: Machine) -> None:
 
 def _delete_port(port: str) -> None:
     """Drop the bridge's end of a cable that a crash left behind."""
-    links = _run(["ip", "-netns", FABRIC_NAMESPACE, "-brief", "link"])
-    if any(line.split("@")[0].split()[0] == port for line in links.splitlines()):
+    if port in _links():
         _ip("-netns", FABRIC_NAMESPACE, "link", "delete", port)
+
+
+def _links() -> set[str]:
+    """The bridge and its ends of the cables, by name."""
+    listed = _run(["ip", "-netns", FABRIC_NAMESPACE, "-brief", "link"])
+    return {line.split("@")[0].split()[0] for line in listed.splitlines()}
 
 
 def _route_pods(machine: Machine, profile: Profile) -> None:
