@@ -24,7 +24,7 @@ from drillbook.drivers.live import LiveRecord
 from drillbook.evidence import junit
 from drillbook.evidence import report as html
 from drillbook.evidence.text import printable
-from drillbook.ports import LockHeld, Unreachable
+from drillbook.ports import LockHeld, LockLost, Unreachable
 from drillbook.run import fault_guard, guard, planning, redaction, untouched
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
@@ -443,9 +443,11 @@ def _close(state: _Run, session: Session, ports: wiring.Platform) -> None:
 
 
 def _what_others_left(ports: wiring.Platform) -> tuple[list[str], list[str]]:
-    """Put it back; a sentence for each change that stays, and one when nobody can tell."""
+    """Put it back; a sentence for each change that stays, and one when nobody can tell, or it is not ours to touch."""
     try:
         return wiring.put_back_what_others_left(ports), []
+    except LockLost as error:
+        return [], [f"nothing more is put back by this run: {error}"]
     except Unreachable as error:
         return [], [f"nobody can tell what is left changed: {error}"]
 

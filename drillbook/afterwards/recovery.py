@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from drillbook import wiring
 from drillbook.domain.verdict import Verdict
 from drillbook.evidence.text import printable
-from drillbook.ports import LockHeld, Observation, Unreachable
+from drillbook.ports import LockHeld, LockLost, Observation, Unreachable
 from drillbook.run import journal as journals
 from drillbook.run.action import wait_for
 from drillbook.run.clock import SteadyClock
@@ -59,7 +59,7 @@ def recover(environment: Environment, say: Callable[[str], None], *, unattended:
                 served = _served(ports) if found and whole and not unattended else None
         finally:
             ports.lock.release()
-    except LockHeld as error:
+    except (LockHeld, LockLost) as error:
         say(f"recover: {error}")
         return Verdict.PASS.exit_code if unattended else Verdict.INCONCLUSIVE.exit_code
     except Unreachable as error:
@@ -95,9 +95,9 @@ def _locked(ports: Platform, environment: Environment, identity: str, *, wait_s:
 
 def _put_back(ports: Platform) -> list[Restoration]:
     """What is known to be left; then, once that is back, also what a region holds that was away until now."""
-    found = journals.recover(ports.left, ports.undo, ports.clock)
+    found = journals.recover(ports.left, ports.undo, ports.clock, ports.lock.check)
     if all(undone.restored for undone in found):
-        found += journals.recover(ports.left, ports.undo, ports.clock)
+        found += journals.recover(ports.left, ports.undo, ports.clock, ports.lock.check)
     return found
 
 

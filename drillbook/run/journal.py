@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.undo import EVERYTHING, FAULT, Change, Restoration, Stage, latest, to_undo
@@ -140,13 +142,12 @@ class Journal:
     ) -> Restoration:
         """Undo one change and write down how that went; raises nothing that would keep others from being undone."""
         until_s = clock.now() + UNDO_WITHIN_S if give_up_s is None else give_up_s
+        # A fault may be what keeps the lock from being looked at; to end it does nobody harm, whose ever it is.
+        own = _not_looked_at if change.action == FAULT else self._own
         try:
-            # A fault may be what keeps the lock from being looked at; to end it does nobody harm, whose ever it is.
-            if change.action != FAULT:
-                persistently(self._own, clock, until_s)
-        except (LockLost, Unreachable) as error:
+            found = attempt(change, undo, clock, own, give_up_s=until_s)
+        except LockLost as error:
             return Restoration(change, restored=False, text=str(error), at_s=clock.now())
-        found = attempt(change, undo, clock, give_up_s=until_s)
         return self._settled(found, clock, until_s)
 
     def _settled(self, found: Restoration, clock: Clock, give_up_s: float) -> Restoration:
@@ -161,8 +162,10 @@ class Journal:
             if found.restored:
                 persistently(lambda: self._store.delete(change.name), clock, give_up_s)
             else:
+                # Whoever has the lock by now may have undone it: written down again it would be undone once more.
+                self._own()
                 self._store.put(change.name, change.as_document())
-        except Unreachable as error:
+        except (LockLost, Unreachable) as error:
             return replace(found, restored=False, text=f"{text}; and that could not be written down: {error}")
         return replace(found, text=text)
 
@@ -175,19 +178,32 @@ class Journal:
         self._store.delete(change.name)
 
 
-def recover(store: StateStore, undo: Callable[[Change], Restoration], clock: Clock) -> list[Restoration]:
+def recover(
+    store: StateStore, undo: Callable[[Change], Restoration], clock: Clock, own: Callable[[], None]
+) -> list[Restoration]:
     """Undo what any run has left open in a target environment, from its own documents alone.
 
+    Args:
+        store: Where the documents are.
+        undo: Undoes one change.
+        clock: Times the tries.
+        own: Looks whether the lock is still the caller's, as for `Journal`: the documents of a run that lives are
+            among the others.
+
     Raises:
+        LockLost: When the environment is someone else's; then nothing more is undone.
         Unreachable: When it cannot be asked what there is.
     """
     give_up_s = clock.now() + UNDO_WITHIN_S
+    own()
 
     def settle(change: Change) -> Restoration:
-        found = attempt(change, undo, clock, give_up_s=give_up_s)
+        look = partial(_look_past_a_fault, own) if change.action == FAULT else own
+        found = attempt(change, undo, clock, look, give_up_s=give_up_s)
         if found.restored:
             persistently(lambda: store.delete(change.name), clock, give_up_s)
         else:
+            own()
             store.put(change.name, change.at(Stage.STUCK, found.text).as_document())
         return found
 
@@ -216,16 +232,25 @@ def left_behind(store: StateStore) -> list[Change]:
     return [Change.from_document(document) for document in documents if document is not None]
 
 
-def attempt(change: Change, undo: Callable[[Change], Restoration], clock: Clock, *, give_up_s: float) -> Restoration:
+def attempt(
+    change: Change, undo: Callable[[Change], Restoration], clock: Clock, own: Callable[[], None], *, give_up_s: float
+) -> Restoration:
     """Undo one change, again and again while the system does not answer or does not show it.
 
+    The lock is looked at before every try: its new holder undoes the same, and then begins with changes of his own.
     Whatever else goes wrong becomes a restoration that failed, so that the others are still undone.
+
+    Raises:
+        LockLost: When the environment is someone else's by now; then it is not tried again.
     """
     while True:
         try:
+            own()
             found = undo(change)
         except Unreachable as error:
             found = Restoration(change, restored=False, text=str(error), at_s=clock.now())
+        except LockLost:
+            raise
         except Exception as error:  # noqa: BLE001 -- one undo that raises must not keep the others from being done
             return Restoration(change, restored=False, text=f"{type(error).__name__}: {error}", at_s=clock.now())
         if found.restored or clock.now() >= give_up_s:
@@ -246,3 +271,13 @@ def persistently(ask: Callable[[], None], clock: Clock, give_up_s: float) -> Non
             if clock.now() >= give_up_s:
                 raise
         clock.sleep(_PACE_S)
+
+
+def _not_looked_at() -> None:
+    """Whoever has the lock."""
+
+
+def _look_past_a_fault(own: Callable[[], None]) -> None:
+    """That the lock cannot be seen may be this fault's doing; one that is seen to be someone else's counts."""
+    with suppress(Unreachable):
+        own()

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 def renewed(lock: Lock) -> Generator[None]:
     """Renew the lock in a thread of its own until the block is left.
 
-    That it was lost is only told: what is undone is idempotent, and the new holder undoes the same.
+    That it was lost is only told: whoever undoes something looks at the lock himself before every try.
     """
     ended = threading.Event()
 

@@ -276,8 +276,13 @@ def versions() -> dict[str, str]:
 
 
 def put_back_what_others_left(ports: Platform) -> list[str]:
-    """Undo what runs that died have left open; answers a sentence for each change that could not be undone."""
-    found = journals.recover(ports.left, ports.undo, ports.clock)
+    """Undo what runs that died have left open; answers a sentence for each change that could not be undone.
+
+    Raises:
+        LockLost: When the environment is someone else's; then what is left is his to undo.
+        Unreachable: When it cannot be asked what there is.
+    """
+    found = journals.recover(ports.left, ports.undo, ports.clock, ports.lock.check)
     return [f"{undone.change.action} is not undone: {undone.text}" for undone in found if not undone.restored]
 
 

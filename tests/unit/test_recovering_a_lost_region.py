@@ -8,7 +8,7 @@ import pytest
 
 from drillbook.afterwards import recovery
 from drillbook.domain.undo import FAULT, Change, Restoration
-from drillbook.ports import Holder, Unreachable
+from drillbook.ports import Holder, LockLost, Unreachable
 from drillbook.run.environment import find, load
 from drillbook.run.two_regions import BothStores
 from tests.unit.run.test_two_regions import Documents
@@ -34,6 +34,10 @@ class Lock:
             raise Unreachable("the cluster of the primary region does not answer")
         self.log.append(f"lock by {self.name}")
         return Holder(identity, 0.0, 1)
+
+    def check(self):
+        if self.log.count("undo switch-traffic"):
+            raise LockLost("the environment's lock is held by another run now")
 
     def renew(self):
         self.log.append("renew")
@@ -89,6 +93,17 @@ def test_a_region_that_answers_is_recovered_by_its_own_lock_whoever_keeps_the_jo
     assert recovery.recover(TWIN, lambda _: None) == 0
     assert world.log[0] == "lock by home"
     assert not world.west
+
+
+@pytest.mark.parametrize(("unattended", "code"), [(False, 75), (True, 0)])
+def test_a_recovery_that_loses_the_lock_goes_no_further(world, monkeypatch, unattended, code):
+    monkeypatch.setattr(Lock, "waits_s", 0.0 if unattended else 30.0)
+    for made in (change(1, "promote-standby"), change(9, "switch-traffic")):
+        world.home[made.name] = made.as_document()
+    said = []
+    assert recovery.recover(TWIN, said.append, unattended=unattended) == code
+    assert world.log == ["lock by home", "undo switch-traffic", "release by home"]
+    assert said == ["recover: the environment's lock is held by another run now"]
 
 
 def test_nobody_says_that_nothing_is_left_while_a_region_is_silent(world):

@@ -305,7 +305,7 @@ class CrashesAndRecoveries(RuleBasedStateMachine):
 
     @rule()
     def recover_from_another_machine(self):
-        recover(self.store, self.platform.undo, CLOCK)
+        recover(self.store, self.platform.undo, CLOCK, lambda: None)
         assert self.platform.state == Platform().state
         assert self.store.documents == {}
         self.begin()

@@ -50,8 +50,8 @@ def harness(region, faults, tmp_path):
         return restore(change, offered(region).make(change.action, change.arguments["arguments"]), region)
 
     return SimpleNamespace(
-        make=make, recover=lambda: journals.recover(store, undo, region), store=store, journal=journal, undo=undo,
-        path=tmp_path,
+        make=make, recover=lambda: journals.recover(store, undo, region, lambda: None), store=store, journal=journal,
+        undo=undo, path=tmp_path,
     )  # fmt: skip
 
 
