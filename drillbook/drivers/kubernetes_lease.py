@@ -1,6 +1,7 @@
 """The environment's lock: a Kubernetes Lease, with a fencing number that grows with each taking.
 
 Every write carries the resource version that was read, so of two that take it at once the API server lets one through.
+One whose answer is lost is sent again by the client, and refused: who has changed the lock is then read, not guessed.
 A holder that does not renew is stale once its Lease was seen unchanged for its duration, by the looker's own monotonic
 clock: as in Kubernetes' own leader election no clock is compared with another machine's, so none that jumps does harm.
 """
@@ -15,7 +16,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from drillbook.drivers.kubernetes import TIMEOUT_S, asking
-from drillbook.ports import Holder, LockHeld, LockLost
+from drillbook.ports import Holder, LockHeld, LockLost, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,8 @@ DURATION_S = 15
 """Without a renewal for this long, a holder is taken for dead."""
 
 _PACE_S = 0.5
+_TRIES = 5
+"""Of a renewal, as long as the lock is seen to be ours in between."""
 
 
 class KubernetesLease:
@@ -100,12 +103,17 @@ class KubernetesLease:
 
         Raises:
             LockLost: When it is someone else's.
-            Unreachable: When the cluster does not answer.
+            Unreachable: When the cluster does not answer, or it is changed each time before it can be, and stays ours.
         """
-        lease = self._own()
-        lease.spec.renew_time = datetime.now(UTC)
-        if not self._replace(lease):
-            raise LockLost("the environment's lock was changed by someone else, who undoes what this run has changed")
+        for _ in range(_TRIES):
+            lease = self._own()
+            lease.spec.renew_time = datetime.now(UTC)
+            if self._replace(lease):
+                return
+        raise Unreachable(
+            f"the Lease {self._namespace}/{self._name} is this run's, and was changed by another process of it each of "
+            f"the {_TRIES} times that it was to be renewed; see what else writes it"
+        )
 
     def release(self) -> None:
         """Give it back; idempotent."""
@@ -157,18 +165,28 @@ class KubernetesLease:
             renew_time=now,
             lease_transitions=before + 1,
         )
-        if lease is not None:
-            lease.spec = spec
-            return Holder(identity, now.timestamp(), before + 1) if self._replace(lease) else None
-        body = client.V1Lease(metadata=client.V1ObjectMeta(name=self._name), spec=spec)
+        taken = Holder(identity, now.timestamp(), before + 1)
+        if lease is None:
+            body = client.V1Lease(metadata=client.V1ObjectMeta(name=self._name), spec=spec)
+            return taken if self._create(body) or self._has_taken(taken, now) else None
+        lease.spec = spec
+        return taken if self._replace(lease) or self._has_taken(taken, now) else None
+
+    def _has_taken(self, taken: Holder, acquired: datetime) -> bool:
+        """Whether a taking that was refused is in effect; a namesake on another machine took it at another moment."""
+        lease = self._read()
+        return lease is not None and _is(lease, taken) and lease.spec.acquire_time == acquired
+
+    def _create(self, lease: client.V1Lease) -> bool:
+        """Whether it was not there yet."""
         with asking(self._api, f"create the Lease {self._namespace}/{self._name}"):
             try:
-                self._leases.create_namespaced_lease(self._namespace, body, _request_timeout=self._timeout_s)
+                self._leases.create_namespaced_lease(self._namespace, lease, _request_timeout=self._timeout_s)
             except ApiException as error:
                 if error.status == 409:  # noqa: PLR2004 - somebody created it meanwhile
-                    return None
+                    return False
                 raise
-        return Holder(identity, now.timestamp(), before + 1)
+        return True
 
     def _replace(self, lease: Any) -> bool:
         """Whether ours was the first change since it was read."""
