@@ -367,6 +367,7 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
     try:
         witnessed = any(selection.loses_region(item) for item in request.session.items)
         ports = wiring.platform(environment, clock, witnessed=witnessed)
+        wiring.check_metrics(environment)
         session = Session.open(
             environment,
             runs,

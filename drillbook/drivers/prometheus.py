@@ -89,7 +89,7 @@ class Prometheus:
         now: Callable[[], float],
         queries: Path | None = None,
         timeout_s: float = 5.0,
-        headers: Mapping[str, str] | None = None,
+        headers: Callable[[], Mapping[str, str]] = dict,
         ca_file: Path | None = None,
         redact: Callable[[str], str] = str,
     ) -> None:
@@ -100,7 +100,8 @@ class Prometheus:
             now: Seconds since the epoch on the run's steady clock.
             queries: Directory in which the raw answers are kept, one file each; None keeps none.
             timeout_s: For one query, in all.
-            headers: Sent with each query, for example for authorization; never written down.
+            headers: Asked before each query what is sent with it, for example for authorization; never written down.
+                May raise Unreachable.
             ca_file: Authorities that its certificate is verified against; the usual ones when left out.
             redact: Takes secrets out of what is kept and said.
         """
@@ -109,12 +110,12 @@ class Prometheus:
         self._queries = queries
         self._timeout_s = timeout_s
         self._redact = redact
+        self._headers = headers
         self._heard = _Heard()
         session = _BoundedSession(self._heard, timeout_s)
         session.verify = str(ca_file) if ca_file is not None else True
         self._library = PrometheusConnect(
             url=self._url,
-            headers=dict(headers or {}),
             session=session,
             retry=Retry(0, read=False),
         )
@@ -123,13 +124,18 @@ class Prometheus:
         """An instant query, by default for now.
 
         Raises:
-            Unreachable: When the server does not answer in time, or warns, or answers anything but a vector.
+            Unreachable: When there is no credential, or the server does not answer in time, or warns, or answers
+                anything but a vector.
         """
         asked_s = self._now()
         params = {"time": f"{at_s:.3f}"} if at_s is not None else {}
         problem: str | None = None
         try:
+            # The library has no other way for what is known only now.
+            self._library.headers = dict(self._headers())
             self._library.custom_query(promql, params=params)
+        except Unreachable as error:
+            problem = f"has no credential to be asked with: {error}"
         except PrometheusApiClientException:
             problem = _refusal(self._heard)
         except requests.Timeout:

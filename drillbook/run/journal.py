@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from drillbook.domain.undo import EVERYTHING, FAULT, Change, Restoration, Stage, latest, to_undo
 from drillbook.ports import LockLost, Unreachable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 UNDO_WITHIN_S = 180.0
 """How long the undoing of a run is tried again: longer than an API server or a token is away in practice."""
 
+_Answer = TypeVar("_Answer")
 _PREFIX = "undo-"
 _PACE_S = 1.0
 
@@ -258,7 +259,7 @@ def attempt(
         clock.sleep(_PACE_S)
 
 
-def persistently(ask: Callable[[], None], clock: Clock, give_up_s: float) -> None:
+def persistently(ask: Callable[[], _Answer], clock: Clock, give_up_s: float) -> _Answer:
     """Ask until it is answered.
 
     Raises:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,13 +78,17 @@ class Experiment:
         return events(self.timeline.path, self.timeline.drill)
 
 
-def read_environment(name: str) -> Environment:
+def read_environment(name: str, *, releases: bool = True) -> Environment:
     """The environment of a name or path.
+
+    Args:
+        name: Which one.
+        releases: Whether what releases are made from has to be there: what was done is undone without it.
 
     Raises:
         EnvironmentFileError: When there is none, or it has faults; names them all.
     """
-    return environments.load(environments.find(name))
+    return environments.load(environments.find(name), releases=releases)
 
 
 def check_workload(environment: Environment) -> None:
@@ -117,7 +121,8 @@ def platform(
         witnessed: Whether the primary region may be lost, so that the other one keeps the lock and the undo journal.
 
     Raises:
-        Unreachable: When the network or the credentials are not there.
+        Unreachable: When the network or the clusters' credentials are not there; with `queries`, also when Prometheus'
+            token is not.
     """
     if environment.reach.network_namespace:
         enter_network(environment.reach.network_namespace)
@@ -286,18 +291,38 @@ def put_back_what_others_left(ports: Platform) -> list[str]:
     return [f"{undone.change.action} is not undone: {undone.text}" for undone in found if not undone.restored]
 
 
+def check_metrics(environment: Environment) -> None:
+    """See that Prometheus' token is there, before anything is touched.
+
+    Raises:
+        Unreachable: When it is not.
+    """
+    _authorization(environment.metrics.token)
+
+
 def _prometheus(environment: Environment, clock: Clock, queries: Path | None) -> Prometheus:
+    """Whoever only puts back asks it nothing, and needs no token."""
     metrics = environment.metrics
-    token = credentials.read(metrics.token, os.environ) if metrics.token else ""
-    redaction.learn([token])
+    headers = cache(partial(_authorization, metrics.token))
+    if queries is not None:
+        # A drill may seal the vault that has it.
+        headers()
     return Prometheus(
         metrics.url,
         now=clock.now,
         queries=queries,
-        headers={"Authorization": f"Bearer {token}"} if token else {},
+        headers=headers,
         ca_file=metrics.ca_file,
         redact=redaction.text,
     )
+
+
+def _authorization(reference: str) -> dict[str, str]:
+    if not reference:
+        return {}
+    token = credentials.read(reference, os.environ)
+    redaction.learn([token])
+    return {"Authorization": f"Bearer {token}"}
 
 
 def series(metrics: MetricsSettings, latency_s: float) -> ServiceSeries:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from drillbook.drivers.prometheus import MAX_BODY, Prometheus
+from drillbook.drivers.prometheus import MAX_BODY, Prometheus, kept
 from drillbook.ports import Unreachable
 
 
@@ -85,3 +85,28 @@ def test_a_late_answer_is_unreachable_in_time(server) -> None:
 def test_nobody_listening_is_unreachable() -> None:
     with pytest.raises(Unreachable, match="could not be asked"):
         prometheus("http://127.0.0.1:9").query("up")
+
+
+def test_its_credential_is_not_fetched_before_the_first_question(server) -> None:
+    server.says(200, vector())
+    fetched = []
+
+    def credential():
+        fetched.append("once more")
+        return {"Authorization": "Bearer t1"}
+
+    asking = prometheus(server.url, headers=credential)
+    assert fetched == []
+    asking.query("up")
+    assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer t1"]
+
+
+def test_a_question_without_its_credential_is_kept_as_unanswered(server, tmp_path) -> None:
+    def credential():
+        raise Unreachable("there is no credential at vault:secret/data/metrics#token")
+
+    with pytest.raises(Unreachable, match="has no credential to be asked with: there is no credential at vault:"):
+        prometheus(server.url, headers=credential, queries=tmp_path).query("up")
+    assert server.asked == []
+    with pytest.raises(Unreachable):
+        kept(json.loads((tmp_path / "001.json").read_text()))
