@@ -110,13 +110,13 @@ class Drill:
 
     # What a scenario starts from.
 
-    def start_from(self, version: str) -> None:
-        """One slot has the public, whole and well, with this version; the other is empty.
+    def start_from(self, release: str) -> None:
+        """One slot has the public, whole and well, with this release; the other is empty.
 
         Raises:
             NotReady: When it is not so within 30 s.
         """
-        self.seen.live = version
+        self.seen.live = self.platform.version_of(release)
         began_s = self.session.clock.now()
         found = wait_for(self._starting_state, self.session.clock, deadline_s=_STARTS_WITHIN_S, pace_s=0.5)
         self.timeline.record(
@@ -128,7 +128,7 @@ class Drill:
         report = self.platform.smoke(f"{self._prefix}-start").run(self.platform.live_slot(), times=1)
         self.seen.other_writes += report.writes
         if report.problems:
-            raise NotReady(f"release {version} is live and not well: {report.problems[0]}")
+            raise NotReady(f"release {self.seen.live} is live and not well: {report.problems[0]}")
 
     def put_load_on(self, shape: Shape | None = None) -> None:
         """Users and the meter, in a shape or as usual; returns once they have their first answer."""

@@ -27,12 +27,12 @@ def _(drill: Drill) -> None:
 
 @when(
     parsers.parse(
-        "the database is backed up, release {version} is deployed with its migration and taken back, and the backups "
+        "the database is backed up, release {release} is deployed with its migration and taken back, and the backups "
         "restored"
     )
 )
-def _(drill: Drill, version: str) -> None:
-    release_backup_drill.deploy_after_backup(drill, version)
+def _(drill: Drill, release: str) -> None:
+    release_backup_drill.deploy_after_backup(drill, drill.platform.version_of(release))
 
 
 @then(

@@ -28,8 +28,9 @@ def _(drill: Drill) -> None:
     drill.check("canary.promoted", f"it gets all of the traffic in {steps} steps", "at_least", steps, weights)
 
 
-@then(parsers.parse("it was found worse, and all traffic was sent back to release {version}"))
-def _(drill: Drill, version: str) -> None:
+@then(parsers.parse("it was found worse, and all traffic was sent back to release {release}"))
+def _(drill: Drill, release: str) -> None:
+    version = drill.platform.version_of(release)
     drill.expect("release_canary")
     aborted = story.canaries_aborted(drill.seen.events, _until_decided(drill))
     drill.check("canary.aborted", f"the canary is aborted, back to {version}", "at_least", 1, aborted)
@@ -57,8 +58,9 @@ def _(drill: Drill) -> None:
     drill.check("canary.founded", "no decision but what the answers lead to", "at_most", 0, found)
 
 
-@then(parsers.parse("release {version} answered all requests from {limit_s:g} s after its promotion on"))
-def _(drill: Drill, version: str, limit_s: float) -> None:
+@then(parsers.parse("release {release} answered all requests from {limit_s:g} s after its promotion on"))
+def _(drill: Drill, release: str, limit_s: float) -> None:
+    version = drill.platform.version_of(release)
     limit_s = min(limit_s, drill.objectives.switch_s)
     measured = version_serving_after(drill.folder, drill.seen.since("shift-traffic", "injected"), version)
     drill.check("release.switch", f"all traffic on {version} within {limit_s:g} s", "at_most", limit_s, measured)

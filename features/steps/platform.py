@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from drillbook.drills.drill import Drill
 
 
-@given(parsers.parse("release {version} is live and healthy, and the other slot is empty"))
-def _(drill: Drill, version: str) -> None:
-    drill.start_from(version)
+@given(parsers.parse("release {release} is live and healthy, and the other slot is empty"))
+def _(drill: Drill, release: str) -> None:
+    drill.start_from(release)
 
 
 @then("each container of the live release asks for processor and memory, and has a limit of both")

@@ -39,7 +39,7 @@ def drill(tmp_path: Path):
         }
         platform = SimpleNamespace(
             environment=SimpleNamespace(name="here"), live_slot=lambda: "blue", idle_slot=lambda: "green",
-            cluster=SimpleNamespace(slot=slots.get),
+            cluster=SimpleNamespace(slot=slots.get), version_of=lambda release: release,
             unserved=lambda: NOT_SERVED if clock.now() < 1000.0 + unserved_s else "",
             smoke=lambda prefix: SimpleNamespace(
                 run=lambda slot, *, times: SimpleNamespace(writes=3, problems=[], prefix=prefix, slot=slot, times=times)
