@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.canary import Shift
@@ -143,8 +143,9 @@ class Platform:
         """The action that puts a release into a slot."""
         environment = self.environment
         return Deploy(
-            self.releaser, self.cluster, self.client, environment.router.slot_header, environment.workload.probe_path,
-            self.clock, slot, release, self.version_of(release), environment.releases.deadline_s,
+            self.releaser, self.cluster, self.router, self.client, environment.router.slot_header,
+            environment.workload.probe_path, self.clock, slot, release, self.version_of(release),
+            environment.releases.deadline_s,
         )  # fmt: skip
 
     def scraped(self, slot: str) -> Scraped:
@@ -194,7 +195,7 @@ class Platform:
         if arguments["slot"] not in self.router.backends():
             raise ValueError(f"the undo journal names the slot {arguments['slot']!r}, which this environment lacks")
         if action == "deploy-release":
-            return self.deploy(arguments["slot"], arguments["release"])
+            return replace(self.deploy(arguments["slot"], arguments["release"]), mark=str(arguments.get("mark", "")))
         if action == "switch-traffic":
             return self.switch(arguments["slot"])
         if action == "shift-traffic":

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from drillbook.domain import slot_history
 from drillbook.ports import Conflict, Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from drillbook.ports import Client, Clock, Cluster, Releaser
+    from drillbook.domain.slot_history import Revision
+    from drillbook.ports import Client, Clock, Cluster, Releaser, Router
 
 _OK = 200
 _TRIES_FOR_EACH_POD = 3
+
+
+def _of_nobody_else() -> str:
+    return f"drillbook {secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,7 @@ class Deploy:
     Attributes:
         releaser: Changes the slot.
         cluster: Shows what really runs: the API's own word, not that of the tool which installed.
+        router: Shows whether the public is led to the slot.
         client: Asks for the slot through the gateway.
         slot_header: Request header that names the slot to the gateway.
         path: What is asked for to see who answers; cheap and always answered.
@@ -34,10 +42,12 @@ class Deploy:
         release: What, by the name that the releaser knows.
         version: The version that it is to show.
         deadline_s: For the installation, and again for readiness.
+        mark: By which this deployment is known again; empty for one that an older version of Drillbook made.
     """
 
     releaser: Releaser
     cluster: Cluster
+    router: Router
     client: Client
     slot_header: str
     path: str
@@ -46,6 +56,7 @@ class Deploy:
     release: str
     version: str
     deadline_s: float = 120.0
+    mark: str = field(default_factory=_of_nobody_else)
 
     @property
     def name(self) -> str:
@@ -55,7 +66,7 @@ class Deploy:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """What it was made with."""
-        return {"slot": self.slot, "release": self.release}
+        return {"slot": self.slot, "release": self.release, "mark": self.mark}
 
     @property
     def touches(self) -> tuple[str, ...]:
@@ -69,12 +80,14 @@ class Deploy:
 
     def capture(self) -> Mapping[str, Any]:
         """What the slot holds now."""
-        status = self.cluster.slot(self.slot)
-        return {"revision": self.releaser.revision(self.slot), "version": status.version, "replicas": status.desired}
+        status, there = self.cluster.slot(self.slot), slot_history.Before.of(self.releaser.history(self.slot))
+        return {
+            "revision": there.revision, "last": there.last, "version": status.version, "replicas": status.desired,
+        }  # fmt: skip
 
     def do(self) -> None:
         """Install or upgrade."""
-        self.releaser.deploy(self.slot, self.release, deadline_s=self.deadline_s)
+        self.releaser.deploy(self.slot, self.release, mark=self.mark, deadline_s=self.deadline_s)
 
     def observe(self) -> Observation:
         """What the cluster runs in the slot, and whether the gateway leads there."""
@@ -91,15 +104,41 @@ class Deploy:
         """Back to the revision before.
 
         Raises:
-            Conflict: When the slot runs a version that neither was there nor was put there by this change.
+            Conflict: When the slot has something that neither was there nor was put there by this change, or when the
+                public is led to what this change has put there.
         """
+        history = self.releaser.history(self.slot)
+        self._see_that_it_is_ours(history, before)
+        if slot_history.is_as_before(history, int(before["revision"])):
+            return
+        self._see_that_nobody_is_led_there()
+        self.releaser.restore(self.slot, int(before["revision"]), deadline_s=self.deadline_s)
+
+    def _see_that_it_is_ours(self, history: Sequence[Revision], before: Mapping[str, Any]) -> None:
         found = self.cluster.slot(self.slot).version
         if found not in ("", before["version"], self.version):
             raise Conflict(
                 f"slot {self.slot} runs {found}, which this change did not put there: somebody else has deployed "
                 "since, so it is left; clear it by hand"
             )
-        self.releaser.restore(self.slot, int(before["revision"]), deadline_s=self.deadline_s)
+        if not self.mark:
+            return  # which revision was its own an older version has not written down
+        there = slot_history.Before(int(before["revision"]), int(before["last"]))
+        other = slot_history.somebody_elses(history, there, self.mark)
+        if other is not None:
+            raise Conflict(
+                f"revision {other.number} of slot {self.slot} ({other.mark or 'without a description'}) is not this "
+                "change's: somebody else has deployed since, so it is left; clear it by hand"
+            )
+
+    def _see_that_nobody_is_led_there(self) -> None:
+        """A switch of the same run is undone before this: the weight that is left is somebody else's."""
+        weight = self.router.weights().get(self.slot, 0)
+        if weight > 0:
+            raise Conflict(
+                f"slot {self.slot} has {weight} % of the public's traffic, which this change did not lead there: "
+                "somebody else has released what is in it, so it is left; what to do is in docs/recover.md"
+            )
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
         """Whether the slot runs what it ran before."""

@@ -2,6 +2,9 @@
 
 Helm does not wait for readiness here: the caller does, with a deadline that says what it waits for. A helm that was
 killed leaves its release `pending-*`, and every later upgrade is refused; that is repaired before the next one.
+
+Helm reads the kubeconfig anew at each start, so it is told its context by name each time: the file's current one is
+whatever somebody has chosen since.
 """
 
 from __future__ import annotations
@@ -15,16 +18,24 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from drillbook.domain.slot_history import Revision
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 _ASK_S = 20.0
 _GRACE_S = 5.0
 _HISTORY_KEPT = 10
 _ERROR_LENGTH = 600
+_WAY_BACK = re.compile(r"Rollback to ([0-9]+)")
+_FAILED_WAY_BACK = re.compile(r"Rollback .* failed: ", re.DOTALL)
+"""How helm describes them; one that failed no longer says where it led, and is gone again."""
+
+
+def _as_it_was_found() -> None:
+    """For those who need not look whether the kubeconfig still leads where it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,50 +47,62 @@ class HelmReleaser:
         namespace: Where the releases live.
         release: Name of a slot's release, with `{slot}` in it.
         kubeconfig: The cluster's.
-        context: Of the kubeconfig; its current one when empty.
+        context: Name of the kubeconfig's context.
         values: Values files, in order.
         settings: Values by name, with `{slot}` and `{version}` in them; a number stays a number.
         overrides: Release to further settings; `version` among them is the release's real version.
         program: Name or path of helm.
         leash: Put before the program, so that no helm works on after the process that called it has died.
+        see_the_cluster: Called before each start; raises Unreachable when the kubeconfig leads elsewhere by now.
     """
 
     chart: Path
     namespace: str
     release: str
     kubeconfig: Path
-    context: str = ""
+    context: str
     values: tuple[Path, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, dict[str, str]])
     program: str = "helm"
     leash: tuple[str, ...] = ()
+    see_the_cluster: Callable[[], None] = _as_it_was_found
 
-    def revision(self, slot: str) -> int:
-        """The slot's current revision; 0 when nothing was ever deployed there.
+    def history(self, slot: str) -> list[Revision]:
+        """The slot's revisions, oldest first; ways back that failed are left out.
 
         Raises:
             Unreachable: When helm or the cluster does not answer.
         """
-        deployed = [int(entry["revision"]) for entry in self._history(slot) if entry["status"] == "deployed"]
-        return max(deployed, default=0)
+        return [
+            Revision(
+                int(entry["revision"]),
+                mark=text,
+                back_to=int(way[1]) if (way := _WAY_BACK.fullmatch(text)) else 0,
+                finished=entry["status"] in {"deployed", "superseded"},
+                current=entry["status"] == "deployed",
+            )
+            for entry in self._history(slot)
+            if not _FAILED_WAY_BACK.match(text := str(entry.get("description", "")))
+        ]
 
-    def deploy(self, slot: str, version: str, *, deadline_s: float) -> int:
+    def deploy(self, slot: str, version: str, *, mark: str, deadline_s: float) -> None:
         """Install or upgrade; runs the chart's hooks, and does not wait for readiness.
+
+        Helm writes the mark down together with the result, so that there is no moment in between to die in.
 
         Raises:
             Unreachable: When helm refuses, or does not end by the deadline.
         """
         self._repair(slot, deadline_s=deadline_s)
         arguments = ["upgrade", "--install", self._name(slot), str(self.chart), f"--history-max={_HISTORY_KEPT}"]
-        arguments += [f"--values={path}" for path in self.values]
+        arguments += [f"--description={mark}", *(f"--values={path}" for path in self.values)]
         overrides = self.overrides.get(version, {})
         words = {"{slot}": slot, "{version}": overrides.get("version", version)}
         # The release's own settings come last, so that they win.
         for name, template in {**self.settings, **overrides}.items():
             arguments += ["--set", f"{name}={_escaped(_filled(template, words))}"]
         self._run([*arguments, f"--timeout={max(deadline_s, 1):.0f}s"], deadline_s=deadline_s)
-        return self.revision(slot)
 
     def restore(self, slot: str, revision: int, *, deadline_s: float) -> None:
         """Back to a revision; 0 removes the release. Idempotent.
@@ -113,7 +136,7 @@ class HelmReleaser:
     def _history(self, slot: str) -> list[dict[str, Any]]:
         """Revisions of the slot's release, oldest first; none when there is no release."""
         code, out, err = self._call(["history", self._name(slot), f"--max={_HISTORY_KEPT}", "--output=json"], _ASK_S)
-        if code != 0 and "not found" in err:
+        if code != 0 and "release: not found" in err:
             return []
         if code != 0:
             raise Unreachable(f"helm cannot show the history of {self._name(slot)}: {_sentence(err)}")
@@ -132,8 +155,10 @@ class HelmReleaser:
         program = shutil.which(self.program)
         if program is None:
             raise Unreachable(f"the program {self.program!r} is not on the PATH; install Helm 3.14 or newer")
-        where = [f"--namespace={self.namespace}", f"--kubeconfig={self.kubeconfig}"]
-        where += [f"--kube-context={self.context}"] if self.context else []
+        self.see_the_cluster()
+        where = [
+            f"--namespace={self.namespace}", f"--kubeconfig={self.kubeconfig}", f"--kube-context={self.context}",
+        ]  # fmt: skip
         # A session of its own: a Ctrl-C at the terminal is the harness' to handle, and helm's children end with it.
         with subprocess.Popen(
             [*self.leash, program, *arguments, *where],

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from drillbook.domain.backup_report import BackupReport
+    from drillbook.domain.slot_history import Revision
     from drillbook.domain.traffic import Origin
 
 
@@ -137,12 +138,12 @@ class Router(Protocol):
 class Releaser(Protocol):
     """Puts releases into slots."""
 
-    def revision(self, slot: str) -> int:
-        """The slot's current revision; 0 when nothing was ever deployed there."""
+    def history(self, slot: str) -> Sequence[Revision]:
+        """The slot's revisions, oldest first; none when nothing was ever deployed there."""
         ...
 
-    def deploy(self, slot: str, version: str, *, deadline_s: float) -> int:
-        """Install or upgrade; answers the new revision; does not wait for readiness beyond the tool's own."""
+    def deploy(self, slot: str, version: str, *, mark: str, deadline_s: float) -> None:
+        """Install or upgrade; the finished revision carries the mark. Does not wait for readiness."""
         ...
 
     def restore(self, slot: str, revision: int, *, deadline_s: float) -> None:

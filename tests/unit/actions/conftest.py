@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +18,7 @@ from drillbook.actions.switch import Switch
 from drillbook.actions.watch import Limits
 from drillbook.domain.environment import Strategy
 from drillbook.domain.sequential import Allowance
+from drillbook.domain.slot_history import Revision
 from drillbook.domain.traffic import Origin
 from drillbook.ports import Answer, Sample, SlotStatus, SmokeReport, Unreachable
 from drillbook.run.action import restore
@@ -44,6 +45,7 @@ class World:
     prometheus_up: bool = True
     targets: tuple[str, ...] = ("green-1", "green-2")
     calls: list[str] = field(default_factory=list)
+    marks: dict[str, str] = field(default_factory=dict)
     ready_since: dict[str, str] = field(default_factory=dict)
 
     # Clock.
@@ -68,13 +70,12 @@ class World:
         self.weights = dict(weights)
         self.changed_s = self.now_s
 
-    def revision(self, slot):
-        return 1 if self.slots[slot] else 0
+    def history(self, slot):
+        return [Revision(1, mark=self.marks.get(slot, ""), current=True)] if self.slots[slot] else []
 
-    def deploy(self, slot, version, *, deadline_s):
+    def deploy(self, slot, version, *, mark, deadline_s):
         self.calls.append(f"deploy {version} to {slot}")
-        self.slots[slot] = version
-        return 1
+        self.slots[slot], self.marks[slot] = version, mark
 
     def restore(self, slot, revision, *, deadline_s):
         self.calls.append(f"restore {slot} to {revision}")
@@ -142,7 +143,7 @@ def drill(world, tmp_path, monkeypatch):
         smoke=lambda _prefix: world,
         limits=lambda: Limits(Allowance(0.002), Allowance(0.05), 0.3, 100),
         deploy=lambda slot, release: Deploy(
-            world, world, world, "X-Slot", "/who", world, slot, release, release, deadline_s=2.0
+            world, world, router, world, "X-Slot", "/who", world, slot, release, release, deadline_s=2.0
         ),
         scraped=lambda slot: Scraped(world, world, world, slot, "up", "instance"),
         switch=lambda slot: Switch(router, world, world, slot, "/who", in_a_row=3, deadline_s=2.0),
@@ -152,7 +153,7 @@ def drill(world, tmp_path, monkeypatch):
     def make(change):
         arguments = change.arguments["arguments"]
         if change.action == "deploy-release":
-            return platform.deploy(arguments["slot"], arguments["release"])
+            return replace(platform.deploy(arguments["slot"], arguments["release"]), mark=arguments["mark"])
         if change.action == "shift-traffic":
             return platform.shift(arguments["slot"], tuple(arguments["steps"]))
         return platform.switch(arguments["slot"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from drillbook.domain.slot_history import Revision
 from drillbook.drivers.helm import HelmReleaser
 from drillbook.ports import Unreachable
 
@@ -22,7 +24,7 @@ script = json.load(open(os.path.join(here, "script.json")))
 time.sleep(script.get("sleep", 0))
 if arguments[0] == "history":
     if script["history"] is None:
-        sys.exit("Error: release: not found")
+        sys.exit("Error: " + script.get("missing", "release: not found"))
     print(json.dumps(script["history"]))
 elif "fails" in script:
     sys.exit(script["fails"])
@@ -43,7 +45,8 @@ class Fake:
         self.script(history=None)
         self.releaser = HelmReleaser(
             chart=Path("chart"), namespace="analytics", release="analytics-{slot}", kubeconfig=Path("kubeconfig"),
-            values=(Path("values-staging.yaml"),), settings={"slot": "{slot}", "version": "{version}"},
+            context="staging", values=(Path("values-staging.yaml"),),
+            settings={"slot": "{slot}", "version": "{version}"},
             overrides={"1.2.0-bad": {"defects.errorShare": "0.1"}}, program=str(folder / "helm"),
         )  # fmt: skip
 
@@ -61,33 +64,67 @@ def entry(revision: int, status: str, description: str = "") -> dict[str, object
     return {"revision": revision, "status": status, "description": description}
 
 
-def test_a_slot_without_release_is_at_revision_0(helm) -> None:
-    assert helm.releaser.revision("green") == 0
+def test_a_slot_without_release_has_no_history(helm) -> None:
+    assert helm.releaser.history("green") == []
 
 
-def test_the_revision_is_the_deployed_one(helm) -> None:
-    helm.script(history=[entry(1, "superseded"), entry(2, "deployed"), entry(3, "failed")])
-    assert helm.releaser.revision("green") == 2
+def test_the_history_tells_ways_back_and_what_came_to_its_end(helm) -> None:
+    helm.script(
+        history=[
+            entry(1, "superseded", "Install complete"), entry(2, "superseded", "drillbook 1f"),
+            entry(3, "deployed", "Rollback to 1"), entry(4, "failed", 'Rollback "analytics-green" failed: no such pod'),
+            entry(5, "pending-upgrade", "Preparing upgrade"),
+        ]
+    )  # fmt: skip
+    assert helm.releaser.history("green") == [
+        Revision(1, mark="Install complete"),
+        Revision(2, mark="drillbook 1f"),
+        Revision(3, mark="Rollback to 1", back_to=1, current=True),
+        Revision(5, mark="Preparing upgrade", finished=False),
+    ]
+
+
+def test_something_else_that_is_not_found_is_no_empty_slot(helm) -> None:
+    helm.script(history=None, missing='exec: "aws": executable file not found in $PATH')
+    with pytest.raises(Unreachable, match="executable file not found"):
+        helm.releaser.history("green")
+
+
+def test_each_call_names_the_context(helm) -> None:
+    helm.releaser.deploy("green", "1.1.0", mark="ours", deadline_s=30)
+    helm.releaser.restore("green", 0, deadline_s=30)
+    assert all("--kube-context=staging" in call for call in helm.calls())
+
+
+def test_nothing_is_started_where_the_kubeconfig_leads_elsewhere(helm) -> None:
+    def elsewhere() -> None:
+        raise Unreachable("it leads elsewhere by now")
+
+    releaser = replace(helm.releaser, see_the_cluster=elsewhere)
+    with pytest.raises(Unreachable, match="elsewhere"):
+        releaser.restore("green", 0, deadline_s=30)
+    assert not (helm.folder / "calls").exists()
 
 
 def test_a_deployment_has_the_values_of_its_slot_and_version(helm) -> None:
-    helm.releaser.deploy("green", "1.2.0-bad", deadline_s=30)
+    helm.releaser.deploy("green", "1.2.0-bad", mark="ours", deadline_s=30)
     call = next(call for call in helm.calls() if call[0] == "upgrade")
     assert call[:4] == ["upgrade", "--install", "analytics-green", "chart"]
     settings = [call[i + 1] for i, word in enumerate(call) if word == "--set"]
     assert settings == ["slot=green", "version=1.2.0-bad", "defects.errorShare=0.1"]
     assert {"--values=values-staging.yaml", "--namespace=analytics", "--kubeconfig=kubeconfig"} <= set(call)
+    assert "--description=ours" in call
 
 
 def test_a_helm_that_died_in_an_upgrade_is_repaired_first(helm) -> None:
     helm.script(history=[entry(1, "deployed"), entry(2, "pending-upgrade")])
-    helm.releaser.deploy("green", "1.1.0", deadline_s=30)
+    helm.releaser.deploy("green", "1.1.0", mark="ours", deadline_s=30)
     assert helm.changes() == ["rollback analytics-green 1", "upgrade --install analytics-green"]
 
 
 def test_a_helm_that_died_in_its_first_install_is_repaired_first(helm) -> None:
     helm.script(history=[entry(1, "pending-install")])
-    helm.releaser.deploy("green", "1.1.0", deadline_s=30)
+    helm.releaser.deploy("green", "1.1.0", mark="ours", deadline_s=30)
     assert helm.changes()[0] == "uninstall analytics-green --ignore-not-found"
 
 
@@ -112,7 +149,7 @@ def test_restoring_a_release_that_is_gone_says_so(helm) -> None:
 def test_a_refusal_carries_helms_words(helm) -> None:
     helm.script(history=None, fails="Error: values don't meet the specifications of the schema")
     with pytest.raises(Unreachable, match="specifications of the schema"):
-        helm.releaser.deploy("green", "1.1.0", deadline_s=30)
+        helm.releaser.deploy("green", "1.1.0", mark="ours", deadline_s=30)
 
 
 def test_a_helm_that_hangs_is_ended_at_the_deadline(helm) -> None:
@@ -124,6 +161,6 @@ def test_a_helm_that_hangs_is_ended_at_the_deadline(helm) -> None:
 
 
 def test_a_missing_helm_says_what_to_install() -> None:
-    releaser = HelmReleaser(Path("chart"), "analytics", "analytics-{slot}", Path("kubeconfig"), program="no-such-helm")
+    place = (Path("chart"), "analytics", "analytics-{slot}", Path("kubeconfig"), "staging")
     with pytest.raises(Unreachable, match="install Helm"):
-        releaser.revision("green")
+        HelmReleaser(*place, program="no-such-helm").history("green")
