@@ -41,7 +41,7 @@ class RegionAccess:
     Attributes:
         name: For example `us-east-1`.
         kubeconfig: File with the credentials.
-        context: Context in it; empty for its current one.
+        context: Context in it; empty where the file names none and it is not settled yet which one is meant.
         role: Which region serves the public when all is well.
         verify_kubeconfig: File with credentials that may only read, for whatever looks on; None when there is none.
         resilience_kubeconfig: File with credentials that may make faults; None when there is none.

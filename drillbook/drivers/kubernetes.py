@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
-from yaml import YAMLError
 
-from drillbook.drivers import bounds
+from drillbook.drivers import bounds, kubeconfig
+from drillbook.drivers.kubeconfig import UNUSABLE
 from drillbook.drivers.transport import reason
 from drillbook.ports import SlotStatus, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
+
+    from drillbook.drivers.kubeconfig import Access
 
 TIMEOUT_S = (3.0, 10.0)
 """To connect, and for a whole answer."""
@@ -29,35 +30,31 @@ MAX_ANSWER = 32 * 1024 * 1024
 VERSION_LABEL = "app.kubernetes.io/version"
 
 
-def connect(
-    kubeconfig: Path, context: str | None = None, learn: Callable[[list[str]], None] = lambda _: None
-) -> client.ApiClient:
+def connect(path: Path, context: str = "", learn: Callable[[list[str]], None] = lambda _: None) -> client.ApiClient:
     """A client for one cluster; asks nothing yet.
 
     Args:
-        kubeconfig: File with the credentials, or with the command that prints one.
-        context: In it; its current one when there is none.
+        path: Kubeconfig with the credentials, or with the command that prints one.
+        context: In it; the one that is current now when empty, and no other later on.
         learn: Is told each token in use, so that it can be kept out of records.
 
     Raises:
         Unreachable: When the kubeconfig is missing, malformed, lacks the context, asks not to verify the server, or
             names a command that gives no credential.
     """
-    if not kubeconfig.is_file():
-        raise Unreachable(f"the kubeconfig {kubeconfig} does not exist; name the right one in the environment file")
+    access = kubeconfig.access(path, context)
     try:
-        api = config.new_client_from_config(str(kubeconfig), context=context, persist_config=False)
-    except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        chosen = f" with the context {context!r}" if context else ""
-        raise Unreachable(f"the kubeconfig {kubeconfig} cannot be used{chosen}: {error}") from error
+        api = config.new_client_from_config(str(path), context=access.context, persist_config=False)
+    except UNUSABLE as error:
+        raise Unreachable(kubeconfig.unusable(path, context, error)) from error
     if not api.configuration.verify_ssl:
         raise Unreachable(
-            f"the kubeconfig {kubeconfig} says insecure-skip-tls-verify, so that anybody could answer for the cluster "
+            f"the kubeconfig {path} says insecure-skip-tls-verify, so that anybody could answer for the cluster "
             "and be given the token: name its certificate-authority instead"
         )
     if not api.configuration.api_key and not api.configuration.cert_file and not api.configuration.username:
         raise Unreachable(
-            f"the kubeconfig {kubeconfig} gives no credential: where its user has an exec command, run that by hand "
+            f"the kubeconfig {path} gives no credential: where its user has an exec command, run that by hand "
             "and see what it prints; else give the user a token or a client certificate"
         )
     # One more try is for a connection that the server closed while it was idle; longer waits are the callers'.
@@ -66,7 +63,7 @@ def connect(
     pools: Any = api.rest_client.pool_manager
     pools.connection_pool_kw["retries"] = api.configuration.retries
     bounds.bound_pools(pools, most_bytes=MAX_ANSWER, within_s=TIMEOUT_S[1])
-    renewal = _Renewal(kubeconfig, context, learn, _written(kubeconfig), _hook(api))
+    renewal = _Renewal(access, learn, _written(path), _hook(api))
     cast("Any", api.configuration).refresh_api_key_hook = renewal
     learn(_tokens(cast("client.Configuration", api.configuration)))
     return api
@@ -84,17 +81,18 @@ def _tokens(configuration: client.Configuration) -> list[str]:
 class _Renewal:
     """Takes a token anew that expires in mid-drill: from its command, or from a kubeconfig that was written again.
 
+    A kubeconfig that leads elsewhere by now has no token for the cluster that the client asks, and none of its own is
+    shown to that: the client goes on with what it has, so that what was changed there can still be put back.
+
     Attributes:
-        kubeconfig: The file.
-        context: In it.
+        access: The kubeconfig, and where its context led when the client was made.
         learn: Is told each token in use.
         seen: When it was last written, as far as this was looked at.
         own: The client's own renewal, which asks a kubeconfig's command again once its token has expired (that of
             Amazon EKS lasts 15 minutes); None for credentials that have none.
     """
 
-    kubeconfig: Path
-    context: str | None
+    access: Access
     learn: Callable[[list[str]], None]
     seen: int
     own: Callable[[client.Configuration], None] | None
@@ -111,13 +109,16 @@ class _Renewal:
             self.learn(_tokens(configuration))
 
     def _renew(self, configuration: client.Configuration) -> None:
-        written = _written(self.kubeconfig)
+        written = _written(self.access.kubeconfig)
         if written in {self.seen, 0}:
             return
         try:
-            fresh = config.new_client_from_config(str(self.kubeconfig), context=self.context, persist_config=False)
-        except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError):
-            return  # it is being written: the next request looks again
+            self.access.see()
+            fresh = config.new_client_from_config(
+                str(self.access.kubeconfig), context=self.access.context, persist_config=False
+            )
+        except (*UNUSABLE, Unreachable):
+            return  # it is being written, or leads elsewhere: the next request looks again
         configuration.api_key = fresh.configuration.api_key
         self.own = _hook(fresh)
         self.seen = written

@@ -175,6 +175,7 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
         faults.append(
             f"{_where(path, document, ['name'])}: the name is {document['name']!r}, and the file is called {path.name}"
         )
+    faults += _unnamed_contexts(path, document)
     faults += _guard_contradictions(path, document)
     if "recovery" in document:
         section, regions = document["recovery"], frozenset(document["regions"])
@@ -217,6 +218,18 @@ def _credentials(path: Path, document: dict[str, Any]) -> list[str]:
         )
         for place, value in places
         if secrets_in.is_credential(str(place[-1]), value)
+    ]
+
+
+def _unnamed_contexts(path: Path, document: Mapping[str, Any]) -> list[str]:
+    """Whoever approves a run in production has to see where it goes."""
+    if document["tier"] != "production":
+        return []
+    return [
+        f"{_where(path, document, ['regions', name])}: regions.{name} lacks context: in production the context of the "
+        "kubeconfig is named, since anybody may change which one is current"
+        for name, region in document["regions"].items()
+        if not region.get("context")
     ]
 
 

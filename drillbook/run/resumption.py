@@ -157,6 +157,7 @@ def _obstacles(
     document: Mapping[str, Any], environment: Environment, requested: Sequence[str], now_s: float
 ) -> list[str]:
     began_s = float(document.get("started_s") or 0.0)
+    contexts = {region.name: region.context for region in environment.regions.values()}
     before = {
         "it came to its end": document.get("verdict") is not None and document.get("interrupted") is not True,
         "it left something changed": document.get("left_changed") is True,
@@ -164,6 +165,9 @@ def _obstacles(
             document.get("drillbook_version") != __version__
         ),
         "the environment's file was another one": document.get("environment", {}).get("sha256") != environment.sha256,
+        "it drilled other clusters: the contexts of the kubeconfigs are not the same": (
+            document.get("environment", {}).get("contexts", contexts) != contexts
+        ),
         "other drills were asked for": document.get("requested") != list(requested),
         f"it began more than {YOUNGER_THAN_S / 3600:g} h ago": not 0.0 <= now_s - began_s <= YOUNGER_THAN_S,
     }

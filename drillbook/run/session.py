@@ -106,6 +106,7 @@ class Session:
                 "environment": {
                     "name": environment.name, "tier": environment.tier, "file": environment.file.name,
                     "sha256": environment.sha256,
+                    "contexts": {region.name: region.context for region in environment.regions.values()},
                 },
                 "who": {"user": getpass.getuser(), "host": socket.gethostname()},
                 "clock": clock.as_document(),

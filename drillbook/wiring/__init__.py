@@ -34,7 +34,7 @@ from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE, RunFolder
 from drillbook.run.journal import Journal
 from drillbook.run.timeline import Event, Timeline, events
 from drillbook.run.watchdog import Watchdog
-from drillbook.wiring import fault, keeping, migration, recovery, state
+from drillbook.wiring import clusters, fault, keeping, migration, recovery, state
 from loadtests import plan as loads
 from loadtests.workload import Reply
 from probes.slo import ServiceSeries
@@ -79,7 +79,7 @@ class Experiment:
 
 
 def read_environment(name: str, *, releases: bool = True) -> Environment:
-    """The environment of a name or path.
+    """The environment of a name or path, with the contexts that it leaves open settled.
 
     Args:
         name: Which one.
@@ -88,7 +88,7 @@ def read_environment(name: str, *, releases: bool = True) -> Environment:
     Raises:
         EnvironmentFileError: When there is none, or it has faults; names them all.
     """
-    return environments.load(environments.find(name), releases=releases)
+    return clusters.settled(environments.load(environments.find(name), releases=releases))
 
 
 def check_workload(environment: Environment) -> None:
@@ -126,7 +126,9 @@ def platform(
     """
     if environment.reach.network_namespace:
         enter_network(environment.reach.network_namespace)
+    environment = clusters.settled(environment)
     region = environment.primary
+    access = clusters.access(region)
     api = _connected(region, looking_on=looking_on)
     elsewhere = {} if looking_on or environment.recovery is None else _connected_to_others(environment)
     kept = keeping.keep(environment, {region.name: api, **elsewhere}, witnessed=witnessed)
@@ -148,12 +150,13 @@ def platform(
             namespace=releases.namespace,
             release=releases.release,
             kubeconfig=region.kubeconfig,
-            context=region.context,
+            context=access.context,
             values=releases.values,
             settings=releases.settings,
             overrides=releases.overrides,
             program=releases.helm,
             leash=leash.before_a_program(os.getpid()),
+            see_the_cluster=access.see,
         ),
         cluster=KubernetesCluster(api, releases.namespace, releases.deployment),
         metrics=_prometheus(environment, clock, queries),
@@ -185,9 +188,10 @@ def _workers(environment: Environment, api: ApiClient, clock: Clock) -> Workers 
 
 def _connected(region: RegionAccess, *, looking_on: bool = False) -> ApiClient:
     """One region's cluster, under the account that may only read where nothing will be changed."""
-    only_reading = region.verify_kubeconfig if looking_on else None
-    access = (only_reading, None) if only_reading is not None else (region.kubeconfig, region.context or None)
-    return connect(*access, learn=redaction.learn)
+    access = clusters.access(region)
+    if looking_on and region.verify_kubeconfig is not None:
+        access = clusters.access_of_another_account(access, region.verify_kubeconfig)
+    return connect(access.kubeconfig, access.context, redaction.learn)
 
 
 @cache

@@ -24,6 +24,7 @@ from drillbook.drivers.kubernetes_stopped import StoppedDeployment
 from drillbook.drivers.vault_seal import SealedVault
 from drillbook.run import redaction, secrets_in
 from drillbook.twin import link, lost_machine, slow_store
+from drillbook.wiring import clusters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from drillbook.domain.environment import Environment
     from drillbook.domain.fault_settings import FaultSettings, ObjectStorePart
+    from drillbook.drivers.kubeconfig import Access
     from drillbook.ports import Clock
     from drillbook.ports.fault import Nodes, Pods
 
@@ -48,7 +50,7 @@ def faults(environment: Environment, clock: Clock, live_slot: Callable[[], str])
     if settings is None or region.resilience_kubeconfig is None:
         return None
     # Connected when it is first needed, which it is in few runs.
-    api = cache(functools.partial(connect, region.resilience_kubeconfig, learn=redaction.learn))
+    api = cache(functools.partial(_connected, clusters.access(region), region.resilience_kubeconfig))
     nodes, pods = KubernetesNodes(api, settings.nodes), KubernetesPods(api)
     beside = _beside_it(settings, region.name, nodes, pods)
     return Faults(
@@ -62,6 +64,11 @@ def faults(environment: Environment, clock: Clock, live_slot: Callable[[], str])
         nodes=nodes,
         pairs=dict([*_in_the_cluster(settings, region.name, api, clock), *beside]),
     )
+
+
+def _connected(main: Access, path: Path) -> ApiClient:
+    access = clusters.access_of_another_account(main, path)
+    return connect(access.kubeconfig, access.context, redaction.learn)
 
 
 def _in_the_cluster(

@@ -96,6 +96,8 @@ def test_production_is_drilled_with_an_approval_and_not_without(start, twin, env
 
     def change(document):
         document["tier"] = "production"
+        for region in document["regions"].values():
+            region["context"] = "drillbook-release"
         document["guard"] |= {"windows": always, "approvers": {"ada": approval.public_key(key)}}
 
     path, word = environment(change), tmp_path / "approval.json"

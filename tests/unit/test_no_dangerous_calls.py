@@ -64,7 +64,7 @@ def test_nothing_dangerous_is_called():
 
 # The YAML of kubeconfigs is read by the cluster's own client, whose errors are caught by this name.
 # boto3 takes the authorities that a server is verified against under the name that turns verification off elsewhere.
-ALLOWED = {("kubernetes.py", "yaml"), ("backups.py", "verify=str(authority().certificate)")}
+ALLOWED = {("kubeconfig.py", "yaml"), ("backups.py", "verify=str(authority().certificate)")}
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,17 @@ def test_a_path_that_is_no_file(tmp_path, name):
     drillbook("check", tmp_path / name).refused(f"{tmp_path / name}: cannot be read: ")
 
 
+def _in_production(document):
+    document["tier"] = "production"
+    document["regions"]["us-east-1"]["context"] = "here"
+
+
 REFUSED = {
+    "production whose context anybody may change": (at("tier", to="production"), "regions.us-east-1 lacks context"),
     "a load that shows nothing": (at("load", "rate", to=1), "cannot reach a verdict"),
     "a namespace that the guard does not list": (at("guard", "namespaces", to=["other"]), "guard.namespaces"),
     "a run longer than allowed": (at("guard", "max_duration", to="10 s"), "guard.max_duration"),
-    "production without its flag": (at("tier", to="production"), "production"),
+    "production without its flag": (_in_production, "--production-allowed"),
     "an adapter that is not there": (at("workload", "adapter", to="nowhere.py:Workload"), "nowhere.py"),
     "an adapter's unknown option": (at("workload", "options", to={"colour": "red"}), "no option colour"),
 }

@@ -41,6 +41,7 @@ def test_the_twins_own_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
+        (("tier: staging", "tier: production"), "regions.us-east-1 lacks context: in production the context of the"),
         (("tier: staging", "tier: stage"), 'FILE:4:1: tier is "stage", and should be one of development, staging,'),
         (("strategy:", "stratgy:"), "the file has no key 'stratgy'; did you mean 'strategy'?"),
         (("rollback: 2 min", "rollback: 2 minutes"), 'objectives.rollback is "2 minutes", and should be a duration'),

@@ -112,6 +112,10 @@ def test_drills_that_say_something_else_by_now_are_refused(ended):
         ({"left_changed": True}, "it left something changed"),
         ({"drillbook_version": "0.0.1"}, "it was run by version 0.0.1"),
         ({"environment": {"sha256": "0" * 64}}, "the environment's file was another one"),
+        (
+            {"environment": {"sha256": ENVIRONMENT.sha256, "contexts": {"us-east-1": "another", "us-west-2": ""}}},
+            "it drilled other clusters",
+        ),
         ({"requested": ["one", "two"]}, "other drills were asked for"),
         ({"started_s": NOW_S - YOUNGER_THAN_S - 1}, "more than 24 h ago"),
         ({"started_s": NOW_S + 60}, "more than 24 h ago"),
