@@ -37,7 +37,7 @@ FROM pg_locks AS lock JOIN pg_stat_activity AS who ON who.pid = lock.pid
 WHERE NOT lock.granted AND lock.waitstart IS NOT NULL AND who.datname = current_database()
 """
 _HELD = """
-SELECT lock.pid, who.application_name, lock.relation::regclass::text
+SELECT lock.pid, who.application_name, lock.relation::regclass::text, lock.virtualtransaction
 FROM pg_locks AS lock JOIN pg_stat_activity AS who ON who.pid = lock.pid
      JOIN pg_class AS class ON class.oid = lock.relation
 WHERE lock.granted AND lock.mode = 'AccessExclusiveLock' AND class.relkind IN ('r', 'p')

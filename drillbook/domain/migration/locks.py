@@ -55,11 +55,13 @@ class Held:
         pid: Of the backend.
         application: Its name.
         relation: The table.
+        transaction: Which of the server's transactions has it; empty in folders from before that was kept.
     """
 
     pid: int
     application: str
     relation: str
+    transaction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,11 @@ def blocked(watched: Watched, behind: str, longer_than_s: float, name: str) -> M
 
 
 def longest_exclusive(watched: Watched, by: str, name: str) -> Measurement:
-    """Seconds for which an application held ACCESS EXCLUSIVE on a table without a break, at the longest."""
+    """Seconds for which an application held ACCESS EXCLUSIVE on a table without a break, at the longest.
+
+    A lock ends with its transaction, so two looks that saw it in the same one saw no break. Where the transaction was
+    not kept, each look may have seen another lock.
+    """
     within, window = watched.within, watched.window
     low, high = 0.0, _unseen_s(within)
     began: dict[Held, tuple[float, float]] = {}
@@ -154,7 +160,8 @@ def longest_exclusive(watched: Watched, by: str, name: str) -> Measurement:
         for held in now:
             # Taken after the last look that did not see it, and held at least from this one on.
             since = began.setdefault(held, (before.asked_s, look.answered_s))
-            low = max(low, look.asked_s - since[1])
+            if held.transaction:
+                low = max(low, look.asked_s - since[1])
     high = max((high, *(window.end_s - since[0] for since in began.values())))
     return _measured(watched, name, Interval(low, max(low, high)), "s")
 

@@ -8,11 +8,13 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from drillbook.domain.measurement import Window
 from drillbook.domain.migration import locks, proof, rules
 from drillbook.domain.migration.locks import Watched
+from drillbook.domain.migration.settings import APPLICATION
 from drillbook.domain.verdict import Objective, Verdict, judge
 from drillbook.drivers import alembic_scripts, squawk
 from drillbook.ports import Unreachable
@@ -211,6 +213,30 @@ def test_an_unreachable_database_is_said(tmp_path: Path) -> None:
             ask()
     with pytest.raises(Unreachable, match="ended with exit code 1"):
         rig.migrator.run("current", "", deadline_s=30)
+
+
+def test_a_lock_is_told_with_its_transaction(database: str, migrate: Migrate, tmp_path: Path) -> None:
+    migrate(database, "1.1.0", "upgrade")
+    rig = Rig(database, tmp_path / "drills" / "proof")
+
+    def holder() -> str:
+        (held,) = rig.database.look(rig.clock.now).held
+        assert (held.application, held.relation) == (APPLICATION, "events")
+        return held.transaction
+
+    with psycopg.connect(database, application_name=APPLICATION) as connection:
+        seen: list[tuple[str, str]] = []
+        for _ in range(2):
+            connection.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+            first = holder()
+            connection.execute("SELECT 1")
+            seen.append((first, holder()))
+            connection.rollback()
+    rig.database.stop_looking()
+    (one, still_one), (other, still_other) = seen
+    assert one == still_one
+    assert other == still_other
+    assert "" != one != other
 
 
 def test_an_invalid_index_is_named(database: str, migrate: Migrate, tmp_path: Path) -> None:

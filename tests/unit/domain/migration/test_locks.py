@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Window
 from drillbook.domain.migration import locks
 from drillbook.domain.migration.locks import Held, Look, Wait, Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EVERY_S = 0.1
 
@@ -88,13 +92,31 @@ def test_those_behind_the_migration_are_counted_each_once() -> None:
 
 
 def test_how_long_the_strongest_lock_was_held() -> None:
-    held = (Held(7, "migrate", "events"),)
-    other = (Held(8, "somebody", "events"),)
+    held = (Held(7, "migrate", "events", "3/21"),)
+    other = (Held(8, "somebody", "events", "4/5"),)
     looks = [look(n / 10, held=held if 5 <= n < 15 else other) for n in range(21)]
     found = locks.longest_exclusive(Watched(looks, Window(0.0, 2.0), EVERY_S), "migrate", "held")
     assert bounds(found) == (pytest.approx(0.89), pytest.approx(1.11))
     found = locks.longest_exclusive(Watched(looks, Window(0.0, 1.2), EVERY_S), "migrate", "held")
     assert bounds(found) == (pytest.approx(0.69), pytest.approx(0.8))
+
+
+def often_held(transaction: Callable[[int], str]) -> tuple[float, float]:
+    """Bounds of what thirty looks in a row say that each see the lock, taken by these transactions."""
+    looks = [
+        Look(n / 20, n / 20 + 0.002, held=(Held(7, "migrate", "events", transaction(n)),) if 5 <= n < 35 else ())
+        for n in range(41)
+    ]
+    return bounds(locks.longest_exclusive(Watched(looks, Window(0.0, 2.0), 0.05), "migrate", "held"))
+
+
+def test_many_short_locks_are_not_taken_for_a_long_one() -> None:
+    assert often_held(lambda n: f"3/{n}") == (0.0, pytest.approx(0.102))
+    assert often_held(lambda _: "3/1") == (pytest.approx(1.448), pytest.approx(1.552))
+
+
+def test_locks_whose_transaction_was_not_kept_may_be_one_or_many() -> None:
+    assert often_held(lambda _: "") == (0.0, pytest.approx(1.552))
 
 
 @pytest.mark.parametrize(("progress", "again"), [([0, 5, 9, 9, 12], 0), ([0, 5, 9, 0, 5], 9), ([3, 1, 2, 0], 4)])
@@ -109,5 +131,12 @@ def test_without_a_backfill_nothing_is_known_of_one() -> None:
 
 
 def test_a_look_can_be_kept() -> None:
-    one = look(1.0, waiting(0.5, 1.0), held=(Held(7, "migrate", "events"),), progress=3)
+    one = look(1.0, waiting(0.5, 1.0), held=(Held(7, "migrate", "events", "3/21"),), progress=3)
     assert Look.from_document(json.loads(json.dumps(one.document()))) == one
+
+
+def test_a_look_of_an_older_folder_can_be_read() -> None:
+    document = look(1.0, held=(Held(7, "migrate", "events", "3/21"),)).document()
+    for held in document["held"]:
+        del held["transaction"]
+    assert Look.from_document(document).held == (Held(7, "migrate", "events"),)
