@@ -35,4 +35,6 @@ def downgrade() -> None:
         op.execute("SET lock_timeout = '60s'")
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS events_source_occurred_at_value")
         op.execute("SET lock_timeout = '200ms'")
+    # What a back-fill has filled goes with the column: one that went on from there would leave it out.
+    op.execute("DROP TABLE IF EXISTS backfills")
     op.execute("ALTER TABLE events DROP COLUMN IF EXISTS stored_by")

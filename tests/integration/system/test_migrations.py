@@ -176,6 +176,18 @@ def test_a_backfill_that_was_done_looks_again_for_what_came_since(database: str,
     assert _one(database, "SELECT rows, filled, passes FROM backfills") == (3, 3, 2)
 
 
+def test_what_a_backfill_has_done_is_forgotten_with_the_column_that_it_filled(database: str, migrate: Migrate) -> None:
+    migrate(database, "1.1.0", "upgrade")
+    _fill(database, 10)
+    assert migrate(database, "1.1.0", "backfill", "--batch", "4", "--pause", "0").returncode == 0
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE backfills SET after_key = 'old-4', rows = 6, finished_at = NULL")
+    assert migrate(database, "1.1.0", "downgrade").returncode == 0
+    assert migrate(database, "1.1.0", "upgrade").returncode == 0
+    assert migrate(database, "1.1.0", "backfill").returncode == 0
+    assert _one(database, "SELECT count(*) FROM events WHERE stored_by IS NULL") == (0,)
+
+
 def test_a_backfill_without_its_column_says_what_to_do(database: str, migrate: Migrate) -> None:
     migrate(database, "1.0.0", "upgrade")
     refused = migrate(database, "1.1.0", "backfill")
