@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from drillbook.domain.interval import Interval
 from drillbook.domain.ledger import LookUp, Write
 from drillbook.domain.measurement import Measurement, Window
-from drillbook.domain.migration import locks, proof
+from drillbook.domain.migration import backfill, locks, proof
+from drillbook.domain.migration.backfill import Done, Filling
 from drillbook.domain.migration.locks import Look, Watched
 from drillbook.domain.migration.proof import Contents, Contraction, Step
 from drillbook.domain.migration.settings import ADVERSARY
 from probes.recording import recording
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 WAYS = ("up", "down", "up again")
@@ -25,6 +26,7 @@ OLDER, NEWER = "older", "newer"
 FOLDER, RECORD, LOOKS = "migration", "record.jsonl", "looks.jsonl"
 _AFTER_S = 1.0
 """Requests due so long after the last way may still have met it."""
+_NEVER_LOOKED = backfill.Looks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Recorded:
         invalid: Indexes that were found invalid when it was over; None when nobody looked.
         looks: At the locks.
         killed_s: When a back-fill was killed; None when none was.
-        backfilled: When it was done, and how many rows it had gone over then.
+        backfilled: What was found when it was done; None when it was not seen to end.
+        fillings: Looks at which rows it had filled.
         contracts: Contract steps that were tried.
     """
 
@@ -52,7 +55,8 @@ class Recorded:
     invalid: tuple[str, ...] | None
     looks: tuple[Look, ...]
     killed_s: float | None = None
-    backfilled: tuple[float, int] | None = None
+    backfilled: Done | None = None
+    fillings: backfill.Looks = _NEVER_LOOKED
     contracts: tuple[Contraction, ...] = ()
 
     @property
@@ -62,7 +66,7 @@ class Recorded:
             return Window(0.0, 0.0)
         ends = [
             self.steps[-1].end_s,
-            *([self.backfilled[0]] if self.backfilled else []),
+            *([self.backfilled.at_s] if self.backfilled else []),
             *(one.end_s for one in self.contracts),
         ]
         return Window(self.steps[0].start_s, max(ends) + _AFTER_S)
@@ -101,7 +105,8 @@ def recorded(folder: Path) -> Recorded:
         contents=tuple(Contents(line["taken_s"], line["rows"], int(line["sum"])) for line in kept.get("contents", [])),
         invalid=tuple(indexes[-1]["invalid"]) if indexes else None,
         killed_s=float(kept["killed"][0]["at_s"]) if "killed" in kept else None,
-        backfilled=(kept["backfilled"][-1]["at_s"], kept["backfilled"][-1]["rows"]) if "backfilled" in kept else None,
+        backfilled=_done(kept["backfilled"][-1]) if "backfilled" in kept else None,
+        fillings=_fillings(kept.get("filling", [])),
         contracts=tuple(Contraction(**line) for line in kept.get("contract", [])),
         looks=tuple(Look.from_document(line) for line in _lines(folder / FOLDER / LOOKS)),
     )
@@ -160,20 +165,26 @@ def queued_behind_the_adversary(kept: Recorded) -> Measurement:
 
 
 def gone_over_again(kept: Recorded) -> Measurement:
-    """Number of rows that a back-fill went over once more after it was killed.
+    """Number of rows that a back-fill went over once more after it was killed, by its own account.
 
     Raises:
         FileNotFoundError: When none was killed, or it was not seen to its end.
     """
     if kept.killed_s is None or kept.backfilled is None:
         raise FileNotFoundError("no back-fill was killed and seen to its end")
-    window = Window(kept.killed_s, kept.backfilled[0])
-    return _evident(kept, LOOKS, locks.gone_over_again(Watched(kept.looks, window, kept.every_s)))
+    window = Window(kept.killed_s, kept.backfilled.at_s)
+    watched = Watched(kept.looks, window, kept.every_s)
+    return _evident(kept, LOOKS, locks.gone_over_again(watched, kept.backfilled.beyond))
+
+
+def filled_again(kept: Recorded) -> Measurement:
+    """Number of rows that were filled when a back-fill was killed, and were written again until it had ended."""
+    return _evident(kept, RECORD, backfill.filled_again(kept.fillings, kept.window))
 
 
 def rows_left_out(kept: Recorded, rows: int) -> Measurement:
-    """Number of so many rows that a back-fill has not gone over when it says that it is done."""
-    return _evident(kept, RECORD, proof.rows_left(rows, kept.backfilled[1] if kept.backfilled else None, kept.window))
+    """Number of so many rows that a back-fill has not filled when it says that it is done."""
+    return _evident(kept, RECORD, backfill.rows_left(rows, kept.fillings, kept.backfilled, kept.window))
 
 
 def contracted_prematurely(kept: Recorded, release: str) -> Measurement:
@@ -213,6 +224,16 @@ def lost_crosswise(kept: Recorded, who: str) -> Measurement:
     return replace(
         found, doubts=(*found.doubts, *doubts), evidence=(load.evidence("ledger"), load.evidence("readback"))
     )
+
+
+def _done(line: Mapping[str, Any]) -> Done:
+    return Done(float(line["at_s"]), int(line["rows"]), line.get("there"))
+
+
+def _fillings(lines: Sequence[Mapping[str, Any]]) -> backfill.Looks:
+    found = {str(line["when"]): Filling(line["rows"], line["filled"], line["kept"], line["snapshot"]) for line in lines}
+    settled = any(line.get("settled") is True for line in lines)
+    return backfill.Looks(found.get("before"), found.get("killed"), found.get("done"), settled)
 
 
 def _evident(kept: Recorded, name: str, measured: Measurement) -> Measurement:

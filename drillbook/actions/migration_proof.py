@@ -33,7 +33,7 @@ class Proof:
         database: The table.
         migrator: The platform's own way to migrate.
         clock: The run's.
-        note: Keeps a fact under a kind: `step`, `contents`, `indexes`.
+        note: Keeps a fact under a kind: `step`, `contents`, `filling`, `killed` ...
         deadline_s: For one way.
     """
 
@@ -71,18 +71,21 @@ class Proof:
         self.read()
         return step
 
-    def kill_a_backfill(self, at_rows: int, rows: int) -> None:
-        """Start a back-fill of so many rows and end it with SIGKILL once some of them are done.
+    def kill_a_backfill(self, at_rows: int) -> str:
+        """Start a back-fill and end it with SIGKILL once so many of the drill's rows are filled.
+
+        Returns:
+            The snapshot in which the table was read afterwards.
 
         Raises:
             NotHeld: When it ended by itself before, or made no progress.
             Unreachable: When it cannot be started.
         """
+        self._note_filling("before", "")
         running = self.migrator.start("backfill", "")
         give_up_s = self.clock.now() + self.deadline_s
         try:
-            # One that was done before has left all rows behind it.
-            while not at_rows <= (done := self.database.backfilled()) < rows:
+            while (done := self._filled(at_rows)) < at_rows:
                 if not running.alive:
                     raise NotHeld(f"the back-fill ended before {at_rows} rows: {running.finish(_ENDS_WITHIN_S)}")
                 if self.clock.now() > give_up_s:
@@ -91,15 +94,43 @@ class Proof:
         finally:
             running.kill()
         self.note("killed", {"at_s": self.clock.now(), "rows": self.database.backfilled()})
+        return self._note_filling("killed", "", settled=self._ended(self.database.writers()))
 
-    def finish_the_backfill(self) -> None:
+    def finish_the_backfill(self, since: str) -> None:
         """Start it again and wait for its end; how far it came is noted, also when it fails.
+
+        Args:
+            since: The snapshot in which the table was read after the kill.
 
         Raises:
             Unreachable: When the database does not answer.
         """
         said = self._tried("backfill")
-        self.note("backfilled", {"at_s": self.clock.now(), "rows": self.database.backfilled(), "text": said})
+        fact = {"at_s": self.clock.now(), "rows": self.database.backfilled(), "text": said}
+        self._note_filling("done", since)
+        self.note("backfilled", {**fact, "there": self.database.size()})
+
+    def _filled(self, at_rows: int) -> int:
+        """Rows that are filled by what the back-fill says, and once that is enough, by what the table says.
+
+        The table takes long to ask, and the back-fill counts rows that are not the drill's.
+        """
+        said = self.database.backfilled()
+        return said if said < at_rows else self.database.filling("").filled
+
+    def _ended(self, writing: frozenset[str]) -> bool:
+        """Whether these transactions end in time: a server goes on with what a client that died had sent to it."""
+        give_up_s = self.clock.now() + _ENDS_WITHIN_S
+        while still := writing & self.database.writers():
+            if self.clock.now() > give_up_s:
+                break
+            self.clock.sleep(_LOOKS_EVERY_S)
+        return not still
+
+    def _note_filling(self, when: str, since: str, **more: bool) -> str:
+        found = self.database.filling(since)
+        self.note("filling", {"when": when, "at_s": self.clock.now(), **asdict(found), **more})
+        return found.snapshot
 
     def try_to_contract(self) -> None:
         """Ask for a step that ends an older release; that it was refused, and where the schema is then, is noted.

@@ -32,6 +32,8 @@ class _GoingOn:
     proof: Proof
     watch: LockWatching
     loads: list[Load]
+    since: str = ""
+    """The snapshot in which the table was read after its back-fill was killed."""
 
 
 _going_on: list[_GoingOn] = []
@@ -95,11 +97,10 @@ def migrate_up_behind(hold_s: float) -> dict[str, Any]:
 @activity
 def kill_backfill(at_rows: int) -> dict[str, Any]:
     """In its midst, with SIGKILL."""
-    drill = wiring.experiment()
-    rows, _ = _migrated(drill).database.contents()
-    _of_this_experiment().proof.kill_a_backfill(int(at_rows), rows)
+    going = _of_this_experiment()
+    going.since = going.proof.kill_a_backfill(int(at_rows))
     text = f"the back-fill was killed when {at_rows} rows were done"
-    drill.timeline.record("injected", text, activity="kill_backfill")
+    wiring.experiment().timeline.record("injected", text, activity="kill_backfill")
     return {"seen": text}
 
 
@@ -115,7 +116,10 @@ def try_to_contract() -> dict[str, Any]:
 @activity
 def finish_backfill() -> dict[str, Any]:
     """Started again, to its end."""
-    _of_this_experiment().proof.finish_the_backfill()
+    going = _of_this_experiment()
+    if not going.since:
+        raise Halted("no back-fill was killed")
+    going.proof.finish_the_backfill(going.since)
     text = "the back-fill was started again and has ended"
     wiring.experiment().timeline.record("observed", text, activity="finish_backfill")
     return {"seen": text}

@@ -44,12 +44,16 @@ def kill_backfill(drill: Drill, at_rows: int) -> None:
     """The experiment `backfill`.
 
     Raises:
-        NotReady: When the environment does not say how a migration is proved, or where a back-fill keeps its progress.
+        NotReady: When the environment does not say how a migration is proved, or how a back-fill is seen.
     """
     settings = _migrated(drill).settings
     if not settings.progress:
         name = drill.platform.environment.name
         raise NotReady(f"not proved here: {name} does not say how far a back-fill is; see migrations.proof.progress")
+    if not settings.table.unfilled:
+        name = drill.platform.environment.name
+        lacks = "which rows a back-fill has still to fill; see migrations.proof.table.unfilled"
+        raise NotReady(f"not proved here: {name} does not say {lacks}")
     drill.release = drill.platform.version_of(settings.newer)
     drill.run_experiment("backfill", release=settings.newer, at_rows=str(at_rows))
 

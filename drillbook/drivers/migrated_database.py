@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, cast
 import psycopg
 from psycopg import errors, sql
 
+from drillbook.domain.migration.backfill import Filling
 from drillbook.domain.migration.locks import Held, Look, Wait
 from drillbook.domain.migration.settings import ADVERSARY
 from drillbook.ports import Unreachable
@@ -42,6 +43,21 @@ FROM pg_locks AS lock JOIN pg_stat_activity AS who ON who.pid = lock.pid
      JOIN pg_class AS class ON class.oid = lock.relation
 WHERE lock.granted AND lock.mode = 'AccessExclusiveLock' AND class.relkind IN ('r', 'p')
       AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_FILLING = """
+SELECT count(*), count(*) FILTER (WHERE filled), count(*) FILTER (WHERE filled AND kept), pg_current_snapshot()::text
+FROM (SELECT ({unfilled}) IS NOT TRUE AS filled, {kept} AS kept FROM {table} WHERE {seeded}) AS seeded
+"""
+_NEWEST = "(SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
+# A row has the last 32 bits of the transaction that wrote it, a snapshot has all: it is the last that ends like that.
+_KEPT = (
+    f"pg_visible_in_snapshot(({_NEWEST} - (({_NEWEST} - xmin::text::bigint) & 4294967295))::text::xid8,"
+    " {since}::pg_snapshot)"
+)
+_WRITERS = """
+SELECT virtualtransaction FROM pg_locks
+WHERE relation = quote_ident({name})::regclass AND mode = 'RowExclusiveLock'
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 # The segment that is being written is archived later, when it is full.
 _ARCHIVED = """
@@ -144,6 +160,40 @@ class MigratedDatabase:
         with self._asking("tell how far a back-fill is") as connection:
             return self._progress_of(connection) or 0
 
+    def filling(self, since: str) -> Filling:
+        """How far the rows that nobody else changes are filled.
+
+        Args:
+            since: The snapshot of an earlier look, to tell which rows nobody has written since; empty for a first one.
+
+        Raises:
+            Unreachable: When the database does not answer, or its schema has no place yet for what is filled in.
+        """
+        kept = sql.SQL(_KEPT).format(since=sql.Literal(since)) if since else sql.SQL("true")
+        with self._asking("tell which rows are filled", statement_ms=_READ_WITHIN_MS) as connection:
+            rows, filled, unchanged, snapshot = _row(connection.execute(self._about(_FILLING, kept=kept)))
+        return Filling(int(rows), int(filled), int(unchanged), str(snapshot))
+
+    def size(self) -> int:
+        """Number of all rows of the table.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        with self._asking("count its rows", statement_ms=_READ_WITHIN_MS) as connection:
+            (rows,) = _row(connection.execute(self._about("SELECT count(*) FROM {table}")))
+        return int(rows)
+
+    def writers(self) -> frozenset[str]:
+        """Names of the transactions that write to the table and are under way; everybody is told of all of them.
+
+        Raises:
+            Unreachable: When the database does not answer.
+        """
+        about = sql.SQL(_WRITERS).format(name=sql.Literal(self.table.name))
+        with self._asking("tell who writes to it") as connection:
+            return frozenset(str(name) for (name,) in connection.execute(about).fetchall())
+
     def look(self, now: Callable[[], float]) -> Look:
         """Who waits for whom; over a connection that is kept.
 
@@ -205,10 +255,12 @@ class MigratedDatabase:
             return None
         return None if row is None or row[0] is None else int(row[0])
 
-    def _about(self, text: LiteralString) -> sql.Composed:
+    def _about(self, text: LiteralString, **parts: sql.Composable) -> sql.Composed:
         columns = sql.SQL(", ").join(sql.Identifier(name) for name in self.table.columns)
-        seeded = sql.SQL(cast("LiteralString", self.table.seeded))
-        return sql.SQL(text).format(table=sql.Identifier(self.table.name), columns=columns, seeded=seeded)
+        seeded, unfilled = (sql.SQL(cast("LiteralString", one)) for one in (self.table.seeded, self.table.unfilled))
+        return sql.SQL(text).format(
+            table=sql.Identifier(self.table.name), columns=columns, seeded=seeded, unfilled=unfilled, **parts
+        )
 
     @contextlib.contextmanager
     def _asking(

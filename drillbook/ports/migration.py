@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from drillbook.domain.migration.backfill import Filling
     from drillbook.domain.migration.locks import Look
 
 
@@ -40,6 +41,18 @@ class MigratedTable(Protocol):
 
     def backfilled(self) -> int:
         """How many rows a back-fill has gone over; 0 before the first."""
+        ...
+
+    def filling(self, since: str) -> Filling:
+        """How far those rows are filled, and how many that were in the snapshot `since`, or in any, are unchanged."""
+        ...
+
+    def size(self) -> int:
+        """Number of all its rows, whoever added them."""
+        ...
+
+    def writers(self) -> frozenset[str]:
+        """Names of the transactions that write to it and are under way."""
         ...
 
     def look(self, now: Callable[[], float]) -> Look:

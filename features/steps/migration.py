@@ -53,6 +53,8 @@ def _(drill: Drill, rows: int) -> None:
     drill.check("backfill.left", "no row is left out", "at_most", 0, migration.rows_left_out(kept, rows))
     again = migration.gone_over_again(kept)
     drill.check("backfill.again", "it goes on where it was killed", "at_most", 0, again)
+    twice = migration.filled_again(kept)
+    drill.check("backfill.twice", "no row that was filled is filled again", "at_most", 0, twice)
 
 
 @then(parsers.parse("the contract step was refused while release {version} served"))

@@ -166,12 +166,17 @@ def longest_exclusive(watched: Watched, by: str, name: str) -> Measurement:
     return _measured(watched, name, Interval(low, max(low, high)), "s")
 
 
-def gone_over_again(watched: Watched) -> Measurement:
-    """Rows that a back-fill went over more than once: by how much its progress ever fell."""
+def gone_over_again(watched: Watched, beyond: int) -> Measurement:
+    """Rows that a back-fill says it went over more than once: by how much its progress ever fell.
+
+    Args:
+        watched: The looks.
+        beyond: By how much its progress is beyond the rows that there are, which may have been deleted meanwhile.
+    """
     rows = [look.progress for look in watched.within if look.progress is not None]
     doubts = () if len(rows) > 1 else ("nobody saw a back-fill make progress",)
     again = sum(max(0, one - other) for one, other in pairwise(rows))
-    return _measured(watched, "rows gone over again", Interval.exactly(again), "rows", doubts)
+    return _measured(watched, "rows gone over again", Interval(again, again + beyond), "rows", doubts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,12 +120,6 @@ def slow_before(requests: Requests, stalls: Stalls, before: Window, limit_s: flo
     return (f"{what} before the migration began: what it adds to that cannot be told",)
 
 
-def rows_left(rows: int, gone_over: int | None, window: Window) -> Measurement:
-    """Number of rows that a back-fill has not gone over when it has ended; None when it was not seen to end."""
-    left = None if gone_over is None else Interval.exactly(max(0, rows - gone_over))
-    return Measurement("rows left out", left, "rows", rows, window, "back-fill")
-
-
 @dataclass(frozen=True, slots=True)
 class Contraction:
     """One contract step that was tried.

@@ -23,12 +23,15 @@ class Table:
         columns: Those that all releases know; they make the checksum.
         seeded: SQL condition for the rows that the drill adds, which nobody else reads or changes.
         seed: SQL that adds `%(count)s` of them from number `%(first)s` on.
+        unfilled: SQL condition for a row that the back-fill has still to fill, once the schema has a place for what it
+            fills in; empty where no back-fill is drilled.
     """
 
     name: str
     columns: tuple[str, ...]
     seeded: str
     seed: str
+    unfilled: str = ""
 
 
 @dataclass(frozen=True, slots=True)

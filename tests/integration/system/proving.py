@@ -29,6 +29,7 @@ TABLE = Table(
     name="events",
     columns=("key", "source", "occurred_at", "kind", "value", "received_at"),
     seeded="key LIKE 'seeded-%'",
+    unfilled="stored_by IS NULL",
     seed="""
         INSERT INTO events (key, source, occurred_at, kind, value, received_at)
         SELECT 'seeded-' || lpad(n::text, 9, '0'), 'seeded-' || n %% 100, timestamptz '2026-01-01' + n * interval '1 s',

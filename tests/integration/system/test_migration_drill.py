@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -97,7 +98,8 @@ def environment_file(folder: Path, url: str, address: str) -> Path:
         "settings": {"DATABASE_URL": "{url}", "VERSION": "1.1.0", "PYTHONPATH": str(SYSTEM / "app"),
                      "ANALYTICS_MIGRATIONS": str(SYSTEM / "migrations")},
         "before": "0001", "after": "0002", "older": "1.0.0", "newer": WITHOUT,
-        "table": {"name": TABLE.name, "columns": list(TABLE.columns), "seeded": TABLE.seeded, "seed": TABLE.seed},
+        "table": {"name": TABLE.name, "columns": list(TABLE.columns), "seeded": TABLE.seeded, "seed": TABLE.seed,
+                  "unfilled": TABLE.unfilled},
     }  # fmt: skip
     text = (PROJECT / "environments" / "twin.yaml").read_text().replace("../", f"{PROJECT}/")
     found: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
@@ -242,12 +244,21 @@ def test_a_backfill_goes_on_and_a_contract_step_waits(drill: Any, rows: int) -> 
     verdict, checks, lacking = derived(run)
     assert lacking == []
     assert verdict is Verdict.PASS, checks
-    assert len(checks) == 11
+    assert len(checks) == 12
     record = drill.folder / migration.FOLDER / migration.RECORD
     kept = record.read_text()
     assert "still connected: analytics-blue-1.0.0" in kept
-    record.write_text(kept.replace('"after": "0002"', '"after": "0003"'))
-    assert {id_ for id_, found in derived(run)[1].items() if found is Verdict.FAIL} == {"migration.premature"}
+    filled = re.findall(r'"filled": (\d+), "kept": (\d+)', kept)[-1]
+    one_less = [str(int(count) - 1) for count in filled]
+    for old, new, wrong in (
+        ('"after": "0002"', '"after": "0003"', "migration.premature"),
+        (f'"filled": {filled[0]}, "kept"', f'"filled": {one_less[0]}, "kept"', "backfill.left"),
+        (f'"filled": {filled[0]}, "kept": {filled[1]}', f'"filled": {filled[0]}, "kept": {one_less[1]}',
+         "backfill.twice"),
+    ):  # fmt: skip
+        assert old in kept
+        record.write_text(kept.replace(old, new))
+        assert {id_ for id_, found in derived(run)[1].items() if found is Verdict.FAIL} == {wrong}
 
 
 def check_that_changes_are_seen(run: Path) -> None:

@@ -202,7 +202,7 @@ def test_a_backfill_that_restarts_from_zero_is_seen_in_its_progress(
     rig.watch.end()
     rig.database.stop_looking()
     kept = migration.recorded(rig.folder)
-    measured = locks.gone_over_again(Watched(kept.looks, Window(start_s, end_s - EVERY_S), EVERY_S))
+    measured = locks.gone_over_again(Watched(kept.looks, Window(start_s, end_s - EVERY_S), EVERY_S), 0)
     assert verdict("at_most", 0, measured) is seen, measured
     if seen is Verdict.FAIL:
         assert measured.interval is not None

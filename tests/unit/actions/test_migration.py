@@ -17,6 +17,7 @@ import pytest
 
 from drillbook.actions.migration import Migrate, Migrated, Seed
 from drillbook.actions.migration_proof import NotHeld, Proof
+from drillbook.domain.migration.backfill import Filling
 from drillbook.domain.migration.locks import Look, Wait
 from drillbook.domain.migration.settings import ProofSettings, Table
 from drillbook.domain.undo import Change
@@ -47,6 +48,8 @@ class Database:
     ways: list[str] = field(default_factory=list)
     unarchived: list[str] = field(default_factory=list)
     progress: list[int] = field(default_factory=list)
+    filled: list[int] = field(default_factory=list)
+    writing: list[set[str]] = field(default_factory=list)
     alive: bool = True
     queues: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
@@ -95,6 +98,16 @@ class Database:
     def backfilled(self) -> int:
         self.now_s += 1.0
         return self.progress.pop(0) if len(self.progress) > 1 else self.progress[0]
+
+    def filling(self, since: str) -> Filling:
+        filled = self.filled.pop(0) if len(self.filled) > 1 else self.filled[0]
+        return Filling(self.rows, filled, filled - 1 if since else filled, f"after {since}")
+
+    def size(self) -> int:
+        return self.rows + 3
+
+    def writers(self) -> frozenset[str]:
+        return frozenset(self.writing.pop(0) if len(self.writing) > 1 else self.writing[0])
 
     def start(self, way: str, to: str):
         self.ways.append(f"start {way}")
@@ -325,13 +338,24 @@ def test_a_proof_without_a_way_to_migrate_is_refused(tmp_path) -> None:
         environment(tmp_path, PROOF.replace("    command:", "    commands:"))
 
 
-def test_a_backfill_is_killed_in_its_midst_and_not_by_what_an_earlier_one_left(proof, noted) -> None:
+def test_a_backfill_is_killed_once_the_table_says_that_it_is_in_its_midst(proof, noted) -> None:
     database, made = proof
-    database.progress = [12, 0, 2, 4, 5]
-    made.kill_a_backfill(3, rows=10)
+    # An earlier one has left 12; then this one counts rows of others first.
+    database.progress, database.filled = [12, 0, 2, 4, 5, 6], [0, 0, 2, 3, 4]
+    database.writing = [{"3/7", "4/1"}, {"3/7", "5/5"}, {"5/5"}]
+    assert made.kill_a_backfill(3) == "after "
     assert database.ways == ["start backfill", "kill"]
-    ((kind, fact),) = noted
-    assert (kind, fact["rows"]) == ("killed", 5)
+    (_, before), (kind, killed), (_, filling) = noted
+    assert [one["when"] for one in (before, filling)] == ["before", "killed"]
+    assert (kind, killed["rows"]) == ("killed", 6)
+    assert (before["filled"], filling["filled"], filling["settled"]) == (0, 4, True)
+
+
+def test_what_a_killed_backfill_has_sent_and_the_server_does_not_end_is_a_doubt(proof, noted) -> None:
+    database, made = proof
+    database.progress, database.filled, database.writing = [5], [0, 5], [{"3/7"}]
+    made.kill_a_backfill(3)
+    assert noted[-1][1]["settled"] is False
 
 
 @pytest.mark.parametrize(
@@ -339,20 +363,21 @@ def test_a_backfill_is_killed_in_its_midst_and_not_by_what_an_earlier_one_left(p
 )
 def test_a_backfill_that_was_not_killed_is_said_and_never_left_running(proof, noted, alive: bool, said: str) -> None:
     database, made = proof
-    database.progress, database.alive = [0, 2], alive
+    database.progress, database.alive, database.filled = [0, 2], alive, [0]
     with pytest.raises(NotHeld, match=said):
-        made.kill_a_backfill(3, rows=10)
+        made.kill_a_backfill(3)
     assert database.ways == ["start backfill", "kill"]
-    assert noted == []
+    assert [kind for kind, _ in noted] == ["filling"]
 
 
 def test_how_far_a_backfill_came_and_where_a_contract_step_led_are_noted_also_when_they_fail(proof, noted) -> None:
     database, made = proof
-    database.progress, database.refuses = [7], "backfill"
-    made.finish_the_backfill()
+    database.progress, database.filled, database.refuses = [7], [6], "backfill"
+    made.finish_the_backfill("1:1:")
     database.refuses = "contract"
     made.try_to_contract()
-    assert [(kind, fact.get("rows"), fact["text"]) for kind, fact in noted] == [
-        ("backfilled", 7, "backfill failed"), ("contract", None, "contract failed"),
-    ]  # fmt: skip
-    assert (noted[-1][1]["before"], noted[-1][1]["after"]) == ("0001", "0001")
+    (_, filling), (_, backfilled), (_, contract) = noted
+    assert (filling["when"], filling["filled"], filling["kept"]) == ("done", 6, 5)
+    assert (backfilled["rows"], backfilled["there"], backfilled["text"]) == (7, 13, "backfill failed")
+    assert contract["text"] == "contract failed"
+    assert (contract["before"], contract["after"]) == ("0001", "0001")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,10 @@ from drillbook.drills import migration
 from drillbook.drills.seen import NotReady
 
 
-def drill(**settings: str):
+def drill(**settings: Any):
     """One in an environment that proves 1.0.0 to 1.1.0; nothing that it could touch is there."""
-    given = {"older": "1.0.0", "newer": "1.1.0 without its migration", "progress": ""} | settings
+    given: dict[str, Any] = {"older": "1.0.0", "newer": "1.1.0 without its migration", "progress": ""} | settings
+    given["table"] = SimpleNamespace(unfilled=given.pop("unfilled", ""))
     return SimpleNamespace(
         release="",
         platform=SimpleNamespace(
@@ -30,6 +32,7 @@ def drill(**settings: str):
         (lambda it: migration.prepare(it, 10, "0.9.0"), drill(), "from release 1.0.0, not 0.9.0"),
         (lambda it: migration.prove(it, "1.2.0", 5.0), drill(), "of release 1.1.0, and not of 1.2.0"),
         (lambda it: migration.kill_backfill(it, 10), drill(), "does not say how far a back-fill is"),
+        (lambda it: migration.kill_backfill(it, 10), drill(progress="SELECT 1"), "which rows a back-fill has still to"),
     ],
 )
 def test_what_the_environment_lacks_is_said(act, made, said: str) -> None:
@@ -38,7 +41,7 @@ def test_what_the_environment_lacks_is_said(act, made, said: str) -> None:
 
 
 def test_the_experiment_gets_the_release_and_the_numbers_of_the_sentence() -> None:
-    made = drill(progress="SELECT 1")
+    made = drill(progress="SELECT 1", unfilled="stored_by IS NULL")
     ran: list[tuple[str, dict[str, str]]] = []
     made.run_experiment = lambda name, **given: ran.append((name, given))
     migration.prove(made, "1.1.0", 5.0)

@@ -116,8 +116,15 @@ BACKFILL = [
         "after": "2",
         "text": "1.0.0 is still connected",
     },
-    {"kind": "backfilled", "at_s": 14.0, "rows": 100, "text": ""},
+    {"kind": "backfilled", "at_s": 14.0, "rows": 130, "text": "", "there": 130},
 ]
+FILLINGS = [
+    {"kind": "filling", "when": when, "at_s": at_s, "rows": 100, "filled": filled, "kept": kept, "snapshot": "9:9:"}
+    | more
+    for when, at_s, filled, kept, more in (
+        ("before", 11.1, 0, 0, {}), ("killed", 11.26, 30, 30, {"settled": True}), ("done", 13.9, 100, 30, {}),
+    )
+]  # fmt: skip
 
 
 def progress(*rows: int) -> list[Look]:
@@ -127,12 +134,26 @@ def progress(*rows: int) -> list[Look]:
 
 @pytest.mark.parametrize(("rows", "again"), [((100, 0, 40, 60, 100), 0), ((100, 0, 40, 10, 100), 30)])
 def test_a_backfill_counts_from_when_it_was_killed(keep, rows, again: int) -> None:
-    kept = keep(*STEPS[:1], *BACKFILL, seen=progress(*rows))
+    kept = keep(*STEPS[:1], *BACKFILL, *FILLINGS, seen=progress(*rows))
     assert migration.gone_over_again(kept).interval == Interval.exactly(again)
+    assert migration.filled_again(kept).interval == Interval.exactly(0)
     assert migration.rows_left_out(kept, 100).interval == Interval.exactly(0)
     assert migration.rows_left_out(kept, 120).interval == Interval.exactly(20)
     assert migration.contracted_prematurely(kept, "1.0.0").interval == Interval.exactly(0)
     assert kept.window.end_s == 15.0
+
+
+def test_rows_left_out_and_filled_again_are_those_of_the_table_whatever_the_backfill_says(keep) -> None:
+    kept = keep(*STEPS[:1], *BACKFILL, *FILLINGS[:2], {**FILLINGS[2], "filled": 95, "kept": 28})
+    assert migration.rows_left_out(kept, 100).interval == Interval.exactly(5)
+    assert migration.filled_again(kept).interval == Interval.exactly(2)
+
+
+def test_a_record_from_before_the_table_was_asked_does_not_pass(keep) -> None:
+    kept = keep(*STEPS[:1], *BACKFILL[:2], {"kind": "backfilled", "at_s": 14.0, "rows": 130, "text": ""})
+    assert migration.rows_left_out(kept, 100).interval == Interval(0, 100)
+    assert migration.rows_left_out(kept, 140).interval == Interval(10, 140)
+    assert migration.filled_again(kept).interval is None
 
 
 def test_a_backfill_that_was_never_killed_is_no_proof_that_it_goes_on(keep) -> None:

@@ -122,12 +122,13 @@ def test_locks_whose_transaction_was_not_kept_may_be_one_or_many() -> None:
 @pytest.mark.parametrize(("progress", "again"), [([0, 5, 9, 9, 12], 0), ([0, 5, 9, 0, 5], 9), ([3, 1, 2, 0], 4)])
 def test_progress_that_falls_is_work_done_again(progress: list[int], again: int) -> None:
     looks = [look(n / 10, progress=count) for n, count in enumerate(progress)]
-    found = locks.gone_over_again(Watched(looks, Window(0.0, 0.5), EVERY_S))
-    assert found.interval == Interval.exactly(again)
+    watched = Watched(looks, Window(0.0, 0.5), EVERY_S)
+    assert locks.gone_over_again(watched, 0).interval == Interval.exactly(again)
+    assert locks.gone_over_again(watched, 3).interval == Interval(again, again + 3)
 
 
 def test_without_a_backfill_nothing_is_known_of_one() -> None:
-    assert locks.gone_over_again(Watched(looks_at(0.0, 1.0), Window(0.0, 2.0), EVERY_S)).interval is None
+    assert locks.gone_over_again(Watched(looks_at(0.0, 1.0), Window(0.0, 2.0), EVERY_S), 0).interval is None
 
 
 def test_a_look_can_be_kept() -> None:

@@ -133,15 +133,6 @@ def test_an_index_that_is_left_invalid_is_counted() -> None:
     assert verdict("at_most", 0, proof.invalid_indexes(None, WINDOW)) is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize(("gone_over", "left"), [(0, 10), (7, 3), (10, 0), (12, 0)])
-def test_rows_that_a_backfill_left_out_are_counted(gone_over, left) -> None:
-    assert proof.rows_left(10, gone_over, WINDOW).interval == Interval.exactly(left)
-
-
-def test_of_a_backfill_that_was_not_seen_to_end_nothing_is_known() -> None:
-    assert verdict("at_most", 0, proof.rows_left(10, None, WINDOW)) is Verdict.INCONCLUSIVE
-
-
 def test_a_contract_step_that_was_taken_is_premature() -> None:
     refused = Contraction(0.0, 1.0, "2", "2", "still connected: analytics-blue-1.0.0")
     taken, broken = replace(refused, after="3"), replace(refused, text="no such command")
