@@ -12,22 +12,23 @@ if TYPE_CHECKING:
     from drillbook.drills.drill import Drill
 
 
-def prepare(drill: Drill, rows: int, version: str) -> None:
+def prepare(drill: Drill, rows: int, release: str) -> None:
     """Enough rows in the table, and the schema of the older release.
 
     Raises:
         NotReady: When the environment does not say how a migration is proved, or proves another release's.
     """
     migrated = _migrated(drill)
-    if migrated.settings.older != version:
-        raise NotReady(f"the environment proves the migration from release {migrated.settings.older}, not {version}")
+    older = drill.platform.version_of(migrated.settings.older)
+    if older != drill.platform.version_of(release):
+        raise NotReady(f"the environment proves the migration from release {older}, and not from {release}")
     perform(migrated.seed(rows), drill.journal, drill.timeline, drill.session.clock)
     if migrated.database.revision() != migrated.settings.before:
         action = migrated.migrate(migrated.settings.before)
         perform(action, drill.journal, drill.timeline, drill.session.clock)
 
 
-def prove(drill: Drill, version: str, hold_s: float) -> None:
+def prove(drill: Drill, release: str, hold_s: float) -> None:
     """The experiment `migration`.
 
     Raises:
@@ -35,8 +36,8 @@ def prove(drill: Drill, version: str, hold_s: float) -> None:
     """
     newer = _migrated(drill).settings.newer
     drill.release = drill.platform.version_of(newer)
-    if drill.release != version:
-        raise NotReady(f"the environment proves the migration of release {drill.release}, and not of {version}")
+    if drill.release != drill.platform.version_of(release):
+        raise NotReady(f"the environment proves the migration of release {drill.release}, and not of {release}")
     drill.run_experiment("migration", release=newer, hold_s=f"{hold_s:g}")
 
 

@@ -19,19 +19,19 @@ def _(inspection: Inspection) -> None:
     inspection.read_migrations()
 
 
-@given(parsers.parse("its table has at least {rows:d} rows, and its schema is that of release {version}"))
-def _(drill: Drill, rows: int, version: str) -> None:
-    migration_drill.prepare(drill, rows, version)
+@given(parsers.parse("its table has at least {rows:d} rows, and its schema is that of release {release}"))
+def _(drill: Drill, rows: int, release: str) -> None:
+    migration_drill.prepare(drill, rows, release)
 
 
 @when(
     parsers.parse(
-        "release {version} serves beside it, and its migration goes up, down, and up again behind a transaction of "
+        "release {release} serves beside it, and its migration goes up, down, and up again behind a transaction of "
         "{hold_s:g} s"
     )
 )
-def _(drill: Drill, version: str, hold_s: float) -> None:
-    migration_drill.prove(drill, version, hold_s)
+def _(drill: Drill, release: str, hold_s: float) -> None:
+    migration_drill.prove(drill, release, hold_s)
 
 
 @then(parsers.parse("each way led where it was to on at least {rows:d} rows, and left no invalid index"))
@@ -57,8 +57,9 @@ def _(drill: Drill, rows: int) -> None:
     drill.check("backfill.twice", "no row that was filled is filled again", "at_most", 0, twice)
 
 
-@then(parsers.parse("the contract step was refused while release {version} served"))
-def _(drill: Drill, version: str) -> None:
+@then(parsers.parse("the contract step was refused while release {release} served"))
+def _(drill: Drill, release: str) -> None:
+    version = drill.platform.version_of(release)
     taken = migration.contracted_prematurely(migration.recorded(drill.folder), version)
     drill.check("migration.premature", f"no step ends release {version} while it serves", "at_most", 0, taken)
 

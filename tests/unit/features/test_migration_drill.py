@@ -29,7 +29,7 @@ def drill(**settings: Any):
     ("act", "made", "said"),
     [
         (lambda it: migration.prepare(it, 10, "1.0.0"), drill(proof="none"), "here does not say how a migration"),
-        (lambda it: migration.prepare(it, 10, "0.9.0"), drill(), "from release 1.0.0, not 0.9.0"),
+        (lambda it: migration.prepare(it, 10, "0.9.0"), drill(), "from release 1.0.0, and not from 0.9.0"),
         (lambda it: migration.prove(it, "1.2.0", 5.0), drill(), "of release 1.1.0, and not of 1.2.0"),
         (lambda it: migration.kill_backfill(it, 10), drill(), "does not say how far a back-fill is"),
         (lambda it: migration.kill_backfill(it, 10), drill(progress="SELECT 1"), "which rows a back-fill has still to"),
