@@ -116,6 +116,15 @@ class StatefulSetDatabase:
             )
         return any(pod.status.phase not in {"Succeeded", "Failed"} for pod in found.items)
 
+    def wanted(self) -> bool:
+        """Whether a pod is asked for."""
+        with asking(self.api, f"read the scale of the StatefulSet {self.namespace}/{self.name}"):
+            found: Any = client.AppsV1Api(self.api).read_namespaced_stateful_set_scale(
+                self.name, self.namespace, _request_timeout=TIMEOUT_S
+            )
+        # The cluster leaves a 0 out.
+        return bool(found.spec.replicas)
+
     def _scale(self, replicas: int) -> None:
         with asking(self.api, f"scale the StatefulSet {self.namespace}/{self.name} to {replicas}"):
             client.AppsV1Api(self.api).patch_namespaced_stateful_set_scale(

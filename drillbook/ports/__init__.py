@@ -393,6 +393,10 @@ class DatabaseHost(Protocol):
         """Whether a server may still run; one that is about to end, or whose machine is silent, may."""
         ...
 
+    def wanted(self) -> bool:
+        """Whether a server is asked for; one that is not may answer for a while."""
+        ...
+
 
 class ApplicationDatabase(Protocol):
     """Which region's database a region's application works with."""

@@ -190,6 +190,11 @@ class Twin:
             for region, wanted in enumerate(_DATABASES)
             if (found := self.database(region)) != wanted
         ]
+        differences += [
+            f"the database of region {region} is asked for {replicas or 'no'} times"
+            for region in range(2)
+            if (replicas := self.servers_asked_for(region)) != "1"
+        ]
         differences += self.led_elsewhere()
         differences += self.unserved()
         return "; ".join(differences) or _CLEAN
@@ -247,6 +252,12 @@ class Twin:
         except subprocess.CalledProcessError as error:
             said = error.stderr
         return f"{said.strip()} {orders}".strip()
+
+    def servers_asked_for(self, region: int) -> str:
+        """One that is not may answer for a while."""
+        return self.kubectl(
+            "get", "statefulset", "postgres", "-n", "data", "-o", "jsonpath={.spec.replicas}", region=region
+        )
 
     def jobs(self) -> list[str]:
         """Those of drills beside the database, whatever their state."""

@@ -160,9 +160,12 @@ def test_a_switch_of_the_database_that_dies_half_way_is_put_back(start, twin, pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parts", [("runner",), ("runner", "watchdog")], ids="+".join)
-@pytest.mark.parametrize("boundary", [1, 2, 4, 6], ids=["loss meant", "lost", "fenced", "promoted"])
-def test_a_failover_that_dies_half_way_is_put_back(start, twin, parts, boundary):
-    case = kill(start, twin, LOST, parts, boundary)
+@pytest.mark.parametrize(
+    ("boundary", "after_s"), [(1, 0.0), (2, 0.0), (3, 0.1), (3, 0.5), (4, 0.0), (5, 0.1), (5, 0.5), (6, 0.0)],
+    ids=["loss meant", "lost", "fencing", "stopping", "fenced", "asking to promote", "promoting", "promoted"],
+)  # fmt: skip
+def test_a_failover_that_dies_half_way_is_put_back(start, twin, parts, boundary, after_s):
+    case = kill(start, twin, LOST, parts, boundary, after_s=after_s)
     print(case)
     assert not case.wrong, case
 

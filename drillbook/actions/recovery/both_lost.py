@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from drillbook.actions.recovery.site import TOUCHES, Site, follows, reach, takes_writes
+from drillbook.actions.recovery.site import TOUCHES, Site, follows, left_ordered, reach, said_together, takes_writes
 from drillbook.ports import Conflict, Observation, Unreachable
 
 if TYPE_CHECKING:
@@ -79,12 +79,13 @@ class LostServers:
             self._renew_standby()
         for site in (self.home, self.away):
             site.host.order("")
+            site.host.start()  # it may answer still, and be about to end
 
     def undone(self) -> Observation:
-        """Whether the one streams from the other, and nothing is ordered."""
-        orders = {site.host.orders() for site in (self.home, self.away)}
-        text = f"{self.home.said()}; {self.away.said()}"
-        return Observation(follows(self.away, self.home) and orders == {""}, text, self.clock.now())
+        """Whether the one streams from the other, and both will be what they are when they restart."""
+        left = left_ordered(self.home, self.away)
+        text = said_together(self.home, self.away, left=left)
+        return Observation(follows(self.away, self.home) and not left, text, self.clock.now())
 
     def _follows(self) -> bool:
         what = f"{self.away.region} streams from {self.home.region}"

@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from drillbook.actions.recovery.site import TOUCHES, Site, follow, follows, stop
+from drillbook.actions.recovery.site import (
+    TOUCHES,
+    Site,
+    follow,
+    follows,
+    left_ordered,
+    said_together,
+    stop,
+    takes_writes,
+)
 from drillbook.ports import Conflict, Observation, Unreachable
 
 if TYPE_CHECKING:
@@ -101,15 +110,14 @@ class FencePrimary:
         return Observation(cut_off and passed_s >= self.silence_s, text, now_s, {"by": "lease", "silent_s": passed_s})
 
     def undo(self, before: Mapping[str, Any]) -> None:
-        """Let the old primary be it again.
+        """Let the old primary be it again; one that answers as it may have been told to stop, and gone on meanwhile.
 
         Raises:
             Conflict: When the other region has gone on, so that there would be two.
         """
-        if follows(self.new, self.old):
-            return  # the undo of a promotion has led back
         status = self.new.database.status()
-        if status.primary or status.timeline > int(before["timeline"]):
+        gone_on = status.primary or status.timeline > int(before["timeline"])
+        if gone_on and not follows(self.new, self.old):  # it does once the undo of a promotion has led back
             raise Conflict(
                 f"{self.new.said()}, and was on {before['timeline']}: {self.old.region} stays fenced; rebuild it as a "
                 "standby and switch over"
@@ -119,9 +127,10 @@ class FencePrimary:
         self.new.database.attach()
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
-        """Whether the old primary is the primary, and the standby streams from it."""
-        holds = follows(self.new, self.old)
-        text = f"{self.old.said()}; {self.new.said()}"
+        """Whether the old primary is the primary and will be when it restarts, and the standby streams from it."""
+        left = left_ordered(self.old)
+        holds = follows(self.new, self.old) and not left
+        text = said_together(self.old, self.new, left=left)
         return Observation(holds, text, self.clock.now(), {"timeline": before["timeline"]})
 
 
@@ -179,14 +188,20 @@ class RebuildAsStandby:
     def undo(self, before: Mapping[str, Any]) -> None:
         """Nothing that it lost by following comes back: it is stopped again, if it was, and cannot be a primary.
 
-        A standby that the primary has is harm to nobody: one that was rebuilt from other orders stays.
+        A standby that the primary has is harm to nobody: one that was rebuilt from other orders stays, and one that the
+        rebuild had only stopped is started as it was.
         """
-        if before["orders"] == "fenced" and follows(self.site, self.source):
-            stop(self.site, self.clock, deadline_s=self.deadline_s)
+        if before["orders"] == "fenced":
+            if follows(self.site, self.source):
+                stop(self.site, self.clock, deadline_s=self.deadline_s)
+            return
+        if self.site.host.orders() == "fenced":
+            self.site.host.order(before["orders"])
+        self.site.host.start()
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
-        """Whether it is no primary beside the source."""
-        found = self.site.look()
-        source = self.source.look()
-        both = found is not None and found.primary and source is not None and source.primary
-        return Observation(not both, self.site.said(), self.clock.now(), {"orders": before["orders"]})
+        """Whether it is no primary beside the source, and not kept from starting unless it was before."""
+        both = takes_writes(self.site) and takes_writes(self.source)
+        fenced = before["orders"] != "fenced" and (self.site.host.orders() == "fenced" or not self.site.host.wanted())
+        text = f"{self.site.said()}{', and is kept from starting' if fenced else ''}"
+        return Observation(not both and not fenced, text, self.clock.now(), {"orders": before["orders"]})

@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drillbook.actions.recovery.site import TOUCHES, Site, follows, hand_over, lead_back
+from drillbook.actions.recovery.site import (
+    TOUCHES,
+    Site,
+    end_promotion,
+    end_silence,
+    follows,
+    hand_over,
+    lead_back,
+    left_ordered,
+    said_together,
+)
 from drillbook.ports import Conflict, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drillbook.ports import Clock
+    from drillbook.ports import Clock, DatabaseStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +93,31 @@ class PromoteStandby:
     def undo(self, before: Mapping[str, Any]) -> None:
         """Rebuild the old primary from the new one and hand over to it, so that no write is lost.
 
+        What does not look promoted may be in the middle of it, so it is started anew first.
+
         Raises:
             Unreachable: While the old region is away; tried again when it is back.
         """
-        new = self.new.look()
-        if new is not None and not new.primary and new.timeline == self.timeline:
+        if self._as_before(self.new.look()):
+            end_promotion(self.new, self.old, self.clock, deadline_s=self.deadline_s)
+        else:
+            end_silence(self.old, self.new, self.clock, deadline_s=self.deadline_s)
+        if self._as_before(self.new.look()):
             self.new.host.order(before["orders"])  # never promoted
             return
         lead_back(self.old, self.new, self.clock, deadline_s=self.deadline_s)
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
-        """Whether the new one is no primary; where it never was, the old one is still fenced."""
+        """Whether the new one is no primary, nor ordered to be; where it never was, the old one is still fenced."""
         status = self.new.database.status()
-        back = status.timeline == self.timeline or follows(self.new, self.old)
-        text = f"{self.new.said()}; {self.old.said()}"
-        return Observation(not status.primary and back, text, self.clock.now(), {"position": before["position"]})
+        back = self._as_before(status) or follows(self.new, self.old)
+        kept = self.new.host.orders() == before["orders"] and self.new.host.wanted()
+        left = "" if kept else left_ordered(self.new)
+        text = said_together(self.new, self.old, left=left)
+        return Observation(back and not left, text, self.clock.now(), {"position": before["position"]})
+
+    def _as_before(self, new: DatabaseStatus | None) -> bool:
+        return new is not None and not new.primary and new.timeline == self.timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +183,8 @@ class SwitchOver:
         lead_back(self.old, self.new, self.clock, deadline_s=self.deadline_s)
 
     def observe_undone(self, before: Mapping[str, Any]) -> Observation:
-        """Whether they are as before, and writes are not held."""
-        found = (self.old.look(), self.new.look())
-        holds = follows(self.new, self.old) and not any(it is None or it.held for it in found)
-        text = f"{self.old.said()}; {self.new.said()}"
+        """Whether they are as before and will be when they restart, and writes are not held."""
+        found, left = (self.old.look(), self.new.look()), left_ordered(self.old, self.new)
+        holds = follows(self.new, self.old) and not left and not any(it is None or it.held for it in found)
+        text = said_together(self.old, self.new, left=left)
         return Observation(holds, text, self.clock.now(), {"timeline": before["timeline"]})

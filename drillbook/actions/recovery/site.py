@@ -86,6 +86,63 @@ def follow(site: Site, source: Site, clock: Clock, *, deadline_s: float) -> None
     site.host.order("")  # its volume says by now that it is a standby
 
 
+def end_promotion(site: Site, other: Site, clock: Clock, *, deadline_s: float) -> None:
+    """Have a standby that may be in the middle of a promotion be one or the other: started anew, it is what it says.
+
+    A promotion goes on in the server when whoever asked for it is dead or has given up, for as long as something is
+    left to replay, and until it has come about the server says nothing of it. Its start takes back what had not.
+
+    Args:
+        site: Where.
+        other: The other region; while it takes writes this one is not started as a primary.
+        clock: The run's.
+        deadline_s: For it to stop, and again to answer.
+
+    Raises:
+        Unreachable: When its region does not answer, or it does not stop or come back in time.
+    """
+    site.host.stop()
+    reach(lambda: not site.host.running(), f"the server in {site.region} stops", clock, deadline_s=deadline_s)
+    # A standby stays one, whichever; what has become the primary must not wait for a region that is fenced.
+    site.host.order("" if takes_writes(other) else "primary")
+    site.host.start()
+    reach(lambda: site.look() is not None, f"the server in {site.region} answers", clock, deadline_s=deadline_s)
+
+
+def end_silence(old: Site, new: Site, clock: Clock, *, deadline_s: float) -> None:
+    """Where neither answers, as who died while he ended a promotion leaves them, start the one that he was at.
+
+    The one that was stopped first, in order, is fenced; the other one may have gone on from there.
+
+    Raises:
+        Unreachable: When its region does not answer, or it does not come back in time.
+    """
+    if old.look() is None and new.look() is None:
+        first, other = (old, new) if new.host.orders() == "fenced" else (new, old)
+        end_promotion(first, other, clock, deadline_s=deadline_s)
+
+
+def left_ordered(*sites: Site) -> str:
+    """What keeps a server from being at its next start what its volume says; empty for nothing.
+
+    Raises:
+        Unreachable: When one of their regions does not answer.
+    """
+    found: list[str] = []
+    for site in sites:
+        orders = site.host.orders()
+        if orders:
+            found.append(f"{site.region} is ordered to be {orders!r} at its next start")
+        if not site.host.wanted():
+            found.append(f"no server is asked for in {site.region}")
+    return "; ".join(found)
+
+
+def said_together(*sites: Site, left: str = "") -> str:
+    """What servers say, and what is left ordered."""
+    return "; ".join(filter(None, (*(site.said() for site in sites), left)))
+
+
 def follows(site: Site, source: Site) -> bool:
     """Whether one server streams from the other, which is a primary, on its timeline."""
     here, there = site.look(), source.look()
@@ -111,7 +168,7 @@ def hand_over(old: Site, new: Site, clock: Clock, *, deadline_s: float) -> None:
     """
     if not new.database.status().primary:
         if not takes_writes(old):
-            wake(old, clock, deadline_s=deadline_s)
+            wake(old, new, clock, deadline_s=deadline_s)
         streams = f"{new.region} streams from {old.region}"
         reach(lambda: follows(new, old), streams, clock, deadline_s=deadline_s)
         old.database.hold_writes()
@@ -136,22 +193,29 @@ def lead(primary: Site, other: Site, clock: Clock, *, deadline_s: float) -> None
     """
     # While the other one is rebuilt it could not be asked at a restart.
     primary.host.order("primary")
+    # Either may answer still, and have been told to stop by somebody who died then.
+    primary.host.start()
     primary.database.release_writes()
     if not follows(other, primary):
         follow(other, primary, clock, deadline_s=deadline_s)
     other.host.order("")
+    other.host.start()
     # A standby keeps the setting with which it was stopped as a primary, and may be promoted one day.
     other.database.release_writes()
     primary.host.order("")
 
 
-def wake(site: Site, clock: Clock, *, deadline_s: float) -> None:
-    """Bring a primary back that was stopped in order while the other region is no primary.
+def wake(site: Site, other: Site, clock: Clock, *, deadline_s: float) -> None:
+    """Bring a primary back that was stopped in order while the other region is no primary and becomes none.
 
     Raises:
-        Unreachable: When it does not come in time.
+        Unreachable: When it does not come in time, or the other region has become the primary meanwhile.
     """
-    site.host.order("primary")
+    end_promotion(other, site, clock, deadline_s=deadline_s)
+    if other.database.status().primary:
+        raise Unreachable(f"{other.said()} by now: {site.region} is not started before it follows that")
+    # It asks the other one itself, and has its lease, which one that is ordered to be the primary has not.
+    site.host.order("")
     site.host.start()
     reach(lambda: takes_writes(site), f"{site.region} is the primary again", clock, deadline_s=deadline_s)
 
@@ -175,6 +239,7 @@ def lead_back(old: Site, new: Site, clock: Clock, *, deadline_s: float) -> None:
         Conflict: When both take writes.
         Unreachable: When one of them does not answer in time.
     """
+    end_silence(old, new, clock, deadline_s=deadline_s)
     if takes_writes(old) and takes_writes(new):
         raise Conflict(f"{old.said()} and {new.said()}: two primaries; decide by hand which of them is right")
     if takes_writes(old):
@@ -184,7 +249,7 @@ def lead_back(old: Site, new: Site, clock: Clock, *, deadline_s: float) -> None:
         follow(old, new, clock, deadline_s=deadline_s)
     if old.look() is None and new.look() is not None:
         # The old one was stopped, and the new one not made the primary.
-        wake(old, clock, deadline_s=deadline_s)
+        wake(old, new, clock, deadline_s=deadline_s)
         lead(old, new, clock, deadline_s=deadline_s)
         return
     hand_over(new, old, clock, deadline_s=deadline_s)

@@ -21,7 +21,7 @@ from drillbook.ports import Unreachable
 from tests.integration.system.conftest import SYSTEM, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 FILES = SYSTEM / "charts" / "platform" / "files"
 WITHIN_S = 60.0
@@ -141,6 +141,12 @@ class Region:
 
 @pytest.fixture
 def regions() -> Iterator[tuple[Region, Region]]:
+    with two_servers() as made:
+        yield made
+
+
+@contextlib.contextmanager
+def two_servers() -> Generator[tuple[Region, Region]]:
     """A primary with its standby, which streams."""
     with tempfile.TemporaryDirectory(prefix="drillbook-guard-") as name:
         Path(name).chmod(0o755)
@@ -195,6 +201,22 @@ def test_a_primary_whose_standby_is_silent_stops_and_does_not_start_without_it(r
         east.ask("SELECT 1")
     west.start(east)  # on its own it is a standby still
     east.wait("SELECT pg_is_in_recovery()", "False")
+
+
+def test_a_standby_that_starts_by_an_order_for_a_primary_has_a_lease_once_it_is_one(
+    regions: tuple[Region, Region],
+) -> None:
+    east, west = regions
+    west.stop()
+    west.start(east, orders="primary", lease_s=10)
+    west.wait("SELECT pg_is_in_recovery()", "True")
+    east.stop()
+    west.ask("SELECT pg_promote(true, 60)")
+    east.start(west, orders="standby")
+    west.wait("SELECT state FROM pg_stat_replication WHERE application_name = 'standby_primary'", "streaming")
+    time.sleep(4)  # its look comes once a second, and takes up to two
+    east.stop()
+    assert "FENCED: no standby was heard of for 10 s" in west.ended()
 
 
 def test_an_empty_volume_beside_a_primary_makes_no_second_database(regions: tuple[Region, Region]) -> None:

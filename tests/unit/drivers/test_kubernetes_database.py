@@ -50,6 +50,14 @@ def test_it_is_scaled(server, database, verb, replicas) -> None:
     assert asked.json == {"spec": {"replicas": replicas}}
 
 
+@pytest.mark.parametrize(("spec", "wanted"), [({"replicas": 1}, True), ({"replicas": 0}, False), ({}, False)])
+def test_whether_one_is_asked_for_is_what_the_scale_says(server, database, spec, wanted) -> None:
+    server.says(200, {"spec": spec})
+    assert database.wanted() is wanted
+    asked = server.asked[-1]
+    assert (asked.method, asked.path) == ("GET", "/apis/apps/v1/namespaces/data/statefulsets/postgres/scale")
+
+
 @pytest.mark.parametrize(
     ("pods", "running"),
     [

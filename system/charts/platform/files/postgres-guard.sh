@@ -26,15 +26,17 @@ own_identity() {
 # What the other region's server says it is; fails when it says nothing.
 peer_identity() {
   said=$("$bin/psql" --no-psqlrc --tuples-only --no-align --command=IDENTIFY_SYSTEM \
-    --command='SELECT pg_is_in_recovery()' \
+    --command="SELECT pg_is_in_recovery(), (pg_stat_file('promote', true)).size IS NOT NULL" \
     "host=$PEER_HOST port=$PEER_PORT user=replicator dbname=postgres replication=database connect_timeout=3") || return 1
   first=$(printf '%s\n' "$said" | sed -n 1p)
-  peer_recovers=$(printf '%s\n' "$said" | sed -n 2p)
+  second=$(printf '%s\n' "$said" | sed -n 2p)
+  peer_recovers=${second%%|*}
+  peer_promotes=${second#*|}   # it was asked to, and has not begun: it replays what it has first
   peer_system=${first%%|*}
   rest=${first#*|}
   peer_timeline=${rest%%|*}
   case $peer_timeline in ''|*[!0-9]*) return 1 ;; esac
-  case $peer_recovers in t|f) ;; *) return 1 ;; esac
+  case $second in [tf]\|[tf]) ;; *) return 1 ;; esac
 }
 
 await_peer() {
@@ -45,11 +47,22 @@ await_peer() {
   done
 }
 
+# A standby that was asked to be the primary is one sooner or later, whoever asked it, unless it is started anew.
+await_promotion() {
+  while [ "$peer_recovers|$peer_promotes" = "t|t" ]; do
+    say "The other region's server is being promoted, and this one does not start beside it; asking again in 2 s."
+    sleep 2
+    await_peer
+    if [ "$peer_promotes" = f ]; then sleep 2; await_peer; fi   # it may have begun a moment ago
+  done
+}
+
 # Returns when the volume's primary may take writes; refuses by ending.
 check_primary() {
   [ -n "$PEER_HOST" ] || return 0
   own_identity
   await_peer
+  await_promotion
   if [ "$peer_system" != "$own_system" ]; then
     say "REFUSED: the other region holds another database ($peer_system, and this is $own_system)."
     exit 1

@@ -109,7 +109,10 @@ say "Starting."
 "$bin/postgres" -c "config_file=$configuration" &
 server=$!
 case $ORDERS in restore-*) forget_aside "$server" & ;; esac
-if [ "$LEASE_S" -gt 0 ] && [ "$ORDERS" != primary ]; then watch_lease "$server" & fi
+# An order to be the primary is none to a standby; promoted later, it has a lease.
+if [ "$LEASE_S" -gt 0 ] && { [ "$ORDERS" != primary ] || [ -e "$data/standby.signal" ]; }; then
+  watch_lease "$server" &
+fi
 # To PostgreSQL SIGTERM means: wait until every client has gone. The kubelet would kill it before that.
 trap 'kill -INT "$server"' TERM INT
 status=0

@@ -34,6 +34,8 @@ class Server:
     timeline: int = 1
     rows: list[str] = field(default_factory=list)
     up: bool = True
+    asked_for: bool = True
+    promoting: bool = False
     held: bool = False
     detached: bool = False
     given: str = ""
@@ -72,8 +74,17 @@ class Server:
     def promote(self, *, wait_s):
         self.world.step(f"promote {self.region}")
         self.status()
-        if not self.is_primary:
-            self.is_primary, self.timeline = True, self.timeline + 1
+        self.promoting = not self.is_primary
+        if self.world.replays:
+            self.world.sleep(wait_s)
+            self.world.step(f"give up waiting for {self.region}")
+            raise Unreachable(f"the database in {self.region} is not the primary")
+        self.replayed()
+
+    def replayed(self):
+        """All that it had received; then a promotion that was asked for comes about, whoever asked for it."""
+        if self.up and self.promoting:
+            self.is_primary, self.timeline, self.promoting = True, self.timeline + 1, False
 
     def detach(self):
         self.world.step(f"detach {self.region}")
@@ -106,18 +117,20 @@ class Server:
     def stop(self):
         self.world.step(f"stop {self.region}")
         self._asked()
+        self.asked_for = False
         if not self.hangs:
             self.peer.replicate()  # a shutdown in order sends what is left
-            self.up = False
+            self.up = self.promoting = False
 
     def lose(self):
         self.world.step(f"lose {self.region}")
         self._asked()
-        self.up = False
+        self.up = self.asked_for = self.promoting = False
 
     def start(self):
         self.world.step(f"start {self.region}")
         self._asked()
+        self.asked_for = True
         if self.up or self.given == "fenced" or not self._volume():
             return
         peer = self.peer
@@ -165,6 +178,10 @@ class Server:
         self._asked()
         return self.up
 
+    def wanted(self):
+        self._asked()
+        return self.asked_for
+
     def _asked(self):
         if not self.host_reachable:
             raise Unreachable(f"the cluster in {self.region} did not answer")
@@ -210,6 +227,7 @@ class World:
     now_s: float = 1000.0
     servers: dict[str, Server] = field(default_factory=dict)
     cut: bool = False
+    replays: bool = False
     dies_at: int = 0
     steps: list[str] = field(default_factory=list)
     documents: dict[str, dict] = field(default_factory=dict)

@@ -72,7 +72,17 @@ def test_a_standby_that_cannot_follow_what_was_restored_is_made_anew(
     west.joined = False
     assert all(found.restored for found in undo_all())
     assert one_history(east, west)
-    assert "order west lost" in world.steps[-8:]
+    assert "order west lost" in world.steps[-10:]
+
+
+@pytest.mark.parametrize("which", ["east", "west"])
+def test_servers_that_answer_still_and_are_about_to_end_are_asked_for(recovery, world, which) -> None:
+    action = recovery.fault("servers")
+    world.servers[which].asked_for = False  # who was to end it died right after the scale
+    seen = action.observe_undone({})
+    assert (seen.holds, seen.text.rpartition("; ")[2]) == (False, f"no server is asked for in {which}")
+    action.undo({})
+    assert action.observe_undone({}).holds
 
 
 def test_a_server_that_still_answers_was_not_lost(recovery, world, east) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from drillbook.actions.recovery.fence import FencePrimary, RebuildAsStandby
 from drillbook.actions.recovery.promote import PromoteStandby, SwitchOver
-from drillbook.ports import Conflict
+from drillbook.ports import Conflict, Unreachable
 from drillbook.run.action import NotObserved, perform, restore
 
 
@@ -44,6 +44,13 @@ def undo_all(make, journal, world):
 def fail_over(do):
     do("fence-primary", old="east", new="west")
     do("promote-standby", old="east", new="west", timeline=1)
+
+
+def as_before(east, west) -> bool:
+    """One primary with its standby, and each comes back as what it is when its pod is started anew."""
+    primary = east.is_primary and east.up and not east.held
+    standby = west.receiving and not west.held
+    return primary and standby and {east.given, west.given} == {""} and east.asked_for and west.asked_for
 
 
 def test_a_primary_whose_region_answers_is_stopped_before_the_other_is_made(do, world, east, west) -> None:
@@ -191,8 +198,7 @@ def test_whatever_step_the_harness_dies_at_one_primary_comes_out_with_every_writ
     taken = world.write("between")
     assert taken <= 1
     assert all(found.restored for found in undo_all()), world.steps
-    assert east.is_primary
-    assert west.receiving
+    assert as_before(east, west), world.steps
     assert world.write("after") == 1
     wanted = ["first", *(["between"] if taken else []), "after"]
     assert east.rows == west.rows == wanted
@@ -213,7 +219,160 @@ def test_whatever_step_the_way_back_dies_at_the_next_try_leads_back(
     taken = world.write("between")
     assert taken <= 1
     assert all(found.restored for found in undo_all()), world.steps
-    assert (east.is_primary, west.receiving) == (True, True)
+    assert as_before(east, west), world.steps
     assert world.write("after") == 1
     assert east.rows == west.rows == ["first", "in the west", *(["between"] if taken else []), "after"]
     assert world.thrown_away == []
+
+
+@pytest.mark.parametrize("moment", range(12))
+@pytest.mark.parametrize("plan", ["failover", "switch-over"])
+def test_a_promotion_that_still_replays_when_it_is_undone_makes_no_second_primary(
+    plan, moment, do, undo_all, world, east, west
+) -> None:
+    """Whoever asked for it is dead or has given up; the server goes on with it. So may the way back die."""
+    world.replays = True
+    with contextlib.suppress(Unreachable):
+        fail_over(do) if plan == "failover" else do("switch-over", old="east", new="west")
+    assert west.promoting
+    assert not west.is_primary
+    world.replays = False
+    world.dies_at = len(world.steps) + moment if moment else 0
+    with contextlib.suppress(SystemExit):
+        undo_all()
+    world.dies_at = 0
+    assert all(found.restored for found in undo_all()), world.steps
+    west.replayed()
+    assert as_before(east, west), world.steps
+    assert world.write("after") == 1
+    assert east.rows == west.rows == ["first", "after"]
+
+
+@pytest.mark.parametrize("moment", range(14))
+@pytest.mark.parametrize("comes", [False, True], ids=["never", "at once"])
+def test_a_promotion_of_the_way_back_that_still_replays_is_led_to_its_end(
+    comes, moment, do, undo_all, world, east, west
+) -> None:
+    fail_over(do)
+    world.write("in the west")
+    world.replays = True
+    assert not all(found.restored for found in undo_all())
+    assert sum(server.up and server.is_primary for server in (east, west)) <= 1
+    world.replays = False
+    world.dies_at = len(world.steps) + moment if moment else 0
+    with contextlib.suppress(SystemExit):
+        undo_all()
+    world.dies_at = 0
+    taken = 0
+    if comes:
+        east.replayed()
+        taken = world.write("between")
+    assert taken <= 1
+    assert all(found.restored for found in undo_all()), world.steps
+    east.replayed()
+    assert as_before(east, west), world.steps
+    assert east.rows == west.rows == ["first", "in the west", *(["between"] if taken else [])]
+    assert world.thrown_away == []
+
+
+@pytest.mark.parametrize("moment", range(12))
+@pytest.mark.parametrize("plan", ["failover", "switch-over"])
+def test_a_promotion_that_comes_about_while_it_is_undone_keeps_what_it_took(
+    plan, moment, do, undo_all, world, east, west, monkeypatch
+) -> None:
+    world.replays = True
+    with contextlib.suppress(Unreachable):
+        fail_over(do) if plan == "failover" else do("switch-over", old="east", new="west")
+    world.replays = False
+    comes_at = len(world.steps) + moment
+
+    def step(what, take=world.step):
+        if len(world.steps) == comes_at:
+            west.replayed()
+            taken.append(world.write("in the west") if west.is_primary and not west.held else 0)
+        assert sum(server.up and server.is_primary for server in (east, west)) <= 1
+        take(what)
+
+    taken: list[int] = []
+    monkeypatch.setattr(world, "step", step)
+    found = undo_all()
+    assert all(it.restored for it in found), [it.text for it in found]
+    assert max(taken, default=0) <= 1
+    assert as_before(east, west), world.steps
+    assert east.rows == west.rows == ["first", *(["in the west"] if any(taken) else [])]
+    assert world.thrown_away == []
+
+
+def test_a_standby_that_is_away_keeps_its_promotion_open(do, undo_all, world, east, west) -> None:
+    world.replays = True
+    with contextlib.suppress(Unreachable):
+        fail_over(do)
+    west.host_reachable = False
+    found = undo_all()
+    assert [it.restored for it in found] == [False, False]
+    assert (east.up, east.given) == (False, "fenced")
+    west.host_reachable = True
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["its node is silent", "it ends a moment later"])
+def test_a_fence_that_died_right_after_its_scale_leaves_a_server_that_is_asked_for(
+    ended, do, undo_all, world, east, west
+) -> None:
+    """The server goes on answering for a while, as the primary, with its standby streaming."""
+    east.hangs, world.dies_at = True, 3
+    with contextlib.suppress(SystemExit):
+        do("fence-primary", old="east", new="west")
+    assert (east.up, east.asked_for, east.given) == (True, False, "fenced")
+    assert all(found.restored for found in undo_all()), world.steps
+    if ended:
+        east.up = east.hangs = False
+        east.start()
+    assert as_before(east, west), world.steps
+
+
+def test_a_fence_that_is_not_taken_away_is_not_undone(sites, world, east) -> None:
+    action = FencePrimary(*sites, world, silence_s=20.0)
+    assert action.observe_undone({"timeline": 1}).holds
+    east.given = "fenced"
+    seen = action.observe_undone({"timeline": 1})
+    assert not seen.holds
+    assert seen.text.endswith("and streams; east is ordered to be 'fenced' at its next start")
+    east.given, east.asked_for = "", False
+    assert action.observe_undone({"timeline": 1}).text.endswith("no server is asked for in east")
+
+
+@pytest.mark.parametrize("kind", ["promotion", "switch"])
+def test_orders_that_are_left_are_seen(kind, sites, world, west) -> None:
+    action = PromoteStandby(*sites, world, 1) if kind == "promotion" else SwitchOver(*sites, world)
+    before = {"position": 1, "orders": "", "timeline": 1}
+    assert action.observe_undone(before).holds
+    west.given = "primary"
+    assert action.observe_undone(before).text.endswith("west is ordered to be 'primary' at its next start")
+    assert not action.observe_undone(before).holds
+
+
+@pytest.mark.parametrize("moment", range(1, 6))
+def test_a_rebuild_that_dies_leaves_a_fenced_server_fenced_and_no_other(moment, do, undo_all, world, east, west):
+    fail_over(do)
+    world.write("in the west")
+    world.dies_at = len(world.steps) + moment
+    with contextlib.suppress(SystemExit):
+        do("rebuild-as-standby", site="east", source="west")
+    world.dies_at = 0
+    rebuilt = undo_all()[0]
+    assert rebuilt.change.action == "rebuild-as-standby"
+    assert rebuilt.restored
+    assert as_before(east, west), world.steps
+
+
+@pytest.mark.parametrize("moment", range(1, 6))
+def test_a_standby_whose_rebuild_dies_is_not_left_fenced(moment, do, undo_all, world, east, west) -> None:
+    west.joined = False
+    world.dies_at = moment
+    with contextlib.suppress(SystemExit):
+        do("rebuild-as-standby", site="west", source="east")
+    world.dies_at = 0
+    assert all(found.restored for found in undo_all()), world.steps
+    assert west.given in {"", "standby"}
+    assert west.up
+    assert west.asked_for
