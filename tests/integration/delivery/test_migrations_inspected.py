@@ -29,7 +29,7 @@ DEFECTS = {
     ),
     "a way down that loses data and does not say so": (
         "0002", 'loses = "which release stored an event, on the way down"', "", BACK,
-        "0002_stored_by.py:38: loses-data",
+        "0002_stored_by.py:39: loses-data",
     ),
     "a contract step that is not named so": (
         "0003", 'phase = "contract"', 'phase = "expand"', PHASES, "0003_stored_by_always.py:22: contract-unnamed",
