@@ -79,21 +79,35 @@ def answers_by_others(
     )
 
 
-def bad_version_exposure(drill_dir: Path, window: Window, version: str, *, only_bad: bool = True) -> Measurement:
+def bad_version_exposure(
+    drill_dir: Path, window: Window, version: str, *, only_bad: bool = True, reached_s: float = -math.inf
+) -> Measurement:
     """The rollback time in seconds: from the first bad answer of the bad version to its last.
+
+    A request that failed and names nobody (a time-out, a reset, a gateway's own 502) may have been sent to it, also
+    after the way back: connections stay where they are. So the upper bound has all of them, to the window's end.
 
     Args:
         drill_dir: The drill's folder.
         window: From before the switch to after the rollback.
         version: The bad version.
         only_bad: Count its failed answers; otherwise all its answers (a slow release answers well, but late).
+        reached_s: Since when users may have been sent to it.
     """
-    load, answered, doubts = _answered(drill_dir, window, None)
-    bad = _of(answered, version, only_bad=only_bad)
+    load, requests, doubts = _metered(drill_dir, window, None)
+    bad = _of(requests, version, only_bad=only_bad)
     if not bad.any():
         doubts += (f"version {version} gave no {'bad ' if only_bad else ''}answer in the window",)
-    interval = domain.exposure(answered, bad)
-    return _measured(load, f"exposure to version {version}", answered, window, interval, "s", doubts)
+    # What the meter itself slept through was never sent, so that nobody had a bad answer.
+    slept = np.isnan(requests.sent_s) & requests.doubtful(load.stalls())
+    possible = requests.failed() & (requests.version == "") & ~slept & (requests.begun_s() >= reached_s)
+    chosen = (requests.version != "") | possible
+    seen = requests.chosen(chosen)
+    unnamed = int(np.count_nonzero(possible))
+    name = f"exposure to version {version}"
+    name += f", {unnamed} failures that name no release among it" if unnamed else ""
+    interval = domain.exposure(seen, bad[chosen], possible[chosen])
+    return _measured(load, name, seen.chosen(seen.version != ""), window, interval, "s", doubts)
 
 
 def answers_of(drill_dir: Path, window: Window, version: str, *, only_bad: bool = False) -> domain.Answers:
@@ -109,10 +123,15 @@ def _of(answered: Requests, version: str, *, only_bad: bool) -> Flags:
 
 def _answered(drill_dir: Path, window: Window, connection: Connection | None) -> _Answered:
     """The metered requests due in the window that a version put its name to, and doubts about the window."""
+    load, requests, doubts = _metered(drill_dir, window, connection)
+    return load, requests.chosen(requests.version != ""), doubts
+
+
+def _metered(drill_dir: Path, window: Window, connection: Connection | None) -> _Answered:
+    """The metered requests due in the window, and doubts about the window."""
     load = recording(drill_dir)
     requests = load.metered(connection).due_within(window.start_s, window.end_s)
-    doubts = load.doubts(requests, window, kinds=2 if connection is None else 1)
-    return load, requests.chosen(requests.version != ""), doubts
+    return load, requests, load.doubts(requests, window, kinds=2 if connection is None else 1)
 
 
 def _measured(  # noqa: PLR0917 - what a measurement consists of

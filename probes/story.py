@@ -49,6 +49,12 @@ def moment(events: Sequence[Event], activity: str, kind: str) -> float | None:
     return max((event.t_s for event in of(events, activity) if event.kind == kind), default=None)
 
 
+def reached_s(events: Sequence[Event]) -> float | None:
+    """Since when users may have been sent to the release: from before the first weight was declared; None if never."""
+    shifts = [*of(events, "switch-traffic"), *of(events, "shift-traffic")]
+    return min((event.t_s for event in shifts if event.kind == "intent"), default=None)
+
+
 def images(events: Sequence[Event], version: str) -> list[str]:
     """What the pods of a release ran from when its slot was seen whole, as the nodes had resolved it."""
     seen = [event.data for event in of(events, "deploy-release") if event.kind == "observed"]

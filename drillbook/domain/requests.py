@@ -101,6 +101,14 @@ class Requests:
         """Those due from `start_s` up to, and not at, `end_s`."""
         return self.chosen((self.due_s >= start_s) & (self.due_s < end_s))
 
+    def begun_s(self) -> Floats:
+        """When they were sent; of the unsent, when they had to be."""
+        return np.where(np.isnan(self.sent_s), self.due_s, self.sent_s)
+
+    def ended_s(self) -> Floats:
+        """When they were done; of the unsent, when they had to be sent."""
+        return np.where(np.isnan(self.done_s), self.due_s, self.done_s)
+
     def failed(self) -> Flags:
         """Whatever did not end well, the unsent among them."""
         return self.outcome != "ok"

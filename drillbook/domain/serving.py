@@ -36,22 +36,29 @@ def answers(requests: Requests, which: Flags) -> Answers:
     return Answers(len(done_s), float(np.min(done_s)), float(np.max(done_s)))
 
 
-def exposure(requests: Requests, bad: Flags) -> Interval:
+def exposure(requests: Requests, bad: Flags, possible: Flags | None = None) -> Interval:
     """Seconds from the first of the chosen answers to the last; 0 without any.
 
-    The lower bound runs between their finishes. The first may have been given right after the last other request before
-    it was sent, and the last right before the next other one was answered, so the upper bound runs between those.
+    The lower bound runs between their finishes. The first may have been given right after the last good answer of
+    another was sent for, and the last right before the next one was complete, so the upper bound runs between those.
+
+    Args:
+        requests: Answers that name who gave them, and those of `possible`.
+        bad: The chosen answers.
+        possible: Failures of which nobody knows whose they were. They may all be chosen ones: the upper bound has them.
     """
-    if not bad.any():
+    either = bad if possible is None else bad | possible
+    if not either.any():
         return Interval.exactly(0.0)
-    first_s, last_s = float(np.min(requests.done_s[bad])), float(np.max(requests.done_s[bad]))
-    others = ~bad & ~np.isnan(requests.sent_s)
-    earliest_s, latest_s = float(np.min(requests.sent_s[bad])), float(np.max(requests.sent_s[bad]))
-    before = requests.sent_s[others & (requests.sent_s < earliest_s)]
-    after = requests.done_s[others & (requests.sent_s > latest_s)]
+    begun_s, ended_s = requests.begun_s(), requests.ended_s()
+    good = ~either & ~requests.failed() & (requests.version != "")
+    earliest_s, latest_s = float(np.min(begun_s[either])), float(np.max(begun_s[either]))
+    before, after = begun_s[good & (begun_s < earliest_s)], ended_s[good & (begun_s > latest_s)]
     start_s = float(np.max(before)) if len(before) else earliest_s
+    last_s = float(np.max(ended_s[either]))
     end_s = max(last_s, float(np.min(after))) if len(after) else last_s
-    return Interval(last_s - first_s, end_s - start_s)
+    seen_s = float(np.max(ended_s[bad]) - np.min(ended_s[bad])) if bad.any() else 0.0
+    return Interval(seen_s, end_s - start_s)
 
 
 def switched_after(requests: Requests, new: Flags, since_s: float) -> Interval | None:

@@ -70,7 +70,11 @@ def _(drill: Drill, version: str) -> None:
 def _(drill: Drill, limit_s: float) -> None:
     limit_s = min(limit_s, drill.objectives.rollback_s)
     answered_badly = answers_of(drill.folder, drill.seen.window, drill.release, only_bad=True).count > 0
-    measured = bad_version_exposure(drill.folder, drill.seen.window, drill.release, only_bad=answered_badly)
+    reached_s = story.reached_s(drill.seen.events)
+    measured = bad_version_exposure(
+        drill.folder, drill.seen.window, drill.release, only_bad=answered_badly,
+        reached_s=drill.seen.window.start_s if reached_s is None else reached_s,
+    )  # fmt: skip
     statement = f"the last bad answer comes at most {limit_s:g} s after the first"
     drill.check("release.rollback", statement, "at_most", limit_s, measured)
     drill.tell_stages()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 from drillbook.domain import serving
 from drillbook.domain.interval import Interval
 from drillbook.domain.serving import Answers
@@ -25,6 +27,36 @@ def test_exposure_runs_between_the_neighbours():
 def test_exposure_without_neighbours_is_what_was_seen():
     rows = answered("2", "2")
     assert serving.exposure(rows, rows.version == "2") == Interval(1, 1.5)
+
+
+def unnamed(*outcomes, versions):
+    """Requests a second apart, of which some failed and nobody put a name to that."""
+    rows = [(n, math.nan, math.nan, of) if of == "unsent" else (n, n, n + 0.5, of) for n, of in enumerate(outcomes)]
+    made = requests(*rows, versions=list(versions))
+    return made, made.version == "2", made.failed() & (made.version == "")
+
+
+def test_a_failure_of_which_nobody_knows_whose_it_was_is_in_the_upper_bound_alone():
+    made, bad, possible = unnamed("ok", "timeout", "ok", "reset", "ok", "ok", versions=("1", "", "2", "", "1", "1"))
+    assert serving.exposure(made, bad, possible) == Interval(0, 4.5)
+    assert serving.exposure(made, bad) == Interval(0, 4.5)
+
+
+def test_failures_without_a_name_before_the_first_bad_answer_and_after_the_last_are_possible_ones():
+    outcomes = ("ok", "reset", "ok", "ok", "ok", "server_error", "ok", "ok")
+    made, bad, possible = unnamed(*outcomes, versions=("1", "", "1", "2", "1", "", "1", "1"))
+    assert serving.exposure(made, bad) == Interval(0, 2.5)
+    assert serving.exposure(made, bad, possible) == Interval(0, 6.5)
+
+
+def test_what_went_unsent_or_has_no_good_answer_after_it_is_as_long_as_it_was_seen():
+    made, bad, possible = unnamed("server_error", "unsent", "timeout", "unsent", versions=("2", "", "", ""))
+    assert serving.exposure(made, bad, possible) == Interval(0, 3)
+
+
+def test_nothing_but_failures_without_a_name_may_be_no_exposure_at_all():
+    made, bad, possible = unnamed("ok", "timeout", "ok", versions=("1", "", "1"))
+    assert serving.exposure(made, bad, possible) == Interval(0, 2.5)
 
 
 def test_a_switch_is_over_with_the_first_new_answer_after_the_last_old_one():

@@ -209,6 +209,45 @@ def test_who_serves(drill):
     assert serving.answers_of(path, WINDOW, "2", only_bad=True).first_s == pytest.approx(16.01)
 
 
+def unnamed(table, every, start_s, end_s, outcome):
+    """Some requests of a stretch failed, and no release put its name to that."""
+    number = np.arange(len(table["due_s"]))
+    some = (number % every == 0) & (table["due_s"] >= start_s) & (table["due_s"] < end_s)
+    table["outcome"][some] = outcome
+    for column in ("version", "slot", "region"):
+        table[column][some] = ""
+
+
+@pytest.mark.parametrize("outcome", ["server_error", "timeout", "reset"])
+def test_users_may_have_had_bad_answers_for_as_long_as_requests_failed_and_named_no_release(drill, outcome):
+    table = columns(seconds=300.0)
+    back = table["due_s"] >= 215
+    table["version"][back] = "1"
+    fail(table, 15.0, 17.0)
+    unnamed(table, 5, 17.0, 215.0, outcome)
+    path, window = drill(table), Window(0.0, 290.0)
+    found = serving.bad_version_exposure(path, window, "2", reached_s=15.0)
+    assert found.interval.low == pytest.approx(1.995)
+    assert found.interval.high == pytest.approx(200.0, abs=0.1)
+    within = Objective("o", "the last bad answer comes at most 120 s after the first", "at_most", 120, "s")
+    assert judge(within, found).verdict is Verdict.INCONCLUSIVE
+    assert "failures that name no release" in found.name
+    later = serving.bad_version_exposure(path, window, "2", reached_s=280.0)
+    assert judge(within, later).verdict is Verdict.PASS
+
+
+def test_what_the_meter_itself_slept_through_was_no_bad_answer_and_what_was_held_back_may_be_one(drill):
+    table = columns()
+    fail(table, 15.0, 17.0)
+    for start_s in (19.0, 25.0):
+        unsent = (table["due_s"] >= start_s) & (table["due_s"] < start_s + 0.2)
+        table["outcome"][unsent], table["version"][unsent] = "unsent", ""
+        table["sent_s"][unsent] = table["done_s"][unsent] = math.nan
+    path = drill(table, stalls=[(25.0, 25.2)])
+    found = serving.bad_version_exposure(path, Window(10.0, 29.0), "2", reached_s=15.0).interval
+    assert found.high == pytest.approx(19.2 + 0.02 - 15.0, abs=0.02)
+
+
 def entry(key, state="acknowledged", due_s=12.0):
     return {"key": key, "due_s": due_s, "sent_s": due_s, "done_s": due_s + 0.01, "state": state}
 

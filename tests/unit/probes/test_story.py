@@ -55,3 +55,12 @@ def test_where_no_container_was_looked_at_nothing_is_known_of_limits():
     assert unbounded().interval is None
     assert unbounded({}).interval is None
     assert unbounded({"bounds": {}}).interval is None
+
+
+def test_a_release_can_be_reached_from_the_first_weight_that_was_meant_for_it():
+    told = [
+        Event(at_s, "canary", kind, "send 5 % there", {"action": "shift-traffic"})
+        for at_s, kind in ((2.0, "intent"), (2.1, "injected"), (9.0, "intent"))
+    ]
+    assert story.reached_s(told) == 2.0
+    assert story.reached_s([deployed()]) is None

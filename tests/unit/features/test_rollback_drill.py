@@ -1,0 +1,91 @@
+"""What the sentence about a bad release's users makes of a drill's folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from drillbook.domain.verdict import Verdict
+from drillbook.drills import replay
+from drillbook.run.environment import DIRECTORY
+from features import rejudge
+
+RATE_HZ = 10
+BEGAN_S, SWITCHED_S, BACK_S, ENDED_S = 1000.0, 1010.0, 1210.0, 1220.0
+SENTENCE = "its users had bad answers for at most 120 s"
+
+
+def event(t_s, kind, **data):
+    return {"t_s": t_s, "drill": "bad", "kind": kind, "text": "it was so", "data": data}
+
+
+STORY = (
+    event(SWITCHED_S, "intent", action="switch-traffic"),
+    event(SWITCHED_S + 0.1, "injected", action="switch-traffic"),
+    event(BACK_S, "intent", activity="roll_back"),
+    event(BACK_S + 0.1, "injected", activity="roll_back"),
+)
+
+
+@pytest.fixture
+def said(tmp_path):
+    """The verdict on a bad release that failed by its name for two seconds, and in stretches without any name."""
+
+    def judge(*unnamed):
+        load = tmp_path / "drills" / "bad" / "load"
+        load.mkdir(parents=True)
+        shutil.copy(DIRECTORY / "twin.yaml", tmp_path / "environment.yaml")
+        (tmp_path / "timeline.jsonl").write_text("".join(json.dumps(line) + "\n" for line in STORY))
+        (load / "plan.json").write_text(json.dumps({"meter": {"rate_hz": RATE_HZ}}))
+        (load / "state.json").write_text(json.dumps({"phase": "done"}))
+        pq.write_table(pa.table(requests(unnamed)), load / "requests.parquet")
+        document = {
+            "feature": "f", "scenario": "s", "description": "", "tags": ["DEP-2.3"], "sentences": [],
+            "started_s": BEGAN_S,
+            "seen": {"release": "1.2.0-bad", "live": "1.0.0", "window": [BEGAN_S, ENDED_S], "other_writes": 0},
+        }  # fmt: skip
+        drill = replay.drill(tmp_path, "bad", document)
+        rejudge._say(drill, SENTENCE)
+        return drill.judgements[-1].verdict
+
+    return judge
+
+
+def requests(unnamed):
+    count = int((ENDED_S - BEGAN_S) * RATE_HZ * 2)
+    due = BEGAN_S + np.arange(count) / (2 * RATE_HZ)
+    bad = (due >= SWITCHED_S) & (due < BACK_S)
+    version = np.where(bad, "1.2.0-bad", "1.0.0").astype(object)
+    outcome = np.full(count, "ok", dtype=object)
+    outcome[bad & (due < SWITCHED_S + 2) & (np.arange(count) % 3 == 0)] = "server_error"
+    for start_s, end_s in unnamed:
+        lost = (due >= start_s) & (due < end_s) & (np.arange(count) % 5 == 0)
+        outcome[lost], version[lost] = "timeout", ""
+    return {
+        "due_s": due, "sent_s": due, "done_s": due + 0.01, "outcome": outcome, "version": version,
+        "status": np.where(version == "", 0, 200).astype(np.int16),
+        "connection": np.where(np.arange(count) % 2 == 0, "new", "reused").astype(object),
+        **{name: np.full(count, value, dtype=object) for name, value in (
+            ("kind", "meter"), ("region", "r"), ("slot", "green"))},
+    }  # fmt: skip
+
+
+def test_a_release_that_failed_for_two_seconds_passes(said):
+    assert said() is Verdict.PASS
+
+
+def test_requests_that_failed_without_a_name_until_the_way_back_keep_it_from_passing(said):
+    assert said((SWITCHED_S + 2, BACK_S)) is Verdict.INCONCLUSIVE
+
+
+def test_those_of_connections_that_stayed_after_the_way_back_do_too(said):
+    assert said((BACK_S + 2, BACK_S + 3)) is Verdict.INCONCLUSIVE
+
+
+def test_those_from_before_the_release_could_be_reached_are_not_its(said):
+    assert said((BEGAN_S, SWITCHED_S - 0.1)) is Verdict.PASS
