@@ -56,7 +56,7 @@ class Recorder:
                 self._live.unable()
                 self._never_sent(request, connection, kind, due_s, outcome, error)
                 return outcome
-            self._live.unanswered(outcome)
+            self._live.unanswered(outcome, due_s, exchange.done_s)
         else:
             status = reply.status
             origin = _clean(self._workload.origin(reply))
@@ -94,7 +94,7 @@ class Recorder:
 
     def unsent(self, request: Request, connection: Connection, kind: str, due_s: float, why: str) -> None:
         """One request that was due and never tried."""
-        self._live.unanswered(Outcome.UNSENT)
+        self._live.unanswered(Outcome.UNSENT, due_s, math.nan)
         self._never_sent(request, connection, kind, due_s, Outcome.UNSENT, why)
 
     def _never_sent(  # noqa: PLR0917 - a row

@@ -13,10 +13,11 @@ import gevent
 import numpy as np
 
 from drillbook.domain.redaction import clean
+from drillbook.domain.requests import Requests
 from drillbook.domain.traffic import Origin, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from drillbook.domain.requests import Stalls
@@ -83,7 +84,8 @@ class Live:
 
     A request belongs to the window in which it was done; latencies are the meter's alone, since those of users who wait
     for their answers would flatter. A release is sent back on `latency_ms`, so our own stalls are not in it; `took_ms`
-    is what the rows of the requests have to agree with.
+    is what the rows of the requests have to agree with. `doubtful` are the unanswered and the unsent that may be our
+    own doing.
     """
 
     def __init__(self, folder: Path, clock: SteadyClock, window_s: float, stalls: Callable[[], Stalls]) -> None:
@@ -108,12 +110,19 @@ class Live:
         if metered is not None:
             release.metered.append(metered)
 
-    def unanswered(self, outcome: Outcome) -> None:
-        """A request that got none."""
+    def unanswered(self, outcome: Outcome, due_s: float, done_s: float) -> None:
+        """A request that got none.
+
+        Args:
+            outcome: How it ended.
+            due_s: When it had to be sent.
+            done_s: When it was given up; NaN for the unsent.
+        """
         if outcome is Outcome.UNSENT:
             self._unsent += 1
         else:
             self._unanswered[outcome.value] += 1
+        self._lost.append((outcome, due_s, done_s))
 
     def overslept(self) -> None:
         """A request that was never sent, since we did not run when it was due."""
@@ -153,6 +162,7 @@ class Live:
             "unsent": self._unsent,
             "overslept": self._overslept,
             "unable": self._unable,
+            "doubtful": _doubtful(self._lost, stalls),
         }
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
         self._start_s = end_s
@@ -164,3 +174,14 @@ class Live:
         self._unsent = 0
         self._overslept = 0
         self._unable = 0
+        self._lost: list[tuple[Outcome, float, float]] = []
+
+
+def _doubtful(lost: Sequence[tuple[Outcome, float, float]], stalls: Stalls) -> int:
+    """How many of these may be our own doing, by the rule for the rows."""
+    if not lost:
+        return 0
+    due_s, done_s = np.array([(due_s, done_s) for _, due_s, done_s in lost]).T
+    outcome = np.array([outcome.value for outcome, _, _ in lost], dtype=object)
+    nobody = np.full(len(lost), "", dtype=object)
+    return int(np.count_nonzero(Requests(due_s, due_s, done_s, outcome, nobody, nobody, nobody).doubtful(stalls)))
