@@ -1,13 +1,15 @@
 """Watch a release on the public's traffic and decide whether it may stay.
 
 Two witnesses are asked: the clients' own record of answers, complete within a quarter of a second, and Prometheus.
-Either is enough to send a release back; only the clients' can let it stay, and only with enough answers.
+Either is enough to send a release back; only the clients' can let it stay, and only with enough answers. Since the
+switch all users are the release's, and so are their failures that name nobody: time-outs, resets, a gateway's own 502.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from drillbook.domain.sequential import Allowance, Tally, exceeds
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from drillbook.ports import Clock, Metrics
 
+_NO_ANSWER: Mapping[str, Any] = MappingProxyType({"ok": 0, "bad": {}, "latency_ms": []})
 Ruling = Literal["keep", "roll back", "undecided"]
 
 
@@ -102,13 +105,18 @@ class Watch:
             ask_every_s: Between two questions to Prometheus; its scrape interval.
         """
         self._name = f"{version}|{slot}"
+        self._nameless = frozenset({"|", f"|{slot}"})
         self._limits = limits
         self._windows = windows
         self._servers = _Servers(metrics, counts)
         self._clock = clock
         self._pace_s = pace_s
         self._ask_every_s = ask_every_s
+        self._answers = 0
+        self._unnamed = 0
+        self._doubtful = 0
         self._errors = Tally()
+        self._possible = Tally()
         self._slow = Tally()
         self._first_bad_s = math.nan
 
@@ -130,36 +138,62 @@ class Watch:
             self._clock.sleep(self._pace_s)
 
     def _count(self, window: Mapping[str, Any], since_s: float) -> None:
-        seen = window["versions"].get(self._name)
-        if seen is None or window["end_s"] <= since_s:
+        if window["end_s"] <= since_s:
             return
+        seen: Mapping[str, Any] = window["versions"].get(self._name, _NO_ANSWER)
         bad = sum(seen["bad"].values())
         slow = sum(latency > self._limits.slow_s * 1000 for latency in seen["latency_ms"])
-        self._errors = self._errors.plus(seen["ok"] + bad, bad)
+        unnamed, doubtful = self._nobodys(window)
+        answers, certain = seen["ok"] + bad, unnamed - doubtful
+        self._answers += answers
+        self._unnamed += certain
+        self._doubtful += doubtful
+        self._errors = self._errors.plus(answers + certain, bad + certain)
+        self._possible = self._possible.plus(answers + unnamed, bad + unnamed)
         self._slow = self._slow.plus(len(seen["latency_ms"]), slow)
-        if (bad or slow) and math.isnan(self._first_bad_s):
+        if (bad or slow or certain) and math.isnan(self._first_bad_s):
             self._first_bad_s = window["start_s"]
+
+    def _nobodys(self, window: Mapping[str, Any]) -> tuple[int, int]:
+        """Failures that name no release, and how many of them may be the meter's own doing."""
+        lost = sum(window["unanswered"].values()) + window["unsent"]
+        nameless = sum(sum(seen["bad"].values()) for name, seen in window["versions"].items() if name in self._nameless)
+        # Loads of before did not tell which are in doubt: then none is.
+        return lost + nameless, min(lost, window.get("doubtful", 0))
 
     def _clients_verdict(self) -> str | None:
         if exceeds(self._errors, self._limits.errors):
-            return _sentence("clients", self._errors, "failed or were wrong", self._limits.errors)
+            what = "failed or were wrong"
+            if self._unnamed:
+                what += f", {self._unnamed} of them without an answer that names a release"
+            return _sentence("clients", self._errors, what, self._limits.errors, of="requests")
         if exceeds(self._slow, self._limits.slow):
             return _sentence("clients", self._slow, f"took longer than {self._limits.slow_s:g} s", self._limits.slow)
         return None
 
     def _end(self) -> Decision:
-        total = self._errors.total
-        if total < self._limits.least_answers:
-            return self._decide(
-                "undecided", f"{total} answers were seen, and {self._limits.least_answers} are needed to let it stay"
+        if self._answers < self._limits.least_answers:
+            text = f"{self._answers} answers were seen, and {self._limits.least_answers} are needed to let it stay"
+            return self._decide("undecided", text)
+        if exceeds(self._possible, self._limits.errors):
+            text = (
+                f"{self._possible.bad} of {self._possible.total} requests failed or were wrong, which is too many, and "
+                f"{self._doubtful} of them may be the meter's own doing"
             )
-        return self._decide("keep", f"{self._errors.bad} of {total} answers were bad, {self._slow.bad} slow")
+            return self._decide("undecided", text)
+        text = f"{self._errors.bad - self._unnamed} of {self._answers} answers were bad, {self._slow.bad} slow"
+        if lost := self._unnamed + self._doubtful:
+            text += f"; {lost} request{'s' if lost > 1 else ''} failed without an answer that names a release"
+        return self._decide("keep", text)
 
     def _decide(self, ruling: Ruling, reason: str) -> Decision:
         data = {
-            "clients": {"answers": self._errors.total, "bad": self._errors.bad, "slow": self._slow.bad},
+            "clients": {
+                "answers": self._answers, "bad": self._errors.bad, "slow": self._slow.bad, "unnamed": self._unnamed,
+                "doubtful": self._doubtful,
+            },
             "servers": self._servers.data(),
-        }
+        }  # fmt: skip
         return Decision(ruling, reason, self._clock.now(), self._first_bad_s, data)
 
 
@@ -211,8 +245,8 @@ class _Servers:
         return sum(sample.value for sample in samples)
 
 
-def _sentence(who: str, tally: Tally, what: str, allowed: Allowance) -> str:
+def _sentence(who: str, tally: Tally, what: str, allowed: Allowance, *, of: str = "answers") -> str:
     return (
-        f"{who} saw {tally.bad} of {tally.total} answers that {what} ({tally.share:.1%}), where {allowed.share:.2%} is "
+        f"{who} saw {tally.bad} of {tally.total} {of} that {what} ({tally.share:.1%}), where {allowed.share:.2%} is "
         "allowed"
     )

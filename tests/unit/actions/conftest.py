@@ -47,6 +47,7 @@ class World:
     calls: list[str] = field(default_factory=list)
     marks: dict[str, str] = field(default_factory=dict)
     ready_since: dict[str, str] = field(default_factory=dict)
+    unnamed: dict[str, int] = field(default_factory=dict)
 
     # Clock.
     def now(self) -> float:
@@ -182,8 +183,12 @@ def clients(world, drill):
         bad = round(50 * world.bad_share) if slot == "green" else 0
         latency = [500.0 if world.slow and slot == "green" else 5.0] * 50
         answered = {"ok": 50 - bad, "bad": {"server_error": bad} if bad else {}, "latency_ms": latency}
-        window = {"start_s": world.now_s - seconds, "end_s": world.now_s, "unanswered": {}, "unsent": 0,
-                  "versions": {f"{world.slots[slot]}|{slot}": answered}}  # fmt: skip
+        lost = dict(world.unnamed) if slot == "green" else {}
+        nobody, unsent, doubtful = (lost.pop(name, 0) for name in ("502", "unsent", "doubtful"))
+        window = {"start_s": world.now_s - seconds, "end_s": world.now_s, "unanswered": lost, "unsent": unsent,
+                  "doubtful": doubtful, "versions": {f"{world.slots[slot]}|{slot}": answered}}  # fmt: skip
+        if nobody:
+            window["versions"]["|"] = {"ok": 0, "bad": {"server_error": nobody}, "latency_ms": []}
         with path.open("a") as file:
             file.write(json.dumps(window) + "\n")
 

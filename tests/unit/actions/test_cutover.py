@@ -50,6 +50,61 @@ def test_a_bad_release_is_sent_back_within_seconds_and_nothing_of_the_switch_is_
     assert list(stages) == ["detected", "decided", "switched", "seen by clients"]
 
 
+@pytest.mark.parametrize("unnamed", [{"timeout": 5}, {"reset": 5}, {"502": 5}, {"unsent": 5}], ids=str)
+def test_a_release_whose_users_get_no_answer_that_names_it_is_sent_back(world, drill, unnamed) -> None:
+    world.unnamed = unnamed
+    started_s = world.now()
+    found = cut_over()
+    assert found["ruling"] == "roll back"
+    assert "of them without an answer that names a release" in found["reason"]
+    assert world.now() - started_s < 3
+    (decided,) = [event for event in story.of(drill.events(), "watch_release") if event.kind == "decided"]
+    assert decided.data["clients"]["unnamed"] == decided.data["clients"]["bad"] > 0
+    assert "detected" in story.stages(drill.events())
+
+
+def test_a_release_that_leaves_everything_unanswered_is_sent_back_without_any_answer(world, monkeypatch) -> None:
+    switch()
+    record = world.sleep
+
+    def silent(seconds: float) -> None:
+        monkeypatch.setattr(world, "slots", {"blue": "1.0.0", "green": "nobody"})
+        record(seconds)
+        monkeypatch.setattr(world, "slots", {"blue": "1.0.0", "green": "1.1.0"})
+
+    monkeypatch.setattr(world, "sleep", silent)
+    world.unnamed = {"timeout": 50}
+    assert activities.watch_release("1.1.0")["ruling"] == "roll back"
+
+
+def test_what_may_be_the_meters_own_doing_neither_sends_a_release_back_nor_lets_it_stay(world) -> None:
+    world.unnamed = {"timeout": 5, "doubtful": 5}
+    found = cut_over()
+    assert found["ruling"] == "undecided"
+    assert "may be the meter's own doing" in found["reason"]
+    assert world.weights == GREEN
+
+
+def test_a_stray_reset_lets_it_stay_and_is_told(world) -> None:
+    switch()
+    record, strays = world.sleep, iter([{"reset": 1}])
+
+    def once(seconds: float) -> None:
+        world.unnamed = next(strays, {})
+        record(seconds)
+
+    world.sleep = once
+    found = activities.watch_release("1.1.0")
+    assert found["ruling"] == "keep"
+    assert found["reason"].endswith("1 request failed without an answer that names a release")
+
+
+def test_failures_without_a_name_from_before_the_switch_are_not_the_releases(clients) -> None:
+    line = '{"start_s": 1.0, "end_s": 1.25, "unanswered": {"timeout": 40}, "unsent": 9, "versions": {}}\n'
+    clients.write_text(line * 20)
+    assert cut_over()["ruling"] == "keep"
+
+
 def test_a_bad_release_is_sent_back_also_without_prometheus(world) -> None:
     world.bad_share = 0.1
     switch()
