@@ -37,29 +37,33 @@ def _(drill: Drill) -> None:
     drill.check("release.no_switch", "a release that fails its validation gets no traffic", "at_most", 0, switches)
 
 
-@then(parsers.parse("release {version} answered no request of the public"))
-def _(drill: Drill, version: str) -> None:
+@then(parsers.parse("release {release} answered no request of the public"))
+def _(drill: Drill, release: str) -> None:
+    version = drill.platform.version_of(release)
     others = answers_by_others(drill.folder, drill.seen.window, drill.seen.live)
     drill.check("release.no_answers", f"release {version} answered no request", "at_most", 0, others)
 
 
-@then(parsers.parse("release {version} answered all requests from {limit_s:g} s after the switch on"))
-def _(drill: Drill, version: str, limit_s: float) -> None:
+@then(parsers.parse("release {release} answered all requests from {limit_s:g} s after the switch on"))
+def _(drill: Drill, release: str, limit_s: float) -> None:
+    version = drill.platform.version_of(release)
     limit_s = min(limit_s, drill.objectives.switch_s)
     measured = version_serving_after(drill.folder, drill.seen.since("switch-traffic", "injected"), version)
     drill.check("release.switch", f"all traffic on {version} within {limit_s:g} s", "at_most", limit_s, measured)
 
 
-@then(parsers.parse("release {version} was drained within {limit_s:g} s of the switch and is kept warm"))
-def _(drill: Drill, version: str, limit_s: float) -> None:
+@then(parsers.parse("release {release} was drained within {limit_s:g} s of the switch and is kept warm"))
+def _(drill: Drill, release: str, limit_s: float) -> None:
+    version = drill.platform.version_of(release)
     drained = story.drained_after(drill.seen.events, drill.seen.window)
     drill.check("release.drain", f"release {version} drained within {limit_s:g} s", "at_most", limit_s, drained)
     warm = story.warm_share(drill.seen.events, drill.seen.window)
     drill.check("release.warm", f"release {version} is kept warm", "at_least", 1, warm)
 
 
-@then(parsers.parse("it was found bad, and traffic was sent back to release {version}"))
-def _(drill: Drill, version: str) -> None:
+@then(parsers.parse("it was found bad, and traffic was sent back to release {release}"))
+def _(drill: Drill, release: str) -> None:
+    version = drill.platform.version_of(release)
     drill.expect("watch_release")
     decided = story.rollbacks_decided(drill.seen.events, drill.seen.window)
     statement = f"the watch finds it bad and sends traffic back to {version}"
@@ -80,14 +84,16 @@ def _(drill: Drill, limit_s: float) -> None:
     drill.tell_stages()
 
 
-@then(parsers.parse("release {version} answered all requests from {limit_s:g} s after the way back on"))
-def _(drill: Drill, version: str, limit_s: float) -> None:
+@then(parsers.parse("release {release} answered all requests from {limit_s:g} s after the way back on"))
+def _(drill: Drill, release: str, limit_s: float) -> None:
+    version = drill.platform.version_of(release)
     measured = version_serving_after(drill.folder, drill.seen.since("roll_back", "injected"), version)
     drill.check("release.way_back", f"all traffic on {version} within {limit_s:g} s", "at_most", limit_s, measured)
 
 
-@then(parsers.parse("release {version} answered all requests from {limit_s:g} s after the operator's order on"))
-def _(drill: Drill, version: str, limit_s: float) -> None:
+@then(parsers.parse("release {release} answered all requests from {limit_s:g} s after the operator's order on"))
+def _(drill: Drill, release: str, limit_s: float) -> None:
+    version = drill.platform.version_of(release)
     limit_s = min(limit_s, drill.objectives.rollback_s)
     measured = version_serving_after(drill.folder, drill.seen.since("roll_back", "decided"), version)
     statement = f"all traffic is back on {version} within {limit_s:g} s of the order"

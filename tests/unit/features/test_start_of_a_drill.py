@@ -14,6 +14,7 @@ from drillbook.ports import SlotStatus
 if TYPE_CHECKING:
     from pathlib import Path
 
+NAMES = {"live": "1.0.0"}
 NOT_SERVED = "the public is not served: refused"
 
 
@@ -39,7 +40,7 @@ def drill(tmp_path: Path):
         }
         platform = SimpleNamespace(
             environment=SimpleNamespace(name="here"), live_slot=lambda: "blue", idle_slot=lambda: "green",
-            cluster=SimpleNamespace(slot=slots.get), version_of=lambda release: release,
+            cluster=SimpleNamespace(slot=slots.get), version_of=lambda release: NAMES.get(release, release),
             unserved=lambda: NOT_SERVED if clock.now() < 1000.0 + unserved_s else "",
             smoke=lambda prefix: SimpleNamespace(
                 run=lambda slot, *, times: SimpleNamespace(writes=3, problems=[], prefix=prefix, slot=slot, times=times)
@@ -79,3 +80,9 @@ def test_another_release_is_not_drilled(drill) -> None:
     made, _, _ = drill(unserved_s=0.0)
     with pytest.raises(NotReady, match="slot blue has the public with release"):
         made.start_from("0.9.0")
+
+
+def test_a_release_is_known_by_the_name_that_the_environment_gives_it(drill) -> None:
+    made, _, _ = drill(unserved_s=0.0)
+    made.start_from("live")
+    assert made.seen.live == "1.0.0"

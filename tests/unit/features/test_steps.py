@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -59,6 +60,14 @@ def test_every_step_is_used() -> None:
     used = {id(step) for (kind, name), _ in SENTENCES for step in matching(kind, name)}
     unused = [f"{step.step_func.__module__}: {step.parser.name}" for step in definitions() if id(step) not in used]
     assert not unused
+
+
+def test_no_step_takes_the_name_of_a_release_for_its_version() -> None:
+    judging = [step.step_func for step in definitions() if step.type == "then"]
+    assert not [told.__module__ for told in judging if "version" in inspect.signature(told).parameters]
+    named = [told for told in judging if "release" in inspect.signature(told).parameters]
+    assert named
+    assert all("drill.platform.version_of(release)" in inspect.getsource(told) for told in named)
 
 
 def test_every_scenario_fits_on_a_screen() -> None:
