@@ -6,7 +6,9 @@ latency is at most stable's and the margin is the same as that no such share is 
 be taken at any time, stable's own errors and latencies may change as they will, and a release that keeps its margins is
 aborted with a chance of at most `Plan.false_abort`, in the whole canary and however often one looks. Not to be seen to
 be worse is not to be seen to be no worse: by `within_margin`, a release whose errors are beyond the margin gets all of
-the traffic with a chance of at most `Plan.false_promotion`.
+the traffic with a chance of at most `Plan.false_promotion`. Of a request that failed and names nobody it is not known
+which of the two it was for: for all of the traffic it counts as the canary's, and for an abort `canary_ruling` holds
+their number against the time before.
 """
 
 from __future__ import annotations
@@ -128,6 +130,7 @@ class Window:
         stable: What the stable release answered.
         others: Requests that neither of them put its name to; hits are those that failed.
         unusable: Latencies that are no numbers.
+        doubtful: How many of the others' failures may be the load's own doing.
     """
 
     start_s: float
@@ -136,6 +139,12 @@ class Window:
     stable: Arm
     others: Counts = field(default_factory=Counts)
     unusable: int = 0
+    doubtful: int = 0
+
+    @property
+    def requests(self) -> Counts:
+        """All of them; hits are the failures that name neither release."""
+        return Counts(self.canary.counts.total + self.stable.counts.total + self.others.total, self.others.hits)
 
 
 def window(line: Mapping[str, Any], canary: str, stable: str) -> Window:
@@ -163,6 +172,8 @@ def window(line: Mapping[str, Any], canary: str, stable: str) -> Window:
         Arm(counts.get(stable, Counts()), usable.get(stable, ())),
         others,
         sum(len(latencies[name]) - len(usable[name]) for name in latencies),
+        # Loads of before did not tell which are in doubt: then none is.
+        min(failed, int(line.get("doubtful", 0))),
     )
 
 
@@ -178,12 +189,14 @@ class Comparison:
     Attributes:
         plan: How the canary goes.
         errors: Evidence that the canary's share of bad answers is beyond the margin.
-        within: Evidence that it is not.
+        within: Evidence that it is not, also if all failures that name nobody are the canary's.
+        owed: Such failures of moments without any answer of stable: they count with the next one that has some.
         slow: Likewise of its shares of slow answers, for each of `TAILS`.
         slow_highest: The most that their mixture ever was, as a logarithm.
         canary: Its answers since it has traffic.
         stable: Likewise.
         others: All requests since then; bad are those that failed and that neither of them put its name to.
+        before: Likewise, of the time before the canary had traffic.
         strangers: How many others were answered well.
         unusable: Latencies since then that are no numbers.
         known: Stable's answers from the beginning of the load on.
@@ -194,11 +207,13 @@ class Comparison:
     plan: Plan
     errors: Evidence = field(default_factory=Evidence)
     within: Assurance = field(default_factory=Assurance)
+    owed: int = 0
     slow: tuple[Evidence, ...] = (Evidence(),) * len(TAILS)
     slow_highest: float = 0.0
     canary: Counts = field(default_factory=Counts)
     stable: Counts = field(default_factory=Counts)
     others: Tally = field(default_factory=Tally)
+    before: Counts = field(default_factory=Counts)
     strangers: int = 0
     unusable: int = 0
     known: Counts = field(default_factory=Counts)
@@ -206,6 +221,10 @@ class Comparison:
     canary_s: tuple[float, ...] = ()
 
     def learn(self, seen: Window) -> Comparison:
+        """What stable does, from a window before the canary had traffic."""
+        return replace(self._knowing(seen), before=self.before.plus(seen.requests))
+
+    def _knowing(self, seen: Window) -> Comparison:
         """What stable does; the bets on a window must not know it."""
         return replace(
             self,
@@ -215,25 +234,28 @@ class Comparison:
 
     def plus(self, seen: Window) -> Comparison:
         """With a window in which the canary had traffic."""
-        in_window = seen.canary.counts.total + seen.stable.counts.total + seen.others.total
         slow = self._slow(seen)
         arms = seen.stable.counts, seen.canary.counts
+        charged = self.owed + seen.others.hits
+        worst = seen.canary.counts.plus(Counts(charged, charged))
         believed, margin = (self.known.hits + 0.5) / (self.known.total + 1), self.plan.margins.errors
         return replace(
-            self,
+            self._knowing(seen),
             errors=self.errors.plus(*arms, believed=believed, margin=margin, cap=self.plan.log_cap),
             within=self.within.plus(
-                *arms, believed=believed, margin=margin, cap=self.plan.log_assured / _LEAST_MOMENTS
+                seen.stable.counts, worst, believed=believed, margin=margin,
+                cap=self.plan.log_assured / _LEAST_MOMENTS,
             ),
+            owed=0 if seen.stable.counts.total else charged,
             slow=slow,
             slow_highest=max(self.slow_highest, mixture(slow)),
             canary=self.canary.plus(seen.canary.counts),
             stable=self.stable.plus(seen.stable.counts),
-            others=self.others.plus(in_window, seen.others.hits),
+            others=self.others.plus(seen.requests.total, seen.others.hits),
             strangers=self.strangers + seen.others.total - seen.others.hits,
             unusable=self.unusable + seen.unusable,
             canary_s=(*self.canary_s, *seen.canary.latencies_s)[-_REMEMBER:],
-        ).learn(seen)
+        )  # fmt: skip
 
     def limits_s(self) -> tuple[float, ...]:
         """What half, a tenth and a hundredth of stable's latest answers exceeded; none while too few are known."""

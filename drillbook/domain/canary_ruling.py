@@ -2,17 +2,19 @@
 
 A canary is promoted only on enough answers of both releases, seen by their clients and counted by the canary's own
 servers under its version, and to all of the traffic only on evidence that its errors are within the margin. Whatever is
-missing holds the step, and a step that is held too long ends undecided.
+missing holds the step, and a step that is held too long ends undecided. Requests that fail and name nobody abort only
+where they are more than they were before the canary had traffic, by more than the margin would be of its share.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from drillbook.domain.canary import LEARN_FROM, WHOLE
-from drillbook.domain.sequential import Allowance, exceeds
+from drillbook.domain.sequential import Allowance, Tally, exceeds, log_evidence
 from drillbook.domain.statistics import share
 from drillbook.domain.two_sample import Counts, mixture
 
@@ -25,6 +27,9 @@ Ruling = Literal["hold", "promote", "abort", "undecided"]
 
 _SURE = 0.999
 _LARGEST = 700.0
+_FALSE_UNNAMED = 0.001
+"""Highest chance that requests that fail and name nobody abort a canary that has no part in them; `Plan.false_abort` is
+of those that name one. Half of it is that more failed before the canary than was seen, half is shared by the steps."""
 
 
 def quantile(latencies_s: Sequence[float], of: float) -> float:
@@ -42,6 +47,7 @@ class Step:
         canary: Its answers since then.
         stable: Likewise.
         timed: How many latencies of the canary and of stable are known since then.
+        requests: All of them since then; bad are the failures that name neither and are certainly not the load's own.
     """
 
     weight: int
@@ -49,15 +55,18 @@ class Step:
     canary: Counts = field(default_factory=Counts)
     stable: Counts = field(default_factory=Counts)
     timed: tuple[int, int] = (0, 0)
+    requests: Tally = field(default_factory=Tally)
 
     def plus(self, seen: Window) -> Step:
         """With one more window; one that began before the step had other weights in it."""
         if seen.start_s < self.since_s:
             return self
         timed = (self.timed[0] + len(seen.canary.latencies_s), self.timed[1] + len(seen.stable.latencies_s))
+        total, lost = seen.requests.total - seen.doubtful, seen.others.hits - seen.doubtful
         return replace(
-            self, canary=self.canary.plus(seen.canary.counts), stable=self.stable.plus(seen.stable.counts), timed=timed
-        )
+            self, canary=self.canary.plus(seen.canary.counts), stable=self.stable.plus(seen.stable.counts), timed=timed,
+            requests=self.requests.plus(total, lost),
+        )  # fmt: skip
 
 
 def took(seen: Comparison, step: Step, made: Window, first_s: float) -> tuple[Comparison, Step]:
@@ -92,11 +101,16 @@ def look(seen: Comparison, step: Step, at_s: float, servers: float | None) -> Lo
         servers: Answers of the canary that its own servers have counted under its version; None or NaN when nobody
             can tell.
     """
-    for reason in (_bad(seen), _slower(seen), _unnamed(seen)):
+    for reason in (_bad(seen), _slower(seen), _unnamed(seen, step)):
         if reason:
             return Look(at_s, "abort", reason)
     reason = (
-        _lacking(seen, step) or _uncounted(seen, servers) or _doubtful(seen) or _unsure(seen, step) or _elsewhere(step)
+        _lacking(seen, step)
+        or _uncounted(seen, servers)
+        or _doubtful(seen)
+        or _lossy(seen, step)
+        or _unsure(seen, step)
+        or _elsewhere(step)
     )
     if not reason:
         return Look(at_s, "promote", f"{_told(seen)}; {_margins(seen.plan)}")
@@ -123,12 +137,33 @@ def _slower(seen: Comparison) -> str:
     )
 
 
-def _unnamed(seen: Comparison) -> str:
-    if not exceeds(seen.others, Allowance(seen.plan.margins.errors)):
+def _unnamed(seen: Comparison, step: Step) -> str:
+    allowed = _allowed(seen, step)
+    if allowed is None or not exceeds(step.requests, allowed):
         return ""
     return (
-        f"{seen.others.bad} of {seen.others.total} requests failed without an answer that names a release since the "
-        f"canary has traffic, where {seen.plan.margins.errors:.2%} are within the margin"
+        f"{_lost(seen, step)}, where {allowed.share:.2%} would be as many as then and, of the {step.weight} % that are "
+        f"the canary's, {seen.plan.margins.errors:.2%} more"
+    )
+
+
+def _allowed(seen: Comparison, step: Step) -> Allowance | None:
+    """What share of all requests may fail without a name and be none of the canary's doing; None when any may."""
+    share_before = _at_most(seen.before.hits, seen.before.total) if seen.before.total else 1.0
+    allowed = share_before + seen.plan.margins.errors * step.weight / WHOLE
+    return Allowance(allowed, _FALSE_UNNAMED / 2 / (len(seen.plan.steps) - 1)) if allowed < 1 else None
+
+
+@lru_cache(maxsize=64)
+def _at_most(hits: int, of: int) -> float:
+    return share(hits, of, 1 - _FALSE_UNNAMED).high
+
+
+def _lost(seen: Comparison, step: Step) -> str:
+    return (
+        f"{step.requests.bad} of {step.requests.total} requests failed without an answer that names a release since "
+        f"the canary has {step.weight} % of the traffic, and {seen.before.hits} of {seen.before.total} before the "
+        "canary had traffic"
     )
 
 
@@ -167,12 +202,26 @@ def _doubtful(seen: Comparison) -> str:
     return f"more than half the way to an abort: {_odds(most)}" if most > seen.plan.log_doubt else ""
 
 
+def _lossy(seen: Comparison, step: Step) -> str:
+    if not step.requests.bad:
+        return ""
+    allowed = _allowed(seen, step)
+    if allowed is None:
+        return f"{_lost(seen, step)}: too little is known of the time before to say whose they were"
+    if log_evidence(step.requests, allowed.share) <= math.log(1 / allowed.false_alarm) / 2:
+        return ""
+    return f"{_lost(seen, step)}: more than half the way to an abort"
+
+
 def _unsure(seen: Comparison, step: Step) -> str:
     """Fewer users of a canary that is not known to be well are the way to know; all of them are not."""
-    if step.weight < seen.plan.steps[-2] or seen.within.log >= seen.plan.log_assured:
+    if step.weight < seen.plan.steps[-2] or (seen.within.log >= seen.plan.log_assured and not seen.owed):
         return ""
+    known, lost = _told(seen), seen.others.bad
+    if lost:
+        known += f", {lost} requests failed without an answer that names a release, and are taken for the canary's"
     return (
-        f"{_told(seen)}; that it is less than {seen.plan.margins.errors:.2%} more has to be shown before it gets all "
+        f"{known}; that it is less than {seen.plan.margins.errors:.2%} more has to be shown before it gets all "
         f"of the traffic: {_odds(seen.within.log)}, of {math.exp(seen.plan.log_assured):.3g} to 1"
     )
 
@@ -198,8 +247,12 @@ def numbers(seen: Comparison, step: Step, servers: float | None) -> dict[str, An
         "weight": step.weight,
         "canary": {"answers": seen.canary.total, "bad": seen.canary.hits, **_latencies(seen.canary_s)},
         "stable": {"answers": seen.stable.total, "bad": seen.stable.hits, **_latencies(seen.stable_s)},
-        "step": {"canary": step.canary.total, "stable": step.stable.total, "timed": list(step.timed)},
+        "step": {
+            "canary": step.canary.total, "stable": step.stable.total, "timed": list(step.timed),
+            "requests": step.requests.total, "unnamed": step.requests.bad,
+        },
         "others": {"failed": seen.others.bad, "answered": seen.strangers, "unusable": seen.unusable},
+        "before": {"requests": seen.before.total, "unnamed": seen.before.hits},
         "servers": None if servers is None or not math.isfinite(servers) else servers,
         "evidence": {
             "errors": round(seen.errors.log, 6),
@@ -208,7 +261,7 @@ def numbers(seen: Comparison, step: Step, servers: float | None) -> dict[str, An
             "within": round(seen.within.log, 6),
             "promotes_at": round(seen.plan.log_assured, 6),
         },
-    }
+    }  # fmt: skip
 
 
 def _latencies(latencies_s: Sequence[float]) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,26 +36,32 @@ class Crash(BaseException):
 def traffic(world, drill, monkeypatch):
     """Both slots by their weights: a window of 40 answers whenever the clock moves on; servers that count them."""
     world.slots = {"blue": "1.0.0", "green": ""}
-    world.flaw = {"bad": 0.0, "ms": 5.0, "named": True, "silent": False}
+    world.flaw = {"bad": 0.0, "ms": 5.0, "named": True, "silent": False, "lost": 0.0}
+    owed = 0.0
     world.counted, world.asked = 0, 0
     path = Path(drill.folder) / "load" / "live.jsonl"
     sleep, get, query = world.sleep, world.get, world.query
 
     def sleep_and_record(seconds: float) -> None:
+        nonlocal owed
         sleep(seconds)
         if world.flaw["silent"]:
             return
-        versions = {}
+        versions, timeouts = {}, 0
         for slot, weight in world.effective.items():
             number = 40 * weight // 100
+            if slot == "green":
+                owed += number * world.flaw["lost"]
+                timeouts = int(owed)
+                number, owed = number - timeouts, owed - timeouts
             name = f"{world.slots[slot]}|{slot}" if slot == "blue" or world.flaw["named"] else "|"
             bad = round(number * world.flaw["bad"]) if slot == "green" else 0
             latency = [world.flaw["ms"] if slot == "green" else 5.0 + 0.01 * each for each in range(number)]
             if number:
                 versions[name] = {"ok": number - bad, "bad": {"server_error": bad}, "latency_ms": latency}
             world.counted += number if slot == "green" else 0
-        window = {"start_s": world.now_s - seconds, "end_s": world.now_s, "unanswered": {}, "unsent": 0,
-                  "versions": versions}  # fmt: skip
+        window = {"start_s": world.now_s - seconds, "end_s": world.now_s, "unanswered": {"timeout": timeouts},
+                  "unsent": 0, "doubtful": 0, "versions": versions}  # fmt: skip
         with path.open("a") as file:
             file.write(json.dumps(window) + "\n")
 
@@ -118,6 +125,27 @@ def test_a_bad_release_is_aborted_and_all_traffic_is_back_at_once(world, drill, 
     assert list(stages)[-3:] == ["decided", "switched", "seen by clients"]
     assert stages["decided"] < 0.2
     assert story.rollbacks_decided(drill.events(), None).interval.low == 1
+
+
+def test_one_that_leaves_its_users_without_an_answer_is_aborted_by_what_they_had_before(world, drill) -> None:
+    world.flaw |= {"lost": 0.75}
+    assert tried() == "abort"
+    assert world.weights == BLUE
+    assert "requests failed without an answer that names a release" in looks(drill)[-1]["reason"]
+    assert founded(drill).interval.high == 0
+
+
+def test_one_that_does_so_seldom_never_gets_all_of_the_traffic(world, drill) -> None:
+    world.flaw |= {"lost": 0.01}
+    strategy = drill.platform.environment.strategy
+    strategy = type(strategy)(before_s=3.0, canary=replace(PLAN, false_promotion=0.05, hold_s=30.0))
+    drill.platform.environment.strategy = strategy
+    assert tried() == "undecided"
+    assert 100 not in weights_set(world)
+    assert world.weights == BLUE
+    assert "are taken for the canary's" in looks(drill)[-1]["reason"]
+    found = unfounded_decisions(drill.folder, drill.events(), strategy.canary, Window(0.0, 1.0))
+    assert found.interval.high == 0
 
 
 @pytest.mark.parametrize(
@@ -261,6 +289,25 @@ def test_a_record_that_somebody_has_changed_is_seen(world, drill) -> None:
     assert founded(drill).doubts == ("3 weights were declared, and looks allowed 0 beyond the first",)
     record.unlink()
     assert founded(drill).interval is None
+
+
+def test_a_run_from_before_failures_without_a_name_were_told_is_judged_as_it_was(world, drill) -> None:
+    world.flaw |= {"bad": 0.25}
+    tried()
+    record, answers = drill.folder / "canary.jsonl", drill.folder / "load" / "live.jsonl"
+
+    def of_before(lines) -> None:
+        for line in lines:
+            line.pop("doubtful", None)
+            line.pop("before", None)
+            for name in ("requests", "unnamed"):
+                line.get("step", {}).pop(name, None)
+
+    changed(record, of_before)
+    changed(answers, of_before)
+    assert founded(drill).interval.high == 0
+    changed(record, lambda lines: lines[-1].pop("reason"))
+    assert founded(drill).interval.low == 1
 
 
 def test_how_a_canary_ended_and_how_far_it_came_are_told_by_its_timeline(drill) -> None:

@@ -153,13 +153,88 @@ def test_a_canary_that_answers_under_no_name_is_not_promoted() -> None:
     )
 
 
-def test_requests_that_fail_without_an_answer_that_names_a_release_abort() -> None:
-    seen = Comparison(PLAN)
-    for _ in range(5):
-        seen = seen.plus(Window(0.0, 0.25, Arm(), Arm(Counts(95)), Counts(5, 5)))
-    found = look(seen, Step(5, 0.0), 1.0, 1e9)
+def lost(of: int, failed: int, *, number: int = 0, doubtful: int = 0, weight: int = 5) -> Window:
+    """A share of the answers is the canary's; some requests fail and name nobody."""
+    canary = of * weight // 100
+    arms = Arm(Counts(canary), (0.005,) * canary), Arm(Counts(of - canary - failed), (0.005,) * (of - canary - failed))
+    return Window(number * WINDOW_S, (number + 1) * WINDOW_S, *arms, others=Counts(failed, failed), doubtful=doubtful)
+
+
+def after(before: list[Window], *windows: Window, weight: int = 5, plan: Plan = PLAN) -> tuple[Look, Comparison]:
+    """The look after some windows at one weight, with what was seen before the canary had traffic."""
+    seen, step = Comparison(plan), Step(weight, 0.0)
+    for made in before:
+        seen = seen.learn(replace(made, canary=Arm()))
+    for made in windows:
+        seen, step = seen.plus(made), step.plus(made)
+    return look(seen, step, 1.0, 1e9), seen
+
+
+CLEAN = [lost(100, 0)] * 60
+
+
+def test_requests_that_fail_without_an_answer_that_names_a_release_abort_where_few_did_before() -> None:
+    found, _ = after(CLEAN, *[lost(100, 5)] * 5)
     assert found.ruling == "abort"
-    assert "25 of 500 requests failed without an answer" in found.reason
+    assert "25 of 500 requests failed without an answer that names a release" in found.reason
+    assert "0 of 5700 before the canary had traffic" in found.reason
+
+
+def test_those_that_failed_as_often_before_abort_nothing_and_are_not_promoted() -> None:
+    found, _ = after([lost(100, 5)] * 60, *[lost(100, 5)] * 40)
+    assert found.ruling == "promote", "ten in a hundred may have it"
+    found, _ = after([lost(100, 5)] * 60, *[lost(100, 5, weight=50)] * 40, weight=50)
+    assert found.ruling == "hold"
+
+
+def test_where_nothing_is_known_of_before_they_abort_nothing() -> None:
+    found, _ = after([], *[lost(100, 5)] * 40)
+    assert found.ruling == "hold"
+    assert found.reason.endswith("too little is known of the time before to say whose they were")
+    assert after([], *[lost(100, 0)] * 40)[0].ruling == "promote"
+
+
+def test_what_may_be_the_loads_own_doing_aborts_nothing() -> None:
+    assert after(CLEAN, *[lost(100, 5, doubtful=5)] * 40)[0].ruling != "abort"
+
+
+def test_two_moments_of_failures_without_a_name_do_not_abort() -> None:
+    assert after(CLEAN, *[lost(100, 80)] * 2)[0].ruling == "hold"
+    assert after(CLEAN, *[lost(100, 80)] * 3)[0].ruling == "abort"
+
+
+def test_failures_without_a_name_half_the_way_to_an_abort_hold_the_step() -> None:
+    found, _ = after(CLEAN, *[lost(100, 1)] * 9, plan=replace(PLAN, least_answers=5))
+    assert found.ruling == "hold"
+    assert found.reason.startswith("9 of 900 requests failed without an answer that names a release")
+    assert found.reason.endswith("more than half the way to an abort")
+
+
+def half(failed: int, number: int) -> Window:
+    return lost(100, failed, number=number, weight=50)
+
+
+def test_all_that_named_nobody_is_taken_for_the_canarys_before_it_gets_all_of_the_traffic() -> None:
+    clean = [half(0, number) for number in range(50)]
+    assert after(CLEAN, *clean, weight=50, plan=SURE)[0].ruling == "promote"
+    some = [half(int(number % 10 == 0), number) for number in range(50)]
+    found, seen = after(CLEAN, *some, weight=50, plan=SURE)
+    assert found.ruling == "hold"
+    assert seen.errors.highest == 0.0, "they are no evidence against it"
+    assert "5 requests failed without an answer that names a release, and are taken for the canary's" in found.reason
+    assert "has to be shown before it gets all of the traffic" in found.reason
+    # Those in doubt as well: it is their users whom it would get.
+    doubtful = [replace(made, doubtful=made.others.hits) for made in some]
+    assert after(CLEAN, *doubtful, weight=50, plan=SURE)[0].ruling == "hold"
+
+
+def test_failures_of_a_moment_in_which_nobody_else_answered_are_charged_with_the_next() -> None:
+    clean = [half(0, number) for number in range(60)]
+    silent = replace(half(50, 60), canary=Arm(), stable=Arm())
+    found, seen = after(CLEAN, *clean, silent, weight=50, plan=SURE)
+    assert seen.within.log >= math.log(20), "there was nobody to compare with"
+    assert found.ruling == "hold"
+    assert after(CLEAN, *clean, silent, clean[0], weight=50, plan=SURE)[1].within.log < 0
 
 
 def test_evidence_that_is_half_the_way_to_an_abort_holds_the_step() -> None:
@@ -223,7 +298,7 @@ def test_a_canary_beyond_its_margin_is_seldom_promoted_and_its_like_is() -> None
 
 def test_a_line_of_the_loads_record_is_read() -> None:
     line = {
-        "start_s": 1.0, "end_s": 1.25, "unanswered": {"timeout": 2}, "unsent": 1, "overslept": 9,
+        "start_s": 1.0, "end_s": 1.25, "unanswered": {"timeout": 2}, "unsent": 1, "overslept": 9, "doubtful": 2,
         "versions": {
             "1.1.0|green": {"ok": 3, "bad": {"server_error": 1}, "latency_ms": [4.0, math.nan, -1.0, math.inf]},
             "1.0.0|blue": {"ok": 5, "bad": {}, "latency_ms": [2.0]},
@@ -231,7 +306,7 @@ def test_a_line_of_the_loads_record_is_read() -> None:
         },
     }  # fmt: skip
     assert window(line, "1.1.0|green", "1.0.0|blue") == Window(
-        1.0, 1.25, Arm(Counts(4, 1), (0.004,)), Arm(Counts(5, 0), (0.002,)), Counts(7, 7), unusable=3
+        1.0, 1.25, Arm(Counts(4, 1), (0.004,)), Arm(Counts(5, 0), (0.002,)), Counts(7, 7), unusable=3, doubtful=2
     )
 
 
