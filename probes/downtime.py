@@ -73,15 +73,6 @@ def total_downtime(
     return _measured(load, "all outages together", inside, window, connection, length, "s")
 
 
-def minimum_detectable_outage(drill_dir: Path, window: Window, connection: Connection) -> Measurement:
-    """Seconds: a longer outage of the window's good times would have been seen."""
-    load = recording(drill_dir)
-    requests = load.metered(connection)
-    gap_s = outage.longest_gap_s(requests, requests.failed(), window.start_s, window.end_s)
-    inside = requests.due_within(window.start_s, window.end_s)
-    return _measured(load, "minimum detectable outage", inside, window, connection, Interval.exactly(gap_s), "s")
-
-
 def recovery(
     drill_dir: Path, window: Window, connection: Connection, *, patience_s: float | None = None, good_for_s: float = 5.0
 ) -> Measurement:

@@ -10,7 +10,6 @@ import numpy as np
 from drillbook.domain import serving as domain
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
-from drillbook.domain.statistics import share
 from probes.recording import recording
 
 if TYPE_CHECKING:
@@ -43,23 +42,6 @@ def region_serving_after(drill_dir: Path, window: Window, region: str, connectio
         # Somebody else still answered last: it took longer than was looked.
         interval = Interval(window.length_s, math.inf) if len(told) else None
     return _measured(load, f"time until only {region} answers", told, window, interval, "s", doubts)
-
-
-def share_on_version(
-    drill_dir: Path, window: Window, version: str, connection: Connection | None = None
-) -> Measurement:
-    """Share of answers in the window that `version` gave: of these requests exactly."""
-    load, answered, doubts = _answered(drill_dir, window, connection)
-    hits = int(np.count_nonzero(answered.version == version))
-    interval = Interval.exactly(hits / len(answered)) if len(answered) else None
-    return _measured(load, f"share of answers by version {version}", answered, window, interval, "ratio", doubts)
-
-
-def share_on_slot(drill_dir: Path, window: Window, slot: str, connection: Connection | None = None) -> Measurement:
-    """Probability that `slot` answers, at 95 % confidence: what the route's weight amounts to."""
-    load, answered, doubts = _answered(drill_dir, window, connection)
-    interval = share(int(np.count_nonzero(answered.slot == slot)), len(answered)) if len(answered) else None
-    return _measured(load, f"share of answers by slot {slot}", answered, window, interval, "ratio", doubts)
 
 
 def answers_by_others(

@@ -139,19 +139,6 @@ def taken_measured(found: Fencing, window: Window, *, gap_s: float, evidence: Se
     )
 
 
-def order_measured(fenced: Interval, promoted: Interval, window: Window, evidence: Sequence[str] = ()) -> Measurement:
-    """Seconds from the fence, seen to hold, to the promotion: at least 0 when nothing can be taken twice.
-
-    Args:
-        fenced: When the old primary was cut off for certain, on our clock.
-        promoted: When the new primary began to take writes, on our clock.
-        window: When both were watched.
-        evidence: Paths of the raw data.
-    """
-    margin = promoted.since(fenced)
-    return Measurement("from the fence to the promotion", margin, "s", 1, window, "timeline", (), tuple(evidence))
-
-
 def _taken(attempt: Attempt) -> bool:
     return attempt.answer == "acknowledged" or attempt.kept is True
 

@@ -41,10 +41,6 @@ class Interval:
             raise ValueError(msg)
         return Interval(self.low - by, self.high + by)
 
-    def hull(self, other: Interval) -> Interval:
-        """The smallest interval that holds both."""
-        return Interval(min(self.low, other.low), max(self.high, other.high))
-
     def overlaps(self, other: Interval) -> bool:
         """Whether a value could lie in both."""
         return self.low <= other.high and other.low <= self.high

@@ -20,7 +20,6 @@ PROMOTION = Interval(100.0, 101.0)
 UNTIL_S = 110.0
 WINDOW = Window(100, 110)
 NONE_TAKEN = Objective("recovery.split_brain", "nobody writes to the old primary", "at_most", 0, "events")
-FENCED_FIRST = Objective("recovery.fence_first", "the fence stands before the promotion", "at_least", 0, "s")
 
 
 def refusals(start_s=95, end_s=112):
@@ -92,18 +91,6 @@ def test_silence_does_not_undo_a_split_brain():
     judged = judge(NONE_TAKEN, fencing.taken_measured(found, WINDOW, gap_s=1, evidence=["fencing.jsonl"]))
     assert judged.verdict is Verdict.FAIL
     assert judged.measurement.evidence == ("fencing.jsonl",)
-
-
-@pytest.mark.parametrize(
-    ("fenced", "promoted", "expected"),
-    [
-        (Interval(90, 91), Interval(91, 92), Verdict.PASS),
-        (Interval(90, 92), Interval(91, 93), Verdict.INCONCLUSIVE),
-        (Interval(95, 96), Interval(91, 93), Verdict.FAIL),
-    ],
-)
-def test_the_fence_stands_before_the_promotion(fenced, promoted, expected):
-    assert judge(FENCED_FIRST, fencing.order_measured(fenced, promoted, WINDOW)).verdict is expected
 
 
 @pytest.mark.parametrize(

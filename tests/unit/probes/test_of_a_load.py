@@ -76,7 +76,6 @@ def test_a_clean_window_passes(drill):
         assert judge(NO_FAILURE, downtime.failed_requests(path, WINDOW, connection)).verdict is Verdict.PASS
         assert judge(NO_OUTAGE, downtime.downtime(path, WINDOW, connection)).verdict is Verdict.PASS
         assert judge(NO_OUTAGE, downtime.total_downtime(path, WINDOW, connection)).verdict is Verdict.PASS
-        assert downtime.minimum_detectable_outage(path, WINDOW, connection).interval.high == pytest.approx(0.02)
         assert availability.availability(path, WINDOW, connection).interval.high == 1
         assert availability.availability_by_time(path, WINDOW, connection).interval == Interval(1, 1)
     assert latency.latency_quantile(path, WINDOW).interval.high == pytest.approx(0.01)
@@ -197,9 +196,6 @@ def test_who_serves(drill):
     assert switch.low == pytest.approx(4.995)
     assert switch.high == pytest.approx(5.01)
     assert serving.version_serving_after(path, WINDOW, "1").doubts
-    assert serving.share_on_version(path, WINDOW, "2").interval == Interval(0.5, 0.5)
-    half = serving.share_on_slot(path, WINDOW, "green").interval
-    assert half.low < 0.5 < half.high
     assert serving.answers_by_others(path, Window(16, 20), "2").interval == Interval(0, 0)
     exposure = serving.bad_version_exposure(path, WINDOW, "2").interval
     assert exposure.low == pytest.approx(1.995)

@@ -10,8 +10,8 @@ import pytest
 from drillbook.domain.measurement import Window
 from drillbook.domain.promql import narrowed, over
 from drillbook.domain.verdict import Objective, Verdict, judge
-from drillbook.ports import Sample, SlotStatus, Unreachable
-from probes import reconcile, slo, slots
+from drillbook.ports import Sample, Unreachable
+from probes import reconcile, slo
 
 WINDOW = Window(100.0, 160.0)
 SERIES = slo.ServiceSeries(
@@ -152,42 +152,3 @@ def test_selectors_are_narrowed_and_quoted() -> None:
     assert narrowed("up{}", {"slot": "blue"}) == 'up{slot="blue"}'
     assert narrowed("up", {}) == "up"
     assert over("resets", "up", 1.5) == "resets(up[1500ms])"
-
-
-class Cluster:
-    def __init__(self, status) -> None:
-        self.status = status
-
-    def slot(self, _slot):
-        if self.status is None:
-            raise Unreachable("the cluster did not answer")
-        return self.status
-
-
-class Clock:
-    def now(self) -> float:
-        return 5.0
-
-
-@pytest.mark.parametrize(
-    ("status", "share"),
-    [
-        (SlotStatus("blue", "1.0.0", 2, 2, ("a", "b")), 1.0),
-        (SlotStatus("blue", "1.0.0", 2, 1, ("a", "b")), 0.5),
-        (SlotStatus("blue", "1.1.0", 2, 2, ("a", "b")), 0.0),
-        (SlotStatus("blue", "", 0, 0, ()), 0.0),
-        (None, None),
-    ],
-)
-def test_a_slot_is_as_ready_as_its_pods_of_the_right_version(status, share) -> None:
-    found = slots.ready_share(Cluster(status), Clock(), slot="blue", version="1.0.0")
-    assert (found.interval.low if found.interval else None) == share
-
-
-def test_weights_make_a_share() -> None:
-    class Router:
-        def __init__(self, weights) -> None:
-            self.weights = lambda: weights
-
-    assert slots.weight_share(Router({"blue": 1, "green": 3}), Clock(), slot="green").interval.low == 0.75
-    assert slots.weight_share(Router({"blue": 0, "green": 0}), Clock(), slot="green").interval is None
