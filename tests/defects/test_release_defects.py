@@ -45,6 +45,15 @@ def test_a_release_that_is_five_times_slower_is_found(drilled):
     assert put_back(outcome), str(outcome)
 
 
+@pytest.mark.slow  # it takes users' patience to be seen
+def test_a_release_that_hangs_is_sent_back_though_no_answer_names_it(drilled):
+    outcome = drilled(CUTOVER, release={"defects.delayMs": 20000, **HIDDEN})
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.verdict_of("release.watch") == {"FAIL"}, str(outcome)
+    assert "FAIL" in outcome.verdict_of("release.failed_requests"), str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
 @pytest.mark.slow  # the drills of `make test` have a release like it
 def test_wrong_aggregates_are_found(drilled):
     outcome = drilled(CUTOVER, release={"defects.wrongAggregates": 0.1, **HIDDEN})
