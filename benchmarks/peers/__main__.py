@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from pathlib import Path
@@ -21,8 +22,11 @@ def main() -> int:
     # Ended from outside, every peer still removes what it made.
     signal.signal(signal.SIGTERM, _end)
     name, *options = sys.argv[1:] or [""]
-    if name:
+    if name in PEERS:
         return PEERS[name](options)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=PEERS, help="only this one, with options of its own")
+    parser.parse_args()
     return max(run(["--json", str(KEPT / f"peer-{each}.json")]) for each, run in PEERS.items())
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import pytest
 
+from benchmarks.peers import __main__ as peers
 from benchmarks.peers import flagger, harm
 from benchmarks.peers import flagger_objects as objects
 
@@ -72,3 +74,15 @@ def test_its_kubeconfig_has_no_key_of_the_administrator() -> None:
     made = objects.kubeconfig(admin, "t")
     assert made["users"] == [{"name": "flagger", "user": {"token": "t"}}]
     assert "secret" not in str(made)
+
+
+@pytest.mark.parametrize(("asked", "code"), [(["--help"], 0), (["nobody"], 2)])
+def test_whoever_asks_what_there_is_compares_nothing(monkeypatch, asked, code) -> None:
+    def started(_options):
+        raise AssertionError
+
+    monkeypatch.setattr(peers, "PEERS", dict.fromkeys(peers.PEERS, started))
+    monkeypatch.setattr(sys, "argv", ["peers", *asked])
+    with pytest.raises(SystemExit) as ended:
+        peers.main()
+    assert ended.value.code == code
