@@ -130,8 +130,16 @@ def test_a_promotion_that_waits_for_a_reader_is_taken_back_for_good(regions: tup
             go()
 
         old.host.started = started
-        for action in (promote, fence) if plan == "failover" else (switch,):
-            action.undo(before)
+        try:
+            for action in (promote, fence) if plan == "failover" else (switch,):
+                action.undo(before)
+        except Unreachable as error:
+            # The stop of the server ends the reader as well: the promotion may come about just before its end. Then the
+            # old one is not started, and the next try leads it back.
+            if "by now" not in str(error):
+                raise
+            assert (west.ask(RECOVERS), old.host.running()) == ("False", False)
+            return
     east.wait(STREAMS, "streaming")
     west.wait("SELECT count(*) FROM pg_attribute WHERE attrelid = 'kept'::regclass AND attname = 'm'", "1")
     assert (east.ask(RECOVERS), west.ask(RECOVERS), west.ask(ASKED)) == ("False", "True", "False")

@@ -146,8 +146,8 @@ def test_a_damaged_registry_is_not_taken_for_whole(
         data.write_bytes(whole)
 
 
-def test_the_same_sources_make_the_same_bytes(built: tuple[images.BuiltImage, ...], tmp_path: Path) -> None:
-    """A cold build of the application elsewhere gives the same image."""
-    wanted = next(b for b in built if b.image.name == "analytics")
-    [again] = images.build([wanted.image], cache=Cache(tmp_path), binaries=golang.build_all())
-    assert again.layout.digest == wanted.layout.digest
+def test_the_same_sources_make_the_same_bytes(tmp_path: Path) -> None:
+    """Two cold builds of the application give the same image; that in the cache may have older packages of Debian's."""
+    image, binaries = images.analytics("1.0.0"), golang.build_all()
+    one, other = (images.build([image], cache=Cache(tmp_path / name), binaries=binaries) for name in ("one", "other"))
+    assert one[0].layout.digest == other[0].layout.digest
