@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from drillbook.domain import live_window
 from drillbook.domain.sequential import Allowance, Tally, exceeds
 from drillbook.ports import Unreachable
 
@@ -156,10 +157,8 @@ class Watch:
 
     def _nobodys(self, window: Mapping[str, Any]) -> tuple[int, int]:
         """Failures that name no release, and how many of them may be the meter's own doing."""
-        lost = sum(window["unanswered"].values()) + window["unsent"]
         nameless = sum(sum(seen["bad"].values()) for name, seen in window["versions"].items() if name in self._nameless)
-        # Loads of before did not tell which are in doubt: then none is.
-        return lost + nameless, min(lost, window.get("doubtful", 0))
+        return live_window.lost(window) + nameless, live_window.doubtful(window)
 
     def _clients_verdict(self) -> str | None:
         if exceeds(self._errors, self._limits.errors):

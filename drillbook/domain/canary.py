@@ -17,6 +17,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from drillbook.domain import live_window
 from drillbook.domain.sequential import Tally
 from drillbook.domain.two_sample import Counts, Evidence, mixture
 from drillbook.domain.within_margin import Assurance
@@ -159,8 +160,7 @@ def window(line: Mapping[str, Any], canary: str, stable: str) -> Window:
     latencies = {name: [float(ms) / 1000 for ms in seen["latency_ms"]] for name, seen in versions.items()}
     usable = {name: tuple(s for s in found if math.isfinite(s) and s >= 0) for name, found in latencies.items()}
     counts = {name: _counts(seen) for name, seen in versions.items()}
-    # What was overslept is the meter's own doing; what went unsent waited for answers that did not come.
-    failed = sum(line["unanswered"].values()) + line["unsent"]
+    failed = live_window.lost(line)
     others = Counts(failed, failed)
     for name, found in counts.items():
         if name not in {canary, stable}:
@@ -172,8 +172,7 @@ def window(line: Mapping[str, Any], canary: str, stable: str) -> Window:
         Arm(counts.get(stable, Counts()), usable.get(stable, ())),
         others,
         sum(len(latencies[name]) - len(usable[name]) for name in latencies),
-        # Loads of before did not tell which are in doubt: then none is.
-        min(failed, int(line.get("doubtful", 0))),
+        live_window.doubtful(line),
     )
 
 

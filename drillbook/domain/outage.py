@@ -23,6 +23,8 @@ from drillbook.domain.measurement import Window
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from drillbook.domain.requests import Flags, Floats, Requests
 
 SILENT_S = 1.0
@@ -110,10 +112,8 @@ def held(requests: Requests, bad: Flags) -> Flags:
     A request that is slow while others are answered is not held, and nobody is where nothing was asked.
     """
     result = np.zeros(len(requests), dtype=np.bool_)
-    good = np.flatnonzero(~bad)
-    good = good[np.argsort(requests.sent_s[good], kind="stable")]
-    again_s = _first_finish_from(requests.done_s[good], np.zeros(len(good), dtype=np.bool_))[:-1]
-    result[good] = again_s - requests.sent_s[good] > SILENT_S
+    good, again_s = _good_again(requests, bad)
+    result[good] = again_s[:-1] - requests.sent_s[good] > SILENT_S
     return result
 
 
@@ -209,15 +209,18 @@ def joined(stretches: Iterable[Window]) -> list[Window]:
 
 def _gaps(requests: Requests, bad: Flags, start_s: float, end_s: float) -> tuple[Floats, Floats]:
     """Starts and ends of the gaps that touch a window, as `longest_gap_s` has them."""
-    good = ~bad
-    starts, finishes = requests.sent_s[good], requests.done_s[good]
-    order = np.argsort(starts, kind="stable")
-    starts, finishes = starts[order], finishes[order]
-    again_s = _first_finish_from(finishes, np.zeros(len(starts), dtype=np.bool_))
-    starts = np.concatenate(([start_s], starts))
+    good, again_s = _good_again(requests, bad)
+    starts = np.concatenate(([start_s], requests.sent_s[good]))
     again_s = np.where(np.isinf(again_s), end_s, again_s)
     touching = (starts < end_s) & (again_s > start_s)
     return starts[touching], again_s[touching]
+
+
+def _good_again(requests: Requests, bad: Flags) -> tuple[NDArray[np.intp], Floats]:
+    """The good requests' rows in order of their start; for each, and one past the last, the first finish from it on."""
+    good = np.flatnonzero(~bad)
+    good = good[np.argsort(requests.sent_s[good], kind="stable")]
+    return good, _first_finish_from(requests.done_s[good], np.zeros(len(good), dtype=np.bool_))
 
 
 def _first_finish_from(done_s: Floats, bad: Flags) -> Floats:

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from drillbook.domain import live_window
 from drillbook.domain.fault import OpenFault, overdue
 from drillbook.domain.guard import too_many_away
 from drillbook.ports import Unreachable
@@ -225,6 +226,5 @@ class RunningRecord:
 def counted(line: Mapping[str, Any]) -> tuple[float, int, int]:
     """One window of the load's running record: its end, its answers, and how many were bad."""
     versions = list(line["versions"].values())
-    lost = sum(line["unanswered"].values()) + int(line["unsent"])
-    bad = sum(sum(version["bad"].values()) for version in versions) + lost
+    bad = sum(sum(version["bad"].values()) for version in versions) + live_window.lost(line)
     return float(line["end_s"]), sum(int(version["ok"]) for version in versions) + bad, bad

@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 
     from kubernetes.client import ApiClient
 
-    from drillbook.domain.environment import Environment
+    from drillbook.domain.environment import Environment, RegionAccess
     from drillbook.domain.fault_settings import FaultSettings, ObjectStorePart
-    from drillbook.drivers.kubeconfig import Access
     from drillbook.ports import Clock
     from drillbook.ports.fault import Nodes, Pods
 
@@ -50,7 +49,7 @@ def faults(environment: Environment, clock: Clock, live_slot: Callable[[], str])
     if settings is None or region.resilience_kubeconfig is None:
         return None
     # Connected when it is first needed, which it is in few runs.
-    api = cache(functools.partial(_connected, clusters.access(region), region.resilience_kubeconfig))
+    api = cache(functools.partial(_connected, region, region.resilience_kubeconfig))
     nodes, pods = KubernetesNodes(api, settings.nodes), KubernetesPods(api)
     beside = _beside_it(settings, region.name, nodes, pods)
     return Faults(
@@ -66,8 +65,8 @@ def faults(environment: Environment, clock: Clock, live_slot: Callable[[], str])
     )
 
 
-def _connected(main: Access, path: Path) -> ApiClient:
-    access = clusters.access_of_another_account(main, path)
+def _connected(region: RegionAccess, path: Path) -> ApiClient:
+    access = clusters.access_of_another_account(clusters.access(region), path)
     return connect(access.kubeconfig, access.context, redaction.learn)
 
 

@@ -34,16 +34,25 @@ def back_up(operator: Saboteur) -> None:
 
 
 @contextlib.contextmanager
+def altered(operator: Saboteur, setting: str, value: str) -> Iterator[None]:
+    """The primary has another value of a setting."""
+    try:
+        operator.kubectl(*PSQL, f"ALTER SYSTEM SET {setting} = '{value}'")
+        operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
+        yield
+    finally:
+        operator.kubectl(*PSQL, f"ALTER SYSTEM RESET {setting}")
+        operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
+
+
+@contextlib.contextmanager
 def archiving_by(command: str) -> Iterator[None]:
     """The primary archives so; afterwards as it is to, with new backups of what this left out."""
     operator = Saboteur(Path())
     try:
-        operator.kubectl(*PSQL, f"ALTER SYSTEM SET archive_command = '{command}'")
-        operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
-        yield
+        with altered(operator, "archive_command", command):
+            yield
     finally:
-        operator.kubectl(*PSQL, "ALTER SYSTEM RESET archive_command")
-        operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
         back_up(operator)
 
 
@@ -65,14 +74,8 @@ def test_archiving_that_claims_to_work_is_found(drilled, archiving_that_claims_t
 
 @pytest.fixture
 def segments_that_end_only_when_they_are_full() -> Iterator[None]:
-    operator = Saboteur(Path())
-    try:
-        operator.kubectl(*PSQL, "ALTER SYSTEM SET archive_timeout = 0")
-        operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
+    with altered(Saboteur(Path()), "archive_timeout", "0"):
         yield
-    finally:
-        operator.kubectl(*PSQL, "ALTER SYSTEM RESET archive_timeout")
-        operator.kubectl(*PSQL, "SELECT pg_reload_conf()")
 
 
 def test_segments_that_end_only_when_they_are_full_are_found(drilled, segments_that_end_only_when_they_are_full):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from drillbook.domain import live_window
 from drillbook.ports import Observation
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Served:
         versions = list(line["versions"].values())
         good = sum(int(version["ok"]) for version in versions)
         bad = sum(sum(version["bad"].values()) for version in versions)
-        bad += sum(line["unanswered"].values()) + int(line["unsent"])
+        bad += live_window.lost(line)
         if bad or not good:
             self._good = None
         else:

@@ -102,8 +102,6 @@ def taken(name: str, live: str, first: str, monkeypatch) -> set[Right]:
         **{f"GET /api/v1/nodes/{each}": node(each, cordoned=False) for each in nodes},
     }
     api = RecordedApi(answers)
-    # No twin need be up, nor its kubeconfig there.
-    monkeypatch.setattr(fault.clusters, "access", lambda _: None)
     monkeypatch.setattr(fault, "_connected", lambda *_: api)
     faults = fault.faults(read_environment("twin"), SteadyClock.starting_now(), lambda: live)
     if name in BESIDE:

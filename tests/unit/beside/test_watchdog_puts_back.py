@@ -18,24 +18,13 @@ from drillbook.run.folder import RunFolder
 from drillbook.run.journal import UNDO_WITHIN_S, Journal
 from drillbook.run.redaction import SOURCE_VARIABLE
 from drillbook.run.timeline import events
+from tests.unit.clocks import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from drillbook.domain.environment import Environment
-
-
-class Clock:
-    """Moves when somebody waits."""
-
-    now_s = 1000.0
-
-    def now(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
 
 
 class Documents(dict[str, dict[str, object]]):

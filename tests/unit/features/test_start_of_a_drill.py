@@ -10,22 +10,13 @@ import pytest
 from drillbook.drills.drill import Drill
 from drillbook.drills.seen import NotReady
 from drillbook.ports import SlotStatus
+from tests.unit.clocks import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = {"live": "1.0.0"}
 NOT_SERVED = "the public is not served: refused"
-
-
-class Clock:
-    now_s = 1000.0
-
-    def now(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
 
 
 @pytest.fixture

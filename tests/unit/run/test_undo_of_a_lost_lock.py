@@ -9,23 +9,12 @@ import pytest
 from drillbook.domain.undo import FAULT, Change, Restoration, Stage
 from drillbook.ports import LockLost, Unreachable
 from drillbook.run.journal import UNDO_WITHIN_S, Journal, left_behind, recover
+from tests.unit.clocks import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LOST = "the environment's lock is held by another run now"
-
-
-class Clock:
-    """Moves when somebody waits."""
-
-    now_s = 1000.0
-
-    def now(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
 
 
 class Documents(dict[str, dict[str, object]]):
