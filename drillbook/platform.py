@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.canary import Shift
-from drillbook.actions.deploy import Deploy
+from drillbook.actions.deploy import UPDATE, Deploy
 from drillbook.actions.load_workers import START
 from drillbook.actions.migration import MIGRATION_ACTIONS
 from drillbook.actions.scraped import Scraped
@@ -148,6 +148,10 @@ class Platform:
             environment.releases.deadline_s,
         )  # fmt: skip
 
+    def update(self, slot: str, release: str) -> Deploy:
+        """The action that replaces the release of the slot that has the public."""
+        return replace(self.deploy(slot, release), in_place=True)
+
     def scraped(self, slot: str) -> Scraped:
         """The question whether Prometheus sees a slot."""
         return Scraped(self.metrics, self.cluster, self.clock, slot, self.series.up, self.series.target_label)
@@ -196,6 +200,8 @@ class Platform:
             raise ValueError(f"the undo journal names the slot {arguments['slot']!r}, which this environment lacks")
         if action == "deploy-release":
             return replace(self.deploy(arguments["slot"], arguments["release"]), mark=str(arguments.get("mark", "")))
+        if action == UPDATE:
+            return replace(self.update(arguments["slot"], arguments["release"]), mark=str(arguments["mark"]))
         if action == "switch-traffic":
             return self.switch(arguments["slot"])
         if action == "shift-traffic":

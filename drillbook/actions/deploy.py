@@ -1,4 +1,4 @@
-"""Put a release into a slot that takes no public traffic."""
+"""Put a release into a slot: one that takes no public traffic, or in place of what the public has."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from drillbook.domain.slot_history import Revision
     from drillbook.ports import Client, Clock, Cluster, Releaser, Router
+
+UPDATE = "update-release"
+"""Registered name of an update in place."""
 
 _OK = 200
 _TRIES_FOR_EACH_POD = 3
@@ -43,6 +46,7 @@ class Deploy:
         version: The version that it is to show.
         deadline_s: For the installation, and again for readiness.
         mark: By which this deployment is known again; empty for one that an older version of Drillbook made.
+        in_place: Whether the slot is the one that the public is led to, whose pods are replaced under its traffic.
     """
 
     releaser: Releaser
@@ -57,11 +61,12 @@ class Deploy:
     version: str
     deadline_s: float = 120.0
     mark: str = field(default_factory=_of_nobody_else)
+    in_place: bool = False
 
     @property
     def name(self) -> str:
         """Its registered name."""
-        return "deploy-release"
+        return UPDATE if self.in_place else "deploy-release"
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -76,11 +81,23 @@ class Deploy:
     def describe(self) -> str:
         """In words."""
         flaw = f", which {self.release}" if self.release != self.version else ""
+        if self.in_place:
+            return f"update slot {self.slot}, which has the public, to release {self.version}{flaw}"
         return f"deploy release {self.version}{flaw}, to the idle slot {self.slot}"
 
     def capture(self) -> Mapping[str, Any]:
-        """What the slot holds now."""
+        """What the slot holds now.
+
+        Raises:
+            Conflict: When it has the public and is to be updated, and has no finished revision to be taken back to.
+        """
         status, there = self.cluster.slot(self.slot), slot_history.Before.of(self.releaser.history(self.slot))
+        if self.in_place and not 0 < there.revision == there.last:
+            found = f"revision {there.last}, which is unfinished" if there.last else "no revision of it"
+            raise Conflict(
+                f"slot {self.slot} has the public, and Helm knows {found}, so that an update could not be taken back: "
+                "release what is live with Helm first"
+            )
         return {
             "revision": there.revision, "last": there.last, "version": status.version, "replicas": status.desired,
         }  # fmt: skip
@@ -105,13 +122,14 @@ class Deploy:
 
         Raises:
             Conflict: When the slot has something that neither was there nor was put there by this change, or when the
-                public is led to what this change has put there.
+                public is led to what this change has put into an idle slot.
         """
         history = self.releaser.history(self.slot)
         self._see_that_it_is_ours(history, before)
         if slot_history.is_as_before(history, int(before["revision"])):
             return
-        self._see_that_nobody_is_led_there()
+        if not self.in_place:
+            self._see_that_nobody_is_led_there()
         self.releaser.restore(self.slot, int(before["revision"]), deadline_s=self.deadline_s)
 
     def _see_that_it_is_ours(self, history: Sequence[Revision], before: Mapping[str, Any]) -> None:

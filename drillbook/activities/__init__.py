@@ -292,18 +292,28 @@ def roll_back(drill: wiring.Experiment, how: str) -> str:
     change = next((found for found in drill.journal.open_changes() if found.action in _MOVES_TRAFFIC), None)
     if change is None:
         raise Unreachable("there is no switch to take back: the undo journal holds none that is open")
-    action = drill.platform.make(change)
     weights = change.arguments["before"]["weights"]
     drill.timeline.record("intent", f"send traffic back to {weights}, {how}", activity="roll_back")
+    return take_back(drill, change, "traffic is declared for the old slot")
 
-    def take_back(found: Change) -> Restoration:
+
+def take_back(drill: wiring.Experiment, change: Change, declared: str) -> str:
+    """Undo a change as the way back that a drill is about; answers what was seen of it.
+
+    Args:
+        drill: Whose change it is.
+        change: Open in the undo journal.
+        declared: For the timeline, once the system has accepted the way back.
+    """
+    action = drill.platform.make(change)
+
+    def undo(found: Change) -> Restoration:
         action.undo(found.arguments["before"])
         if story.moment(drill.events(), "roll_back", "injected") is None:
-            text = "traffic is declared for the old slot"
-            drill.timeline.record_on_the_way_back("injected", text, activity="roll_back")
+            drill.timeline.record_on_the_way_back("injected", declared, activity="roll_back")
         return restore(found, action, drill.clock)
 
-    restoration = drill.journal.settle(change, take_back, drill.clock)
+    restoration = drill.journal.settle(change, undo, drill.clock)
     kind = "recovered" if restoration.restored else "note"
     drill.timeline.record(kind, restoration.text, at_s=restoration.at_s, activity="roll_back",
                           failed=not restoration.restored)  # fmt: skip

@@ -204,6 +204,11 @@ class Drill:
         self.release = self.platform.version_of(release)
         self.run_experiment("rollback", release=release, after_s=f"{after_s:g}")
 
+    def update_in_place(self, release: str, after_s: float) -> None:
+        """The experiment `update_in_place`."""
+        self.release = self.platform.version_of(release)
+        self.run_experiment("update_in_place", release=release, after_s=f"{after_s:g}")
+
     def undergo(self, fault: Fault, release: str = "") -> None:
         """A fault, in steady state or while a release is cut over.
 

@@ -202,13 +202,16 @@ class KubernetesCluster:
                 self.namespace, label_selector=selector, _request_timeout=TIMEOUT_S
             )
         live = [pod for pod in pods.items if pod.status.phase not in {"Succeeded", "Failed"}]
-        ready = [pod for pod in live if _is_ready(pod) and (pod.metadata.labels or {}).get(VERSION_LABEL) == version]
+        serving = [pod for pod in live if _is_ready(pod)]
+        ready = [pod for pod in serving if (pod.metadata.labels or {}).get(VERSION_LABEL) == version]
         names = tuple(sorted(str(pod.metadata.name) for pod in live))
         addresses = tuple(sorted(str(pod.status.pod_ip) for pod in ready))
         images = {str(run.image_id) for pod in ready for run in pod.status.container_statuses or () if run.image_id}
         since = {str(pod.metadata.name): _ready_since(pod) for pod in ready}
         bounds = {f"{pod.metadata.name}/{it.name}": _bounds(it) for pod in ready for it in pod.spec.containers}
-        return SlotStatus(slot, version, desired, len(ready), names, addresses, tuple(sorted(images)), since, bounds)
+        return SlotStatus(
+            slot, version, desired, len(ready), names, addresses, tuple(sorted(images)), since, bounds, len(serving)
+        )
 
     def scale(self, slot: str, replicas: int) -> None:
         """Ask for a number of replicas."""

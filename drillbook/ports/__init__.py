@@ -55,13 +55,14 @@ class SlotStatus:
         slot: `blue` or `green`.
         version: Release version that its pods declare; empty when the slot is empty.
         desired: Replicas asked for.
-        ready: Replicas ready.
+        ready: Pods of this version that are ready.
         pods: Names of its pods, those about to end included.
         addresses: IP addresses of its pods that are ready.
         images: What their containers run from, each once, as the node resolved it: `NAME@sha256:DIGEST`.
         ready_since: Of each pod that is ready, by name, since when, as the cluster writes it.
         bounds: Of each of their containers, as `POD/CONTAINER`, what it has of `requests.cpu`, `requests.memory`,
             `limits.cpu` and `limits.memory`.
+        serving: Pods that are ready, of whatever version: while one replaces another both answer.
     """
 
     slot: str
@@ -73,6 +74,7 @@ class SlotStatus:
     images: tuple[str, ...] = ()
     ready_since: Mapping[str, str] = field(default_factory=dict[str, str])
     bounds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    serving: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,9 @@ PIPELINE, MIGRATIONS, MIGRATION = "pipeline", "migrations", "migration"
 BACKUP_BEFORE_RELEASE = "backup_before_release"
 """Features that are drilled only where the environment names what they are about, or where they are asked for."""
 
+UPDATE_IN_PLACE = "update_in_place"
+"""The feature that changes what the public is served by."""
+
 PERFORMANCE = "performance"
 """The class of drills that give more load than usual; they need an environment which says how much it may be given."""
 
@@ -271,6 +274,11 @@ def touched(environment: Environment, drill_list: Iterable[Drill] = ()) -> list[
         (
             f"{environment.public_url}: {requests:g} metered requests a second, {environment.load.analysts} analysts "
             f"and {environment.load.collectors} collectors; the events that they store stay"
+        ),
+        *(
+            [f"{region}: the release of the slot that has the public: updated in place by Helm, and rolled back"]
+            if UPDATE_IN_PLACE in features
+            else ()
         ),
         *(_recovered(environment) if RECOVERY in tags else ()),
         *(_loaded(environment) if PERFORMANCE in tags else ()),

@@ -270,7 +270,8 @@ def serving(ports: Platform) -> tuple[int, int]:
     found = [ports.cluster.slot(slot) for slot in sorted(slots)]
     if ports.serving_slots() != slots:
         raise Unreachable(f"the traffic was led elsewhere than to {', '.join(sorted(slots))} while it was looked at")
-    return sum(status.ready for status in found), sum(status.desired for status in found)
+    # While a slot's pods are replaced it has more for a moment, which stand in for those of no other slot.
+    return sum(min(status.serving, status.desired) for status in found), sum(status.desired for status in found)
 
 
 def keeping_queries(ports: Platform, queries: Path) -> Platform:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import parsers, then, when
 
+from drillbook.domain.measurement import Window
 from probes import story
 from probes.serving import answers_by_others, answers_of, bad_version_exposure, version_serving_after
 
@@ -26,6 +27,15 @@ def _(drill: Drill, flaw: str) -> None:
 @when(parsers.re(r"release (?P<version>\d\S*) is cut over and, after (?P<after_s>\S+) s, taken back by an operator"))
 def _(drill: Drill, version: str, after_s: str) -> None:
     drill.cut_over_and_order_back(version, float(after_s))
+
+
+@when(
+    parsers.re(
+        r"release (?P<version>\d\S*) is rolled out in place and, after (?P<after_s>\S+) s, rolled back by an operator"
+    )
+)
+def _(drill: Drill, version: str, after_s: str) -> None:
+    drill.update_in_place(version, float(after_s))
 
 
 @then("its validation failed, and the cutover ended there")
@@ -50,6 +60,17 @@ def _(drill: Drill, release: str, limit_s: float) -> None:
     limit_s = min(limit_s, drill.objectives.switch_s)
     measured = version_serving_after(drill.folder, drill.seen.since("switch-traffic", "injected"), version)
     drill.check("release.switch", f"all traffic on {version} within {limit_s:g} s", "at_most", limit_s, measured)
+
+
+@then(parsers.parse("release {release} answered all requests from {limit_s:g} s after its roll-out's order on"))
+def _(drill: Drill, release: str, limit_s: float) -> None:
+    version = drill.platform.version_of(release)
+    began_s, ended_s = (
+        drill.seen.since("update-release", "intent").start_s,
+        drill.seen.since("roll_back", "decided").start_s,
+    )
+    measured = version_serving_after(drill.folder, Window(began_s, ended_s), version)
+    drill.check("release.rolled_out", f"all traffic on {version} within {limit_s:g} s", "at_most", limit_s, measured)
 
 
 @then(parsers.parse("release {release} was drained within {limit_s:g} s of the switch and is kept warm"))

@@ -24,6 +24,7 @@ PROVED = "each_repository_alone"
 JOB_ENDS_WITHIN_S = 240.0
 STATE = "files_and_secrets_are_in_the_other_region"
 CANARY = "no_worse_is_promoted_in_steps"
+UPDATED = "an_update_rolls_out_under_load"
 SCENARIOS = (
     "a_good_release_replaces_the_live_one",
     "a_release_that_fails_its_validation_never_takes_traffic",
@@ -41,7 +42,7 @@ REGION_LOSSES = {how: f"people_use_it and {word}" for how, word in (
 ONLY = {
     CANARY: ("--only=canary",), LOST: ("--only=database_primary_lost",),
     DESTROYED: ("--only=data_destroyed",), PROVED: ("--only=backup_proof",),
-    STATE: ("--only=state_in_other_region",),
+    STATE: ("--only=state_in_other_region",), UPDATED: ("--only=update_in_place",),
     **dict.fromkeys(REGION_LOSSES.values(), ("--only=region_lost",)),
 }  # fmt: skip
 """What is drilled only where it is asked for."""
@@ -88,7 +89,7 @@ def kill(
     *more: str,
     after_s: float = 0.0,
     restored_within_s: float = RESTORED_WITHIN_S,
-    lifting: bool = False,
+    once: tuple[str, str] | None = None,
 ) -> Case:
     """Start, kill at the boundary, wait until the platform is as it was; an end of its own is waited for.
 
@@ -101,12 +102,12 @@ def kill(
         more: Arguments of the run.
         after_s: So much later, in the middle of a change that takes its time.
         restored_within_s: For the platform to be as it was.
-        lifting: Not before a fault is about to be lifted, which shows at no boundary.
+        once: Not before this event of this activity, which shows at no boundary.
     """
     run = start(scenario, *ONLY.get(scenario, ()), *more)
     run.wait_for_boundary(boundary)
-    if lifting:
-        run.wait_for_event("intent", "lift_fault")
+    if once is not None:
+        run.wait_for_event(*once)
     run.wait_for_parts(parts)
     time.sleep(after_s)
     killed = run.kill(parts)
@@ -146,6 +147,19 @@ def kill(
 def test_what_is_killed_is_put_back(start, twin, parts, boundary):
     case = kill(start, twin, SCENARIOS[0], parts, boundary)
     print(case)
+    assert not case.wrong, case
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [("runner",), ("experiment",), ("runner", "watchdog")], ids="+".join)
+@pytest.mark.parametrize(
+    ("boundary", "when"),
+    [(1, {}), (2, {}), (2, {"after_s": 4.0}), (2, {"after_s": 0.5, "once": ("decided", "roll_back")})],
+    ids=["meant", "declared", "half rolled out", "rolling back"],
+)
+def test_an_update_in_place_that_dies_half_way_is_rolled_back(start, twin, parts, boundary, when):
+    case = kill(start, twin, UPDATED, parts, boundary, **when)
+    print(f"{case} {when}")
     assert not case.wrong, case
 
 
@@ -237,7 +251,7 @@ def test_a_fault_of_a_run_that_is_killed_is_undone(start, twin, feature, parts, 
 @pytest.mark.parametrize("parts", [("runner",), ("experiment",), ("runner", "watchdog")], ids="+".join)
 @pytest.mark.parametrize("feature", LIFTED_STEP_BY_STEP)
 def test_a_fault_whose_lifting_dies_half_way_is_undone(start, twin, feature, parts):
-    case = kill(start, twin, "steady", parts, 2, f"--only={feature}", after_s=0.5, lifting=True)
+    case = kill(start, twin, "steady", parts, 2, f"--only={feature}", after_s=0.5, once=("intent", "lift_fault"))
     print(f"{replace(case, scenario=feature)} (0.5 s into its lifting)")
     assert not case.wrong, case
 

@@ -11,7 +11,7 @@ import pytest
 from drillbook.domain.verdict import Verdict
 
 pytestmark = pytest.mark.twin
-CUTOVER, OPERATOR, CANARY = "good_release", "operator", "no_worse_is_promoted"
+CUTOVER, OPERATOR, CANARY, UPDATE = "good_release", "operator", "no_worse_is_promoted", "an_update_rolls_out"
 """The scenarios that are drilled, by pytest's own names for them."""
 PASS, FAIL, INCONCLUSIVE = 0, 1, 75
 HIDDEN = {"defects.minRps": 40}
@@ -171,6 +171,14 @@ def test_a_killed_load_is_inconclusive(drilled):
 
     outcome = drilled(CUTOVER, sabotage=kill)
     assert outcome.code == INCONCLUSIVE, str(outcome)
+    assert put_back(outcome), str(outcome)
+
+
+@pytest.mark.slow  # what lies about being ready is among the drills of `make test`, before a switch
+def test_an_update_in_place_whose_pods_lie_about_being_ready_is_found(drilled):
+    outcome = drilled(UPDATE, only="update_in_place", release={"defects.readyLies": 1, "defects.startupMs": 8000})
+    assert outcome.code == FAIL, str(outcome)
+    assert "FAIL" in outcome.verdict_of("release.failed_requests"), str(outcome)
     assert put_back(outcome), str(outcome)
 
 

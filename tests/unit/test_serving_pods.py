@@ -9,7 +9,7 @@ import pytest
 from drillbook import wiring
 from drillbook.ports import Unreachable
 
-PODS = {"blue": SimpleNamespace(ready=1, desired=2), "green": SimpleNamespace(ready=3, desired=3)}
+PODS = {"blue": SimpleNamespace(serving=1, desired=2), "green": SimpleNamespace(serving=3, desired=3)}
 
 
 def ports(*seen: set[str]):
@@ -21,6 +21,11 @@ def ports(*seen: set[str]):
 
 def test_pods_of_every_slot_with_traffic_are_counted():
     assert wiring.serving(ports({"blue"}, {"blue"})) == (1, 2)
+    assert wiring.serving(ports({"blue", "green"}, {"blue", "green"})) == (4, 5)
+
+
+def test_what_a_slot_has_too_much_while_its_pods_are_replaced_makes_up_for_nobody(monkeypatch):
+    monkeypatch.setitem(PODS, "green", SimpleNamespace(serving=4, desired=3))
     assert wiring.serving(ports({"blue", "green"}, {"blue", "green"})) == (4, 5)
 
 

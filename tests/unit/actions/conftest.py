@@ -45,9 +45,9 @@ class World:
     prometheus_up: bool = True
     targets: tuple[str, ...] = ("green-1", "green-2")
     calls: list[str] = field(default_factory=list)
-    marks: dict[str, str] = field(default_factory=dict)
     ready_since: dict[str, str] = field(default_factory=dict)
     unnamed: dict[str, int] = field(default_factory=dict)
+    revisions: dict[str, list[tuple[str, Revision]]] = field(default_factory=lambda: {"blue": [], "green": []})
 
     # Clock.
     def now(self) -> float:
@@ -72,16 +72,27 @@ class World:
         self.changed_s = self.now_s
 
     def history(self, slot):
-        return [Revision(1, mark=self.marks.get(slot, ""), current=True)] if self.slots[slot] else []
+        if not self.slots[slot]:
+            return []
+        return [revision for _, revision in self.revisions[slot]] or [Revision(1, current=True)]
 
     def deploy(self, slot, version, *, mark, deadline_s):
         self.calls.append(f"deploy {version} to {slot}")
-        self.slots[slot], self.marks[slot] = version, mark
+        self._add(slot, version, mark=mark)
 
     def restore(self, slot, revision, *, deadline_s):
         self.calls.append(f"restore {slot} to {revision}")
         if revision == 0:
-            self.slots[slot] = ""
+            self.slots[slot], self.revisions[slot] = "", []
+        else:
+            version = next(version for version, known in self.revisions[slot] if known.number == revision)
+            self._add(slot, version, back_to=revision)
+
+    def _add(self, slot, version, *, mark="", back_to=0):
+        past = self.revisions[slot] or ([(self.slots[slot], Revision(1))] if self.slots[slot] else [])
+        found = Revision(len(past) + 1, mark=mark, back_to=back_to, current=True)
+        self.revisions[slot] = [*((held, replace(known, current=False)) for held, known in past), (version, found)]
+        self.slots[slot] = version
 
     def slot(self, slot):
         version = self.slots[slot]
@@ -146,6 +157,7 @@ def drill(world, tmp_path, monkeypatch):
         deploy=lambda slot, release: Deploy(
             world, world, router, world, "X-Slot", "/who", world, slot, release, release, deadline_s=2.0
         ),
+        update=lambda slot, release: replace(platform.deploy(slot, release), in_place=True),
         scraped=lambda slot: Scraped(world, world, world, slot, "up", "instance"),
         switch=lambda slot: Switch(router, world, world, slot, "/who", in_a_row=3, deadline_s=2.0),
         shift=lambda slot, steps: Shift(router, world, world, slot, "/who", steps, deadline_s=2.0),
@@ -155,6 +167,8 @@ def drill(world, tmp_path, monkeypatch):
         arguments = change.arguments["arguments"]
         if change.action == "deploy-release":
             return replace(platform.deploy(arguments["slot"], arguments["release"]), mark=arguments["mark"])
+        if change.action == "update-release":
+            return replace(platform.update(arguments["slot"], arguments["release"]), mark=arguments["mark"])
         if change.action == "shift-traffic":
             return platform.shift(arguments["slot"], tuple(arguments["steps"]))
         return platform.switch(arguments["slot"])

@@ -162,6 +162,49 @@ def test_a_helm_that_died_in_the_middle_is_ours_to_clear_up(slot, status) -> Non
     assert slot.changes() == ["rollback"]
 
 
+def updated(slot: Slot) -> dict[str, object]:
+    """The same of a slot that has the public."""
+    slot.weights = {"blue": 0, "green": 100}
+    slot.action = replace(slot.action, in_place=True)
+    slot.history = [(4, "superseded", "Install complete"), (5, "deployed", "Upgrade complete")]
+    return deployed(slot)
+
+
+def test_an_update_of_what_is_live_is_taken_back_under_its_traffic(slot) -> None:
+    before = updated(slot)
+    slot.action.undo(before)
+    slot.action.undo(before)
+    assert slot.changes() == ["upgrade", "rollback"]
+    assert slot.history[-1]["description"] == "Rollback to 5"
+
+
+def test_what_somebody_has_released_over_an_update_is_left(slot) -> None:
+    before = updated(slot)
+    slot.somebody_deploys()
+    with pytest.raises(Conflict, match="revision 7 of slot green"):
+        slot.action.undo(before)
+    assert slot.changes() == ["upgrade"]
+
+
+@pytest.mark.parametrize(
+    ("history", "told"),
+    [
+        ([], "knows no revision of it"),
+        (
+            [(5, "superseded", "x"), (6, "pending-upgrade", "Preparing upgrade")],
+            "knows revision 6, which is unfinished",
+        ),
+        ([(5, "deployed", "x"), (6, "failed", "Upgrade failed")], "knows revision 6, which is unfinished"),
+    ],
+    ids=["none", "pending", "failed"],
+)
+def test_what_is_live_and_could_not_be_taken_back_is_not_updated(slot, history, told) -> None:
+    if history:
+        slot.history = history
+    with pytest.raises(Conflict, match=told):
+        replace(slot.action, in_place=True).capture()
+
+
 def test_weights_that_cannot_be_seen_leave_the_slot_alone(slot) -> None:
     before = deployed(slot)
 

@@ -7,9 +7,9 @@ from drillbook.drivers.kubernetes import VERSION_LABEL, KubernetesCluster
 DEPLOYMENT = "/apis/apps/v1/namespaces/analytics/deployments/analytics-blue"
 
 
-def pod(name, *, ready, since, containers=()):
+def pod(name, *, ready, since, containers=(), version="1.0.0"):
     return {
-        "metadata": {"name": name, "labels": {VERSION_LABEL: "1.0.0"}}, "spec": {"containers": list(containers)},
+        "metadata": {"name": name, "labels": {VERSION_LABEL: version}}, "spec": {"containers": list(containers)},
         "status": {
             "phase": "Running", "podIP": "10.0.0.1",
             "conditions": [
@@ -40,6 +40,15 @@ def test_a_slot_tells_since_when_each_of_its_pods_is_ready():
     )
     assert (found.ready, found.desired) == (1, 2)
     assert found.ready_since == {"steady": "2026-11-24T02:00:00+00:00"}
+
+
+def test_pods_of_the_version_before_serve_while_they_are_replaced():
+    found = slot_of(
+        pod("old", ready="True", since="2026-11-24T02:00:00Z", version="0.9.0"),
+        pod("new", ready="True", since="2026-11-24T02:00:05Z"),
+        pod("newer", ready="False", since="2026-11-24T02:00:06Z"),
+    )
+    assert (found.ready, found.serving, found.desired) == (1, 2, 2)
 
 
 def test_a_slot_tells_what_each_of_its_containers_asks_for_and_is_held_to():

@@ -266,3 +266,12 @@ def test_a_plan_says_when_it_takes_longer_than_the_guard_allows(tmp_path):
     assert refused.exit_code == 2
     assert "verify would refuse it: the drills would take about" in refused.output
     assert "guard.max_duration allows 120 s" in refused.output
+
+
+def test_a_plan_says_when_the_slot_of_the_public_is_changed() -> None:
+    all_drills = planning.drills(DIRECTORY.parent / "features")
+    (update,) = [drill for drill in all_drills if drill.feature == planning.UPDATE_IN_PLACE]
+    told = "the release of the slot that has the public: updated in place by Helm, and rolled back"
+    assert f"us-east-1: {told}" in planning.touched(TWIN, [update])
+    others = [drill for drill in all_drills if drill != update]
+    assert not any(told in line for line in planning.touched(TWIN, others))
