@@ -57,22 +57,6 @@ def downtime(
     return _measured(load, "longest outage", inside, window, connection, length, "s")
 
 
-def total_downtime(
-    drill_dir: Path, window: Window, connection: Connection, *, patience_s: float | None = None, good_for_s: float = 0.0
-) -> Measurement:
-    """Length in seconds of all outages that touch the window together; arguments as in `downtime`.
-
-    Where requests were held and came through in the end is in the upper bound.
-    """
-    load = recording(drill_dir)
-    requests = load.metered(connection)
-    seen = _outages(load, requests, window, patience_s, good_for_s)
-    gap_s = outage.longest_gap_s(requests, seen.bad, window.start_s, window.end_s)
-    length = outage.total(seen.certain, seen.possible, gap_s)
-    inside = requests.due_within(window.start_s, window.end_s)
-    return _measured(load, "all outages together", inside, window, connection, length, "s")
-
-
 def recovery(
     drill_dir: Path, window: Window, connection: Connection, *, patience_s: float | None = None, good_for_s: float = 5.0
 ) -> Measurement:
