@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from drillbook.domain.slot_history import Revision
-    from drillbook.ports import Client, Clock, Cluster, Releaser, Router
+    from drillbook.ports import Client, Clock, Cluster, Releaser, Router, SlotStatus
 
 UPDATE = "update-release"
 """Registered name of an update in place."""
@@ -89,18 +89,33 @@ class Deploy:
         """What the slot holds now.
 
         Raises:
-            Conflict: When it has the public and is to be updated, and has no finished revision to be taken back to.
+            Conflict: When it has the public and is to be updated, and that could not be taken back, or would be none.
         """
         status, there = self.cluster.slot(self.slot), slot_history.Before.of(self.releaser.history(self.slot))
-        if self.in_place and not 0 < there.revision == there.last:
+        if self.in_place:
+            self._see_that_it_can_be_updated(status, there)
+        return {
+            "revision": there.revision, "last": there.last, "version": status.version, "replicas": status.desired,
+        }  # fmt: skip
+
+    def _see_that_it_can_be_updated(self, status: SlotStatus, there: slot_history.Before) -> None:
+        if not 0 < there.revision == there.last:
             found = f"revision {there.last}, which is unfinished" if there.last else "no revision of it"
             raise Conflict(
                 f"slot {self.slot} has the public, and Helm knows {found}, so that an update could not be taken back: "
                 "release what is live with Helm first"
             )
-        return {
-            "revision": there.revision, "last": there.last, "version": status.version, "replicas": status.desired,
-        }  # fmt: skip
+        asked = self.releaser.replicas(self.slot)
+        if asked not in (None, status.desired):
+            raise Conflict(
+                f"slot {self.slot} was scaled to {status.desired} pods, and its release asks for {asked}: an update "
+                "would take the others away, and no way back would bring them; release it with as many as it has"
+            )
+        if status.version == self.version:
+            raise Conflict(
+                f"slot {self.slot} has release {self.version} already, so that nothing would be updated: say with "
+                "releases.overrides which version the new release is"
+            )
 
     def do(self) -> None:
         """Install or upgrade."""

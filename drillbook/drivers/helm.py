@@ -18,6 +18,9 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
 from drillbook.domain.slot_history import Revision
 from drillbook.ports import Unreachable
 
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
 
 _ASK_S = 20.0
 _GRACE_S = 5.0
-_HISTORY_KEPT = 10
+_HISTORY_SHOWN = 10
+_PRUNE_NOTHING = "--history-max=0"
+"""What of a slot's history goes is its owner's to say; helm's own is to keep the last ten."""
+
 _ERROR_LENGTH = 600
 _WAY_BACK = re.compile(r"Rollback to ([0-9]+)")
 _FAILED_WAY_BACK = re.compile(r"Rollback .* failed: ", re.DOTALL)
@@ -46,6 +52,7 @@ class HelmReleaser:
         chart: Path of the chart.
         namespace: Where the releases live.
         release: Name of a slot's release, with `{slot}` in it.
+        deployment: Name of a slot's Deployment, likewise.
         kubeconfig: The cluster's.
         context: Name of the kubeconfig's context.
         values: Values files, in order.
@@ -59,6 +66,7 @@ class HelmReleaser:
     chart: Path
     namespace: str
     release: str
+    deployment: str
     kubeconfig: Path
     context: str
     values: tuple[Path, ...] = ()
@@ -86,6 +94,26 @@ class HelmReleaser:
             if not _FAILED_WAY_BACK.match(text := str(entry.get("description", "")))
         ]
 
+    def replicas(self, slot: str) -> int | None:
+        """How many the slot's current revision asks for; None where it leaves that to others, or there is none.
+
+        Raises:
+            Unreachable: When helm or the cluster does not answer, or what it shows are no Kubernetes objects.
+        """
+        code, out, err = self._call(["get", "manifest", self._name(slot)], _ASK_S)
+        if code != 0 and "release: not found" in err:
+            return None
+        if code != 0:
+            raise Unreachable(f"helm cannot show the manifest of {self._name(slot)}: {_sentence(err)}")
+        name = self.deployment.format(slot=slot)
+        try:
+            objects = [found for found in YAML(typ="safe", pure=True).load_all(out) if found]
+            ours = [it for it in objects if it["kind"] == "Deployment" and it["metadata"]["name"] == name]
+            asked = [it["spec"].get("replicas") for it in ours]
+            return next((int(number) for number in asked if number is not None), None)
+        except (YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Unreachable(f"helm's manifest of {self._name(slot)} cannot be read: {error}") from error
+
     def deploy(self, slot: str, version: str, *, mark: str, deadline_s: float) -> None:
         """Install or upgrade; runs the chart's hooks, and does not wait for readiness.
 
@@ -95,7 +123,7 @@ class HelmReleaser:
             Unreachable: When helm refuses, or does not end by the deadline.
         """
         self._repair(slot, deadline_s=deadline_s)
-        arguments = ["upgrade", "--install", self._name(slot), str(self.chart), f"--history-max={_HISTORY_KEPT}"]
+        arguments = ["upgrade", "--install", self._name(slot), str(self.chart), _PRUNE_NOTHING]
         arguments += [f"--description={mark}", *(f"--values={path}" for path in self.values)]
         overrides = self.overrides.get(version, {})
         words = {"{slot}": slot, "{version}": overrides.get("version", version)}
@@ -123,7 +151,8 @@ class HelmReleaser:
         last = history[-1]
         restored = last["revision"] == revision or last.get("description") == f"Rollback to {revision}"
         if not (last["status"] == "deployed" and restored):
-            self._run(["rollback", self._name(slot), str(revision), timeout], deadline_s=deadline_s)
+            rollback = ["rollback", self._name(slot), str(revision), _PRUNE_NOTHING, timeout]
+            self._run(rollback, deadline_s=deadline_s)
 
     def _repair(self, slot: str, *, deadline_s: float) -> None:
         """Undo what a helm that died in the middle left."""
@@ -135,7 +164,7 @@ class HelmReleaser:
 
     def _history(self, slot: str) -> list[dict[str, Any]]:
         """Revisions of the slot's release, oldest first; none when there is no release."""
-        code, out, err = self._call(["history", self._name(slot), f"--max={_HISTORY_KEPT}", "--output=json"], _ASK_S)
+        code, out, err = self._call(["history", self._name(slot), f"--max={_HISTORY_SHOWN}", "--output=json"], _ASK_S)
         if code != 0 and "release: not found" in err:
             return []
         if code != 0:

@@ -144,6 +144,10 @@ class Releaser(Protocol):
         """The slot's revisions, oldest first; none when nothing was ever deployed there."""
         ...
 
+    def replicas(self, slot: str) -> int | None:
+        """How many the slot's current revision asks for; None where it leaves that to others."""
+        ...
+
     def deploy(self, slot: str, version: str, *, mark: str, deadline_s: float) -> None:
         """Install or upgrade; the finished revision carries the mark. Does not wait for readiness."""
         ...

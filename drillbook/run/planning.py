@@ -275,17 +275,21 @@ def touched(environment: Environment, drill_list: Iterable[Drill] = ()) -> list[
             f"{environment.public_url}: {requests:g} metered requests a second, {environment.load.analysts} analysts "
             f"and {environment.load.collectors} collectors; the events that they store stay"
         ),
-        *(
-            [f"{region}: the release of the slot that has the public: updated in place by Helm, and rolled back"]
-            if UPDATE_IN_PLACE in features
-            else ()
-        ),
+        *([_updated(region)] if UPDATE_IN_PLACE in features else ()),
         *(_recovered(environment) if RECOVERY in tags else ()),
         *(_loaded(environment) if PERFORMANCE in tags else ()),
         *(_migrated(environment) if {MIGRATION, BACKUP_BEFORE_RELEASE} & features else ()),
         *(_backed_up(environment) if BACKUP_BEFORE_RELEASE in features else ()),
         *(_hit(environment, region) if RESILIENCE in tags else ()),
     ]
+
+
+def _updated(region: str) -> str:
+    """What an update in place changes."""
+    return (
+        f"{region}: the release of the slot that has the public: updated in place by Helm, and rolled back; its "
+        "history gets two revisions"
+    )
 
 
 def _recovered(environment: Environment) -> Iterator[str]:

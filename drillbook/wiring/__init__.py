@@ -149,6 +149,7 @@ def platform(
             chart=releases.chart,
             namespace=releases.namespace,
             release=releases.release,
+            deployment=releases.deployment,
             kubeconfig=region.kubeconfig,
             context=access.context,
             values=releases.values,

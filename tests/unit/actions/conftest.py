@@ -76,6 +76,9 @@ class World:
             return []
         return [revision for _, revision in self.revisions[slot]] or [Revision(1, current=True)]
 
+    def replicas(self, slot):
+        return None
+
     def deploy(self, slot, version, *, mark, deadline_s):
         self.calls.append(f"deploy {version} to {slot}")
         self._add(slot, version, mark=mark)

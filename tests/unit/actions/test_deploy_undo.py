@@ -23,6 +23,8 @@ history = json.load(open(state)) if os.path.exists(state) else []
 words = sys.argv[1:]
 with open(os.path.join(here, "calls"), "a") as file:
     file.write(words[0] + "\\n")
+with open(os.path.join(here, "words"), "a") as file:
+    file.write(json.dumps(words) + "\\n")
 
 def add(description, status="deployed"):
     for entry in history:
@@ -35,6 +37,8 @@ if words[0] == "history":
     if not history:
         sys.exit("Error: release: not found")
     print(json.dumps(history))
+elif words[:2] == ["get", "manifest"]:
+    print("kind: Deployment\\nmetadata: {{name: shop-green}}\\nspec: {{replicas: 2}}")
 elif words[0] == "upgrade":
     given = [word for word in words if word.startswith("--description=")]
     add(given[0].partition("=")[2] if given else "Upgrade complete")
@@ -55,10 +59,11 @@ class Slot:
         program.write_text(HELM.format(python=sys.executable))
         program.chmod(0o755)
         self.version = "2.0.0"
+        self.desired = 2
         self.weights = {"blue": 100, "green": 0}
         self.releaser = HelmReleaser(
-            chart=Path("chart"), namespace="shop", release="shop-{slot}", kubeconfig=Path("kubeconfig"),
-            context="staging", program=str(program),
+            chart=Path("chart"), namespace="shop", release="shop-{slot}",
+            deployment="shop-{slot}", kubeconfig=Path("kubeconfig"), context="staging", program=str(program),
         )  # fmt: skip
         nothing = SimpleNamespace(now=lambda: 0.0)
         self.action = Deploy(
@@ -67,7 +72,8 @@ class Slot:
         )  # fmt: skip
 
     def slot(self, name: str) -> SlotStatus:
-        return SlotStatus(name, self.version, 2, 2, ("a", "b"))
+        pods = tuple(f"pod-{number}" for number in range(self.desired))
+        return SlotStatus(name, self.version, self.desired, self.desired, pods)
 
     @property
     def history(self) -> list[dict[str, object]]:
@@ -85,7 +91,7 @@ class Slot:
         self.history = [*past, (number, "deployed", "Upgrade complete")]
 
     def changes(self) -> list[str]:
-        return [word for word in (self.folder / "calls").read_text().split() if word != "history"]
+        return [word for word in (self.folder / "calls").read_text().split() if word not in {"history", "get"}]
 
 
 @pytest.fixture
@@ -203,6 +209,38 @@ def test_what_is_live_and_could_not_be_taken_back_is_not_updated(slot, history, 
         slot.history = history
     with pytest.raises(Conflict, match=told):
         replace(slot.action, in_place=True).capture()
+
+
+def live(slot: Slot) -> Deploy:
+    slot.history = [(4, "superseded", "Install complete"), (5, "deployed", "Upgrade complete")]
+    slot.version = "1.0.0"
+    return replace(slot.action, in_place=True)
+
+
+def test_what_is_live_and_was_scaled_by_somebody_is_not_updated(slot) -> None:
+    action = live(slot)
+    assert action.capture()["replicas"] == 2
+    slot.desired = 5
+    with pytest.raises(Conflict, match="was scaled to 5 pods, and its release asks for 2"):
+        action.capture()
+
+
+def test_what_is_live_already_is_no_update(slot) -> None:
+    action = live(slot)
+    slot.version = "2.0.0"
+    with pytest.raises(Conflict, match=r"has release 2\.0\.0 already"):
+        action.capture()
+
+
+def test_no_revision_of_the_owners_is_pruned(slot) -> None:
+    past = [(number, "superseded", "Upgrade complete") for number in range(1, 40)]
+    slot.history = [*past, (40, "deployed", "Upgrade complete")]
+    before = deployed(slot)
+    slot.action.undo(before)
+    words = [json.loads(line) for line in (slot.folder / "words").read_text().splitlines()]
+    changes = [line for line in words if line[0] in {"upgrade", "rollback"}]
+    assert len(changes) == 2
+    assert all("--history-max=0" in line for line in changes)
 
 
 def test_weights_that_cannot_be_seen_leave_the_slot_alone(slot) -> None:

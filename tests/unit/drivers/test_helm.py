@@ -26,6 +26,8 @@ if arguments[0] == "history":
     if script["history"] is None:
         sys.exit("Error: " + script.get("missing", "release: not found"))
     print(json.dumps(script["history"]))
+elif arguments[:2] == ["get", "manifest"] and "manifest" in script:
+    print(script["manifest"])
 elif "fails" in script:
     sys.exit(script["fails"])
 """
@@ -44,8 +46,9 @@ class Fake:
         self.folder = folder
         self.script(history=None)
         self.releaser = HelmReleaser(
-            chart=Path("chart"), namespace="analytics", release="analytics-{slot}", kubeconfig=Path("kubeconfig"),
-            context="staging", values=(Path("values-staging.yaml"),),
+            chart=Path("chart"), namespace="analytics", release="analytics-{slot}",
+            deployment="{slot}-app", kubeconfig=Path("kubeconfig"), context="staging",
+            values=(Path("values-staging.yaml"),),
             settings={"slot": "{slot}", "version": "{version}"},
             overrides={"1.2.0-bad": {"defects.errorShare": "0.1"}}, program=str(folder / "helm"),
         )  # fmt: skip
@@ -152,6 +155,44 @@ def test_a_refusal_carries_helms_words(helm) -> None:
         helm.releaser.deploy("green", "1.1.0", mark="ours", deadline_s=30)
 
 
+MANIFEST = """
+---
+# Source: analytics/templates/service.yaml
+apiVersion: v1
+kind: Service
+metadata: {name: green-app}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: another}
+spec: {replicas: 7}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: green-app}
+spec: {replicas: 3}
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifest", "replicas"),
+    [(MANIFEST, 3), (MANIFEST.replace("{replicas: 3}", "{paused: false}"), None), ("", None),
+     (MANIFEST.replace("replicas: 3", "replicas: 0"), 0)],
+    ids=["asked", "left to others", "nothing", "none"],
+)  # fmt: skip
+def test_a_slots_release_says_how_many_it_asks_for(helm, manifest, replicas) -> None:
+    helm.script(history=None, manifest=manifest)
+    assert helm.releaser.replicas("green") == replicas
+
+
+@pytest.mark.parametrize("manifest", ["[1, 2]", "{", "kind: Deployment"])
+def test_a_manifest_that_is_none_is_no_number(helm, manifest) -> None:
+    helm.script(history=None, manifest=manifest)
+    with pytest.raises(Unreachable, match="manifest of analytics-green cannot be read"):
+        helm.releaser.replicas("green")
+
+
 def test_a_helm_that_hangs_is_ended_at_the_deadline(helm) -> None:
     helm.script(history=None, sleep=30)
     started = time.monotonic()
@@ -161,6 +202,6 @@ def test_a_helm_that_hangs_is_ended_at_the_deadline(helm) -> None:
 
 
 def test_a_missing_helm_says_what_to_install() -> None:
-    place = (Path("chart"), "analytics", "analytics-{slot}", Path("kubeconfig"), "staging")
+    place = (Path("chart"), "analytics", "analytics-{slot}", "analytics-{slot}", Path("kubeconfig"), "staging")
     with pytest.raises(Unreachable, match="install Helm"):
         HelmReleaser(*place, program="no-such-helm").history("green")
