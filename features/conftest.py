@@ -32,7 +32,7 @@ from drillbook.run.folder import FolderError, slug
 from drillbook.run.monitor import Monitor, RunningRecord
 from drillbook.run.resumption import NotResumable
 from drillbook.run.session import Session
-from drillbook.run.stopping import WAS_STOPPED, Stop
+from drillbook.run.stopping import WAS_STOPPED, Stop, told
 from drillbook.run.timeline import Timeline
 from drillbook.terminal import Live
 from features import selection
@@ -242,7 +242,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     state.stop.heeded = isinstance(error, KeyboardInterrupt)
     with state.stop.put_off():
         drill.doubts += [f"{WAS_STOPPED}{reason}" for reason in state.stop.reasons]
-        verdict = drill.finish(error)
+        verdict, cause = _finished(drill, error)
     state.verdicts.append(verdict)
     if state.live is not None:
         state.live.drill_finished(str(verdict), drill.reasons(error))
@@ -256,7 +256,18 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         return result
     text = "\n".join(drill.reasons(error)) or "nothing was judged"
     raised = DrillFailed(text) if verdict is Verdict.FAIL else DrillInconclusive(text)
-    raise raised from error
+    raise raised from cause
+
+
+def _finished(drill: Drill | Inspection, error: BaseException | None) -> tuple[Verdict, BaseException | None]:
+    """Its verdict, and what has caused it; where its own end fails, what it has judged by then counts and no more."""
+    try:
+        return drill.finish(error), error
+    except Exception as failure:  # noqa: BLE001 - a promise that was broken stays so, whatever a full disk does
+        drill.doubts.append(f"it could not be ended in good order: {told(failure)}")
+        verdict = merge([*(judgement.verdict for judgement in drill.judgements), Verdict.INCONCLUSIVE])
+        drill.session.count_unrecorded(verdict)
+        return verdict, error or failure
 
 
 def _without_a_drill(state: _Run, error: BaseException | None) -> None:
@@ -277,10 +288,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if state is None:
         return
     state.stop.over()
+    asked = session.testscollected + (len(state.resumed.kept) if state.resumed is not None else 0)
+    lacking = len(state.verdicts) < asked
     if state.live is not None:
         state.live.close()
-        verdict, kept = merge(state.verdicts), len(state.resumed.kept) if state.resumed is not None else 0
-        state.live.say(f"\nverdict: {verdict} ({len(state.verdicts)} of {session.testscollected + kept} drills ran)")
+        verdict = merge([*state.verdicts, *([Verdict.INCONCLUSIVE] if lacking else [])])
+        state.live.say(f"\nverdict: {verdict} ({len(state.verdicts)} of {asked} drills ran)")
     if state.folder is not None:
         _report(state.folder)
         sys.stdout.write("".join(f"{said}\n" for said in signers.sign_at_the_end(state.environment, state.folder)))
@@ -288,7 +301,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if Verdict.FAIL in state.verdicts:
         session.exitstatus = Verdict.FAIL.exit_code
-    elif exitstatus != pytest.ExitCode.OK or set(state.verdicts) != {Verdict.PASS}:
+    elif exitstatus != pytest.ExitCode.OK or lacking or set(state.verdicts) != {Verdict.PASS}:
         session.exitstatus = Verdict.INCONCLUSIVE.exit_code
 
 

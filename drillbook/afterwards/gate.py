@@ -167,7 +167,17 @@ def _contradictions(document: dict[str, Any], verdict: Verdict) -> list[str]:
         found.append("PASS of a run that was interrupted")
     if verdict is Verdict.PASS and not document.get("requested"):
         found.append("PASS of a run that was asked for nothing")
+    if verdict is Verdict.PASS and not _drilled_all(document):
+        found.append(f"PASS of a run that has drilled {str(document['drilled'])[:40]} of what it was asked for")
     return found
+
+
+def _drilled_all(document: dict[str, Any]) -> bool:
+    """Whether it counts as many drills as it was asked for; what older versions wrote has no such number."""
+    if "drilled" not in document:
+        return True
+    drilled, requested = document["drilled"], document.get("requested")
+    return type(drilled) is int and isinstance(requested, list) and drilled >= len(cast("list[object]", requested))
 
 
 def _unmet(document: dict[str, Any], demands: Demands, now_s: float) -> list[str]:

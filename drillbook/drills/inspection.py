@@ -279,7 +279,7 @@ def _record(ending: str, environment: str, now_s: float) -> Mapping[str, Any] | 
     passed = {
         "run_id": f"one that {ending}", "environment": {"name": environment}, "requested": ["a drill"],
         "released": ["the candidate"], "started_s": now_s - 600.0, "finished_s": now_s - 60.0, "verdict": str(verdict),
-        "exit_code": verdict.exit_code, "interrupted": False,
+        "exit_code": verdict.exit_code, "interrupted": False, "drilled": 1,
     }  # fmt: skip
     before = {"started_s": now_s - _YESTERDAY_S - 600.0, "finished_s": now_s - _YESTERDAY_S}
     changes: dict[str, Mapping[str, Any] | None] = {

@@ -128,7 +128,7 @@ def run(
         signed: The verdict that was signed; None when none was.
     """
     verdicts = [opinion.verdict for opinion in opinions]
-    if interrupted:
+    if interrupted or recorded.missing:
         verdicts.append(Verdict.INCONCLUSIVE)
     if left_changed or any(change.stage.open for change in recorded.undo):
         verdicts.append(Verdict.FAIL)

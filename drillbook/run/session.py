@@ -153,9 +153,16 @@ class Session:
         """Write a drill's record and count its verdict; a release that a passed drill let stay was shown good.
 
         Unless it ran from other images in another drill: then its version is no one release.
+
+        Raises:
+            FolderError: When the record cannot be written; then nothing is counted.
         """
-        self._count(document, verdict)
         write_json(self.folder.drill(drill_id) / "drill.json", {**document, "id": drill_id, "verdict": str(verdict)})
+        self._count(document, verdict)
+
+    def count_unrecorded(self, verdict: Verdict) -> None:
+        """Count what was seen of a drill that could not be ended in good order; it let no release stay."""
+        self._verdicts.append(verdict)
 
     def _count(self, document: Mapping[str, Any], verdict: Verdict) -> None:
         self._verdicts.append(verdict)
@@ -167,14 +174,15 @@ class Session:
             known |= images
 
     def close(self, *, interrupted: bool = False, left_changed: bool = False) -> Verdict:
-        """Give the lock back and write the run's verdict down.
+        """Give the lock back and write the run's verdict down; it passes only if all that was asked for was drilled.
 
         Args:
             interrupted: Whether it was ended before its time; then it never passes.
             left_changed: Whether something could not be put back; then it fails.
         """
         verdict = merge([*self._verdicts, *([Verdict.FAIL] if left_changed else [])])
-        if interrupted and verdict is Verdict.PASS:
+        lacking = len(self._verdicts) < len(self._document["requested"])
+        if (interrupted or lacking) and verdict is Verdict.PASS:
             verdict = Verdict.INCONCLUSIVE
         self._ended.set()
         for thread in self._threads:
@@ -182,7 +190,7 @@ class Session:
         try:
             self._document |= {
                 "finished_s": self.clock.now(), "verdict": str(verdict), "exit_code": verdict.exit_code,
-                "released": sorted({*self._released} - self._mixed),
+                "released": sorted({*self._released} - self._mixed), "drilled": len(self._verdicts),
                 "interrupted": interrupted, "left_changed": left_changed,
                 "images": {version: sorted(images) for version, images in self._released.items()},
                 "watchdog_restarts": self.watchdog.restarts,

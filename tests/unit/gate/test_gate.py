@@ -74,6 +74,10 @@ def test_only_a_pass_opens_it(run, verdict, code) -> None:
         (record(interrupted=True), "PASS of a run that was interrupted"),
         (record(interrupted="no"), "PASS of a run that was interrupted"),
         (record(requested=[]), "asked for nothing"),
+        (record(requested=["a drill", "another"], drilled=1), "PASS of a run that has drilled 1 of what it was asked"),
+        (record(drilled=None), "PASS of a run that has drilled None"),
+        (record(drilled=True), "PASS of a run that has drilled True"),
+        (record(requested="a drill", drilled=1), "PASS of a run that has drilled 1"),
         (record(finished_s=None), "finished_s is null, which is no time"),
         (record(started_s="then"), 'started_s is "then", which is no time'),
         (record(finished_s=10**400), "which is no time"),
@@ -125,6 +129,11 @@ def test_a_record_that_names_no_release_is_about_none(run, released) -> None:
 def test_a_pass_that_is_about_it_opens_it(run) -> None:
     demands = gate.Demands(environment="staging", release="1.1.0", since_s=NOW_S - 700, max_age_s=3600)
     assert ruled(run(record()), demands).promotes
+
+
+def test_a_pass_about_all_that_was_asked_for_opens_it(run) -> None:
+    assert ruled(run(record(requested=["a drill", "another"], drilled=2))).promotes
+    assert ruled(run(record(requested=["a drill", "another"]))).promotes, "older runs do not say how much they drilled"
 
 
 @pytest.mark.parametrize("changes", [{"finished_s": NOW_S + 400}, {"started_s": NOW_S - 10}])

@@ -11,7 +11,7 @@ from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.verdict import Judgement, Objective, Verdict, judge
 from drillbook.evidence import rejudge
-from drillbook.evidence.record import Check, DrillRecord
+from drillbook.evidence.record import Check, DrillRecord, RunRecord
 from drillbook.evidence.rejudge import Derived, Opinion, Rejudged
 
 if TYPE_CHECKING:
@@ -84,3 +84,13 @@ def test_what_cannot_be_derived_agrees_with_nothing() -> None:
     assert Rejudged(Verdict.PASS, (lacking,)).agreement is Verdict.INCONCLUSIVE
     assert Rejudged(Verdict.PASS, ()).agreement is Verdict.INCONCLUSIVE
     assert Rejudged(Verdict.PASS, (opinion(PASSED, PASSED),)).agreement is Verdict.PASS
+
+
+def test_a_run_that_lacks_a_drill_proves_nothing_and_is_said_to_lack_it() -> None:
+    blank: Any = dict.fromkeys(RunRecord.__dataclass_fields__, ())
+    one = opinion(PASSED, PASSED)
+    for verdict, differences in ((Verdict.INCONCLUSIVE, 1), (Verdict.PASS, 3)):
+        said = RunRecord(**blank | {"recorded": verdict, "exit_code": verdict.exit_code, "missing": ("two",)})
+        found = rejudge.run(said, [one], interrupted=False, left_changed=False, signed=None)
+        assert (found.verdict, len(found.differences)) == (Verdict.INCONCLUSIVE, differences)
+        assert found.differences[0] == "two was asked for and left no record"
