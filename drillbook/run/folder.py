@@ -200,31 +200,39 @@ def read_what_is_whole(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
     """The JSON lines of a file, and the numbers of those, but for a torn last one, that are none."""
     if not path.is_file():
         return [], []
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    *lines, unended = path.read_text(encoding="utf-8", errors="replace").split("\n")
     found: list[dict[str, Any]] = []
     damaged: list[int] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         document = _object(line)
-        if document is not None:
-            found.append(document)
-        elif number != len(lines):
+        if document is None:
             damaged.append(number)
-    return found, damaged
+        else:
+            found.append(document)
+    # Torn behind an inner brace it ends with an object, too, which is only a part of what was to be written.
+    whole = _parsed(unended)
+    return (found if whole is None else [*found, whole]), damaged
 
 
 def _object(line: str) -> dict[str, Any] | None:
     """The JSON object that a line ends with: before it may stand a torn one, which it was appended to."""
     start = line.find("{")
     while start >= 0:
-        try:
-            document: object = json.loads(line[start:])
-        except ValueError:
-            start = line.find("{", start + 1)
-            continue
-        return cast("dict[str, Any]", document)
+        document = _parsed(line[start:])
+        if document is not None:
+            return document
+        start = line.find("{", start + 1)
     return None
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        document: object = json.loads(text)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else None
 
 
 def to_json(document: object, *, indent: int | None = None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from drillbook.domain.undo import EVERYTHING, FAULT, Change, Restoration, Stage, latest, to_undo
 from drillbook.ports import LockLost, Unreachable
-from drillbook.run.folder import FolderError, append_line, read_what_is_whole
+from drillbook.run.folder import FolderError, append_line, read_lines, read_what_is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,11 +61,11 @@ class Journal:
         The lock is looked at last: whoever takes it afterwards finds the change when he looks what there is to undo.
 
         Raises:
-            FolderError: When the disk does not take it; then nothing may be changed.
+            FolderError: When the disk does not take it, or what it has is damaged; then nothing may be changed.
             Unreachable: When the target environment does not take it; likewise.
             LockLost: When the environment is someone else's by now; likewise.
         """
-        sequence = max((change.sequence for change in self.changes()), default=0) + 1
+        sequence = max((change.sequence for change in self._entries()), default=0) + 1
         change = Change(
             sequence, self._run_id, drill, action, arguments, self._fencing, touches=tuple(touches), target=self._target
         )
@@ -91,9 +91,31 @@ class Journal:
         self._write(change.at(Stage.DONE))
 
     def changes(self) -> list[Change]:
-        """The last state of every change of this run that the disk has; a line that a crash tore is passed over."""
+        """The last state of every change of this run that the disk has.
+
+        A line that a crash tore, or that is no change, is passed over: it keeps no other change from being undone, and
+        what stood there is in the target environment as well.
+        """
         lines, _ = read_what_is_whole(self._path)
-        return latest(Change.from_document(line) for line in lines)
+        found: list[Change] = []
+        for line in lines:
+            with suppress(ValueError):
+                found.append(Change.from_document(line))
+        return latest(found)
+
+    def _entries(self) -> list[Change]:
+        """Every entry that the disk has.
+
+        The number of one that cannot be read is unknown: given to another change, it would overwrite in the target
+        environment what is still to be undone.
+
+        Raises:
+            FolderError: When a line is no change, other than the last one that a crash tore.
+        """
+        try:
+            return [Change.from_document(line) for line in read_lines(self._path)]
+        except ValueError as error:
+            raise FolderError(f"{self._path} has a line that is no change; nothing more is changed: {error}") from error
 
     def open_changes(self) -> list[Change]:
         """Those that may still be in the system, last one first.

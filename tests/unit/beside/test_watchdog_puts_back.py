@@ -127,6 +127,16 @@ def test_what_the_run_has_changed_is_put_back(world):
     assert [kind for kind, _ in world.told()] == ["detected", "recovered"]
 
 
+def test_a_line_that_a_full_disk_tore_keeps_nothing_from_being_put_back(world):
+    with (world.run.path / "undo.jsonl").open("a") as file:
+        file.write('{"sequence": 2, "arguments": {"before": {"weights": {"blue": 100}}}')
+    with (world.run.path / "timeline.jsonl").open("a") as file:
+        file.write('{"t_s": 1000.0, "data": {"action": "deploy-release"}')
+    assert world.watch() == 0
+    assert (world.undone, world.documents) == (["switch-traffic"], {})
+    assert [kind for kind, _ in world.told()] == ["detected", "recovered"]
+
+
 def test_ports_that_cannot_be_made_yet_are_made_when_they_can(world):
     world.away, world.away_for_s = Unreachable("the kubeconfig gives no credential: its command failed"), 120.0
     assert world.watch() == 0

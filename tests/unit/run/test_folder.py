@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from drillbook.run.folder import FolderError, RunFolder, append_line, read_lines, slug, write_json
+from drillbook.run.folder import FolderError, RunFolder, append_line, read_lines, read_what_is_whole, slug, write_json
 
 
 def test_a_run_folder_is_named_after_its_time_and_environment(tmp_path):
@@ -32,6 +32,21 @@ def test_a_torn_line_does_not_hide_what_was_appended_after_it(tmp_path):
     path.write_bytes(path.read_bytes() + b'{"n": 2, "te')
     append_line(path, {"n": 3})
     assert [line["n"] for line in read_lines(path)] == [1, 3]
+
+
+def test_wherever_a_line_is_torn_nothing_is_taken_for_it_and_nothing_else_is_lost(tmp_path):
+    path = tmp_path / "a.jsonl"
+    line = json.dumps({"n": 2, "arguments": {"slot": "green", "before": {"weights": {"blue": 100}}}}).encode()
+    for cut in range(len(line)):
+        path.write_bytes(b'{"n": 1}\n' + line[:cut])
+        assert read_what_is_whole(path) == ([{"n": 1}], []), line[:cut]
+        append_line(path, {"n": 3, "data": {"slot": "blue"}})
+        assert [found["n"] for found in read_lines(path)] == [1, 3], line[:cut]
+
+
+def test_a_last_line_that_lacks_but_its_end_is_whole(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"n": 1}\n{"n": 2}')
+    assert [line["n"] for line in read_lines(tmp_path / "a.jsonl")] == [1, 2]
 
 
 def test_a_full_disk_is_named_as_such():

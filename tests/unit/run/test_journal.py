@@ -247,6 +247,43 @@ def test_a_torn_last_line_is_passed_over(tmp_path):
     assert [found.sequence for found in kept.open_changes()] == [1]
 
 
+def test_a_line_that_is_torn_behind_a_brace_keeps_nothing_from_being_undone(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    path = tmp_path / "run-1.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"sequence": 2, "run_id": "run-1", "arguments": {"slot": {"blue": 100}}')
+    assert [r.change.sequence for r in kept.undo_all(platform.undo, CLOCK)] == [1]
+    assert (platform.state, store.documents) == (Platform().state, {})
+
+
+def test_an_entry_that_is_no_change_keeps_nothing_from_being_undone_and_nothing_more_is_changed(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    change(platform, kept, "policy", 1)
+    path = tmp_path / "run-1.jsonl"
+    lines = [line for line in path.read_text().splitlines() if '"sequence": 1' in line]
+    path.write_text("\n".join([*lines, '{"blue": 100}', ""]))
+    with pytest.raises(FolderError, match="no change"):
+        kept.intend("set", {"what": "replicas", "before": 2}, "drill")
+    assert len(store.documents) == 2, "the second copy of the damaged entry is overwritten"
+    assert [r.change.sequence for r in kept.undo_all(platform.undo, CLOCK)] == [2, 1]
+    assert (platform.state, store.documents) == (Platform().state, {})
+
+
+def test_nothing_more_is_changed_beside_a_line_that_nobody_can_read(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    path = tmp_path / "run-1.jsonl"
+    path.write_text("damaged\n" * 2)
+    with pytest.raises(FolderError, match="damaged"):
+        kept.intend("set", {"what": "policy", "before": 0}, "drill")
+    assert [r.change.sequence for r in kept.undo_all(platform.undo, CLOCK)] == [1]
+    assert platform.state == Platform().state
+
+
 class CrashesAndRecoveries(RuleBasedStateMachine):
     """Any sequence of changes, crashes and recoveries ends in the starting state."""
 
