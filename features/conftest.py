@@ -18,7 +18,7 @@ from drillbook.afterwards import signers
 from drillbook.domain.verdict import Verdict, merge
 from drillbook.drills import recovery
 from drillbook.drills.drill import Drill, DrillFailed, DrillInconclusive
-from drillbook.drills.inspection import STATIC, Inspection
+from drillbook.drills.inspection import Inspection
 from drillbook.drills.seen import NotReady
 from drillbook.drivers.live import LiveRecord
 from drillbook.evidence import junit
@@ -30,6 +30,7 @@ from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.folder import FolderError, slug
 from drillbook.run.monitor import Monitor, RunningRecord
+from drillbook.run.planning import STATIC
 from drillbook.run.resumption import NotResumable
 from drillbook.run.session import Session
 from drillbook.run.stopping import WAS_STOPPED, Stop, told

@@ -18,7 +18,6 @@ from pytest_bdd.steps import step_function_context_registry
 import features.steps
 from drillbook.domain.verdict import Verdict
 from drillbook.drills import replay
-from drillbook.drills.inspection import STATIC, Inspection
 from drillbook.evidence import chain, envelope, folder, rejudge, statement, witness
 from drillbook.evidence.envelope import NotAuthentic
 from drillbook.evidence.reading import Reader, mapping_of, texts_of
@@ -26,6 +25,7 @@ from drillbook.evidence.rejudge import Derived, Rejudged
 from drillbook.evidence.statement import ENVELOPE_NAME, NotAStatement
 from drillbook.evidence.text import printable
 from drillbook.run.experiment import read_journal
+from drillbook.run.planning import STATIC
 from drillbook.run.stopping import told
 from probes.capacity import FILE as CAPACITY
 from probes.migration import NEWER, OLDER
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_bdd.steps import StepFunctionContext
 
     from drillbook.drills.drill import Drill
+    from drillbook.drills.inspection import Inspection
     from drillbook.evidence.rejudge import Opinion
 
 EXIT_REFUSED = 2

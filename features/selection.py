@@ -11,7 +11,6 @@ import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
 from drillbook.afterwards import signers
-from drillbook.drills.inspection import STATIC
 from drillbook.run import planning
 from drillbook.run.resumption import Earlier, NotResumable, earlier, not_passed
 
@@ -31,7 +30,7 @@ def scenario_of(item: pytest.Item) -> ScenarioTemplate | None:
 
 def is_static(item: pytest.Item) -> bool:
     """Whether it needs no platform."""
-    return STATIC in _tags(item)
+    return planning.STATIC in _tags(item)
 
 
 def loses_region(item: pytest.Item) -> bool:

@@ -68,8 +68,15 @@ def _accounts(run: RunRecord) -> Iterator[Account]:
     """Of every drill that had users."""
     for drill in run.drills:
         folder = run.path / "drills" / drill.id
-        if (folder / "load").is_dir():
+        if (folder / "load").is_dir() and not _needed_none(folder, drill):
             yield _account(folder, drill, f"{run.run_id}, {drill.id}")
+
+
+def _needed_none(folder: Path, drill: DrillRecord) -> bool:
+    """Whether it was about files, and nobody left a record all the same; each drill has the folder for one."""
+    from drillbook.run.planning import STATIC
+
+    return STATIC in drill.tags and not any((folder / "load").iterdir())
 
 
 def _account(folder: Path, drill: DrillRecord, name: str) -> Account:

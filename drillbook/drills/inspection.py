@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from drillbook.run.session import Session
     from drillbook.run.timeline import Timeline
 
-STATIC = "static"
-"""The tag of scenarios that need no platform."""
-
 PIPELINE_FILE = "pipeline.json"
 """The pipeline as it was read, in the scenario's folder."""
 MIGRATIONS_FILE = "migrations.json"

@@ -35,6 +35,9 @@ _REACH = {
 }
 """Beginnings of tags that say how far a drill reaches, and what such a tag has to be."""
 
+STATIC = "static"
+"""The tag of scenarios that need no platform."""
+
 PIPELINE, MIGRATIONS, MIGRATION = "pipeline", "migrations", "migration"
 BACKUP_BEFORE_RELEASE = "backup_before_release"
 """Features that are drilled only where the environment names what they are about, or where they are asked for."""
@@ -226,7 +229,7 @@ def unplanned(drill_list: Sequence[Drill], collected: Iterable[tuple[str, str]])
 
 def touches_nothing(drill_list: Iterable[Drill]) -> bool:
     """Whether all of them only look at files."""
-    return all("static" in drill.tags for drill in drill_list)
+    return all(STATIC in drill.tags for drill in drill_list)
 
 
 def expected_s(drill_list: Sequence[Drill], runs: Path) -> float:
@@ -237,7 +240,7 @@ def expected_s(drill_list: Sequence[Drill], runs: Path) -> float:
 
 def _unknown_s(drill: Drill) -> float:
     """How long one is taken to last that was never seen."""
-    if "static" in drill.tags:
+    if STATIC in drill.tags:
         return _INSPECTION_S
     return _RECOVERY_S if {RECOVERY, PERFORMANCE} & {*drill.tags} else _UNKNOWN_DRILL_S
 

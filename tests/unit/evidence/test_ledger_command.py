@@ -62,6 +62,32 @@ def test_all_drills_of_all_runs_are_added_up(runs):
     assert "PASS: none unaccounted for" in output
 
 
+def write_static(runs, run="files"):
+    folder = runs / run / "drills" / "pipeline"
+    (folder / "load").mkdir(parents=True)
+    (runs / run / "run.json").write_text(json.dumps({"run_id": run, "started_s": START_S}))
+    (folder / "drill.json").write_text(json.dumps({"id": "pipeline", "scenario": "Pipeline", "tags": ["static"]}))
+    return folder
+
+
+def test_a_scenario_about_files_has_no_users_whose_writes_are_missed(runs):
+    write(runs)
+    write_static(runs)
+    code, output = told(runs)
+    assert code == 0
+    assert "2 writes were acknowledged in 1 drills of 2 runs" in output
+
+
+def test_a_drill_that_had_users_is_missed_whatever_it_says_of_itself(runs):
+    write(runs)
+    folder = write_static(runs)
+    (folder / "load" / "plan.json").write_text(json.dumps({"meter": {"rate_hz": 10}}))
+    assert told(runs)[0] == 75
+    (folder / "load" / "plan.json").unlink()
+    (folder / "drill.json").unlink()
+    assert told(runs)[0] == 75
+
+
 def test_what_is_lost_fails_unless_a_recovery_point_allowed_it(runs):
     write(runs, missing="a")
     code, output = told(runs)
