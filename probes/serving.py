@@ -25,22 +25,29 @@ if TYPE_CHECKING:
 def version_serving_after(
     drill_dir: Path, window: Window, version: str, connection: Connection | None = None
 ) -> Measurement:
-    """Seconds from the window's start until only `version` answers, to the window's end."""
-    load, answered, doubts = _answered(drill_dir, window, connection)
-    interval = domain.switched_after(answered, answered.version == version, window.start_s)
-    if interval is None:
-        doubts += (f"version {version} does not answer alone by the end of the window",)
-    return _measured(load, f"time until only version {version} answers", answered, window, interval, "s", doubts)
+    """Seconds from the window's start until `version` answers every request, to the window's end.
+
+    A request that failed was answered by nobody, whoever it names. One that the meter may have failed itself may have
+    been: it is in the upper bound alone.
+    """
+    load, requests, doubts = _metered(drill_dir, window, connection)
+    doubtful = requests.doubtful(load.stalls())
+    # What the meter itself slept through was never sent, so that nobody had to answer it.
+    slept = doubtful & (requests.outcome == "unsent")
+    chosen = (requests.failed() | (requests.version != "")) & ~slept
+    asked, doubtful = requests.chosen(chosen), doubtful[chosen]
+    failed = asked.failed()
+    interval = domain.switched_after(asked, ~failed & (asked.version == version), window, doubtful)
+    count = int(np.count_nonzero(failed))
+    name = f"time until version {version} answers all requests" + (f", {count} of them failed" if count else "")
+    return _measured(load, name, asked, window, interval, "s", doubts)
 
 
 def region_serving_after(drill_dir: Path, window: Window, region: str, connection: Connection) -> Measurement:
     """Seconds from the window's start until only `region` answers, to the window's end."""
     load, answered, doubts = _answered(drill_dir, window, connection)
     told = answered.chosen(answered.region != "")
-    interval = domain.switched_after(told, told.region == region, window.start_s)
-    if interval is None:
-        # Somebody else still answered last: it took longer than was looked.
-        interval = Interval(window.length_s, math.inf) if len(told) else None
+    interval = domain.switched_after(told, told.region == region, window)
     return _measured(load, f"time until only {region} answers", told, window, interval, "s", doubts)
 
 

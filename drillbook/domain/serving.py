@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ import numpy as np
 from drillbook.domain.interval import Interval
 
 if TYPE_CHECKING:
-    from drillbook.domain.requests import Flags, Requests
+    from drillbook.domain.measurement import Window
+    from drillbook.domain.requests import Flags, Floats, Requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +63,31 @@ def exposure(requests: Requests, bad: Flags, possible: Flags | None = None) -> I
     return Interval(seen_s, end_s - start_s)
 
 
-def switched_after(requests: Requests, new: Flags, since_s: float) -> Interval | None:
-    """Seconds from `since_s` until the system answers as `new` and no longer otherwise; None if it never does.
+def switched_after(requests: Requests, new: Flags, window: Window, possible: Flags | None = None) -> Interval | None:
+    """Seconds from the window's start until all requests are answered as `new`; None without any request.
 
-    Only answers count: `requests` holds no others. The lower bound is the start of the last old answer's request, the
-    upper the finish of the first new one sent after that.
+    The lower bound is the start of the last request that was not, the upper the finish of the first new answer to one
+    sent after that. Where it is the last of all, it took longer than was looked.
+
+    Args:
+        requests: Those of the window.
+        new: The ones that were answered as they all have to be.
+        window: Where it was looked.
+        possible: Others of which nobody knows whether they would have been: the upper bound alone has them.
     """
-    old_s = requests.sent_s[~new]
-    last_old_s = float(np.max(old_s)) if len(old_s) else since_s
-    after = requests.done_s[new & (requests.sent_s > last_old_s)]
-    if not len(after):
+    if not len(requests):
         return None
-    high = max(0.0, float(np.min(after)) - since_s)
-    return Interval(min(high, max(0.0, last_old_s - since_s)), high)
+    begun_s = requests.begun_s()
+    last_other_s = _last(begun_s[~new])
+    last_old_s = last_other_s if possible is None else _last(begun_s[~new & ~possible])
+    after_s = requests.done_s[new & (begun_s > last_other_s)]
+    low, high = max(0.0, last_old_s - window.start_s), math.inf
+    if len(after_s):
+        high = max(0.0, float(np.min(after_s)) - window.start_s)
+    elif last_old_s == last_other_s:
+        low = window.length_s
+    return Interval(min(high, low), high)
+
+
+def _last(begun_s: Floats) -> float:
+    return float(np.max(begun_s)) if len(begun_s) else -math.inf

@@ -4,6 +4,7 @@ import math
 
 from drillbook.domain import serving
 from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Window
 from drillbook.domain.serving import Answers
 from tests.unit.domain.rows import requests
 
@@ -61,7 +62,25 @@ def test_nothing_but_failures_without_a_name_may_be_no_exposure_at_all():
 
 def test_a_switch_is_over_with_the_first_new_answer_after_the_last_old_one():
     rows = answered("1", "2", "1", "2", "2")
-    assert serving.switched_after(rows, rows.version == "2", 0.5) == Interval(1.5, 3)
-    assert serving.switched_after(rows, rows.version == "1", 0) is None
+    assert serving.switched_after(rows, rows.version == "2", Window(0.5, 5)) == Interval(1.5, 3)
     fresh = answered("2", "2")
-    assert serving.switched_after(fresh, fresh.version == "2", -1) == Interval(0, 1.5)
+    assert serving.switched_after(fresh, fresh.version == "2", Window(-1, 2)) == Interval(0, 1.5)
+
+
+def test_a_switch_after_which_an_old_answer_is_the_last_took_longer_than_was_looked():
+    rows = answered("1", "2", "1", "2", "1")
+    assert serving.switched_after(rows, rows.version == "2", Window(0.5, 5)) == Interval(4.5, math.inf)
+
+
+def test_nobody_knows_of_a_switch_that_nobody_asked_about():
+    rows = answered()
+    assert serving.switched_after(rows, rows.version == "2", Window(0, 5)) is None
+
+
+def test_what_may_be_no_old_answer_is_in_the_upper_bound_of_a_switch_alone():
+    rows = answered("1", "2", "", "2", "2")
+    new, possible = rows.version == "2", rows.version == ""
+    assert serving.switched_after(rows, new, Window(0, 5), possible) == Interval(0, 3.5)
+    last = answered("1", "2", "")
+    new, possible = last.version == "2", last.version == ""
+    assert serving.switched_after(last, new, Window(0, 3), possible) == Interval(0, math.inf)

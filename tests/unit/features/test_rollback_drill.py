@@ -16,8 +16,9 @@ from drillbook.run.environment import DIRECTORY
 from features import rejudge
 
 RATE_HZ = 10
-BEGAN_S, SWITCHED_S, BACK_S, ENDED_S = 1000.0, 1010.0, 1210.0, 1220.0
+BEGAN_S, SWITCHED_S, BACK_S, ENDED_S = 1000.0, 1010.0, 1210.0, 1240.0
 SENTENCE = "its users had bad answers for at most 120 s"
+WAY_BACK = "release 1.0.0 answered all requests from 10 s after the way back on"
 
 
 def event(t_s, kind, **data):
@@ -33,27 +34,33 @@ STORY = (
 
 
 @pytest.fixture
-def said(tmp_path):
-    """The verdict on a bad release that failed by its name for two seconds, and in stretches without any name."""
+def judged(tmp_path):
+    """What a sentence makes of the drill that these requests are of: its judgements by their ids."""
 
-    def judge(*unnamed):
+    def judge(sentence, table, story=STORY):
         load = tmp_path / "drills" / "bad" / "load"
         load.mkdir(parents=True)
         shutil.copy(DIRECTORY / "twin.yaml", tmp_path / "environment.yaml")
-        (tmp_path / "timeline.jsonl").write_text("".join(json.dumps(line) + "\n" for line in STORY))
+        (tmp_path / "timeline.jsonl").write_text("".join(json.dumps(line) + "\n" for line in story))
         (load / "plan.json").write_text(json.dumps({"meter": {"rate_hz": RATE_HZ}}))
         (load / "state.json").write_text(json.dumps({"phase": "done"}))
-        pq.write_table(pa.table(requests(unnamed)), load / "requests.parquet")
+        pq.write_table(pa.table(table), load / "requests.parquet")
         document = {
             "feature": "f", "scenario": "s", "description": "", "tags": ["DEP-2.3"], "sentences": [],
             "started_s": BEGAN_S,
             "seen": {"release": "1.2.0-bad", "live": "1.0.0", "window": [BEGAN_S, ENDED_S], "other_writes": 0},
         }  # fmt: skip
         drill = replay.drill(tmp_path, "bad", document)
-        rejudge._say(drill, SENTENCE)
-        return drill.judgements[-1].verdict
+        rejudge._say(drill, sentence)
+        return {judgement.objective.id: judgement.verdict for judgement in drill.judgements}
 
     return judge
+
+
+@pytest.fixture
+def said(judged):
+    """The verdict on a bad release that failed by its name for two seconds, and in stretches without any name."""
+    return lambda *unnamed: judged(SENTENCE, requests(unnamed))["release.rollback"]
 
 
 def requests(unnamed):
@@ -89,3 +96,34 @@ def test_those_of_connections_that_stayed_after_the_way_back_do_too(said):
 
 def test_those_from_before_the_release_could_be_reached_are_not_its(said):
     assert said((BEGAN_S, SWITCHED_S - 0.1)) is Verdict.PASS
+
+
+def failing(outcome, start_s, every=3):
+    """The old release does not cope any more from here on: what fails by its name, and what names nobody."""
+    table = requests(())
+    bad = (table["due_s"] >= start_s) & (np.arange(len(table["due_s"])) % every == 0)
+    table["outcome"][bad] = outcome
+    if outcome == "timeout":
+        table["version"][bad] = ""
+    return table
+
+
+def test_an_old_release_that_answers_all_requests_again_passes(judged):
+    assert judged(WAY_BACK, requests(()))["release.way_back"] is Verdict.PASS
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("outcome", ["server_error", "wrong_answer", "timeout"])
+def test_an_old_release_that_fails_requests_after_the_way_back_does_not_answer_all_of_them(judged, outcome, every):
+    assert judged(WAY_BACK, failing(outcome, BACK_S + 0.3, every))["release.way_back"] is Verdict.FAIL
+
+
+def test_requests_that_fail_while_users_come_back_are_within_the_time_for_it(judged):
+    table = requests([(BACK_S + 1, BACK_S + 9)])
+    assert judged(WAY_BACK, table)["release.way_back"] is Verdict.PASS
+
+
+def test_a_lone_time_out_long_after_the_way_back_is_a_request_that_was_not_answered(judged):
+    table = requests([(BACK_S + 20, BACK_S + 20.25)])
+    assert np.count_nonzero(table["version"] == "") == 1
+    assert judged(WAY_BACK, table)["release.way_back"] is Verdict.FAIL

@@ -189,10 +189,10 @@ def test_who_serves(drill):
     table = columns()
     fail(table, 16.0, 18.0)
     path = drill(table)
-    switch = serving.version_serving_after(path, WINDOW, "2").interval
+    switch = serving.version_serving_after(path, Window(10.0, 16.0), "2").interval
     assert switch.low == pytest.approx(4.995)
     assert switch.high == pytest.approx(5.01)
-    assert serving.version_serving_after(path, WINDOW, "1").doubts
+    assert serving.version_serving_after(path, WINDOW, "1").interval == Interval(10, math.inf)
     assert serving.answers_by_others(path, Window(16, 20), "2").interval == Interval(0, 0)
     exposure = serving.bad_version_exposure(path, WINDOW, "2").interval
     assert exposure.low == pytest.approx(1.995)
@@ -200,6 +200,58 @@ def test_who_serves(drill):
     assert serving.bad_version_exposure(path, WINDOW, "2", only_bad=False).interval.low == pytest.approx(4.995)
     assert serving.bad_version_exposure(path, WINDOW, "1").doubts == ("version 1 gave no bad answer in the window",)
     assert serving.answers_of(path, WINDOW, "2", only_bad=True).first_s == pytest.approx(16.01)
+
+
+@pytest.mark.parametrize("outcome", ["server_error", "wrong_answer", "timeout"])
+def test_a_release_that_fails_requests_does_not_answer_them(drill, outcome):
+    table = columns()
+    fail(table, 17.0, 18.0, outcome)
+    if outcome == "timeout":
+        table["version"][table["outcome"] == outcome] = ""
+    switch = serving.version_serving_after(drill(table), WINDOW, "2")
+    assert switch.interval.low == pytest.approx(7.995)
+    assert switch.interval.high == pytest.approx(8.01)
+    assert "200 of them failed" in switch.name
+
+
+def test_a_release_that_fails_to_the_end_took_longer_than_was_looked(drill):
+    table = columns()
+    fail(table, 16.0, 30.0, "timeout")
+    table["version"][table["outcome"] == "timeout"] = ""
+    path = drill(table)
+    assert serving.version_serving_after(path, WINDOW, "2").interval == Interval(10, math.inf)
+    assert serving.version_serving_after(path, Window(16.0, 20.0), "2").samples == 800
+
+
+def test_what_may_be_the_meters_own_doing_says_neither_that_a_release_answers_nor_that_it_does_not(drill):
+    table = columns()
+    fail(table, 17.0, 17.1, "timeout")
+    fail(table, 18.0, 18.1, "unable")
+    table["version"][table["outcome"] != "ok"] = ""
+    never = table["outcome"] == "unable"
+    table["sent_s"][never] = table["done_s"][never] = math.nan
+    switch = serving.version_serving_after(drill(table, stalls=[(16.99, 17.3)]), WINDOW, "2").interval
+    assert switch.low == pytest.approx(4.995)
+    assert switch.high == pytest.approx(8.11)
+
+
+def test_what_the_meter_itself_slept_through_was_for_nobody_to_answer(drill):
+    table = columns()
+    fail(table, 17.0, 17.3, "unsent")
+    unsent = table["outcome"] == "unsent"
+    table["version"][unsent] = ""
+    table["sent_s"][unsent] = table["done_s"][unsent] = math.nan
+    folder = drill(table, stalls=[(17.0, 17.3)])
+    assert serving.version_serving_after(folder, WINDOW, "2").interval.high == pytest.approx(5.01)
+
+
+def test_what_was_held_back_since_too_much_was_unanswered_was_not_answered(drill):
+    table = columns()
+    fail(table, 17.0, 17.3, "unsent")
+    unsent = table["outcome"] == "unsent"
+    table["version"][unsent] = ""
+    table["sent_s"][unsent] = table["done_s"][unsent] = math.nan
+    assert serving.version_serving_after(drill(table), WINDOW, "2").interval.low == pytest.approx(7.295)
 
 
 def unnamed(table, every, start_s, end_s, outcome):
@@ -290,4 +342,4 @@ def test_many_batches_of_rows_are_judged(drill):
     assert downtime.downtime(path, window, Connection.NEW).interval.low == pytest.approx(1.98)
     assert availability.availability(path, window).samples == 200_000
     assert latency.latency_quantile(path, window).interval.high == pytest.approx(0.01)
-    assert serving.version_serving_after(path, window, "2").interval.low == pytest.approx(14.995)
+    assert serving.version_serving_after(path, window, "2").interval.low == pytest.approx(501.995)
