@@ -15,7 +15,8 @@ from probes.recording import recording
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from drillbook.domain.requests import Flags, Requests
+    from drillbook.domain.requests import Requests
+    from drillbook.domain.serving import Flaw
     from drillbook.domain.traffic import Connection
     from probes.recording import Recording
 
@@ -69,7 +70,7 @@ def answers_by_others(
 
 
 def bad_version_exposure(
-    drill_dir: Path, window: Window, version: str, *, only_bad: bool = True, reached_s: float = -math.inf
+    drill_dir: Path, window: Window, version: str, *, flaw: Flaw, reached_s: float = -math.inf
 ) -> Measurement:
     """The rollback time in seconds: from the first bad answer of the bad version to its last.
 
@@ -80,13 +81,16 @@ def bad_version_exposure(
         drill_dir: The drill's folder.
         window: From before the switch to after the rollback.
         version: The bad version.
-        only_bad: Count its failed answers; otherwise all its answers (a slow release answers well, but late).
+        flaw: What it was found bad for. For its errors those of its answers that failed count, if any names it; else
+            all of them: a slow release answers well, but late, whether or not some answers fail besides.
         reached_s: Since when users may have been sent to it.
     """
     load, requests, doubts = _metered(drill_dir, window, None)
-    bad = _of(requests, version, only_bad=only_bad)
+    its = requests.version == version
+    failed = its & requests.failed()
+    bad = failed if flaw == "errors" and failed.any() else its
     if not bad.any():
-        doubts += (f"version {version} gave no {'bad ' if only_bad else ''}answer in the window",)
+        doubts += (f"version {version} gave no answer in the window",)
     # What the meter itself slept through was never sent, so that nobody had a bad answer.
     slept = np.isnan(requests.sent_s) & requests.doubtful(load.stalls())
     possible = requests.failed() & (requests.version == "") & ~slept & (requests.begun_s() >= reached_s)
@@ -97,17 +101,6 @@ def bad_version_exposure(
     name += f", {unnamed} failures that name no release among it" if unnamed else ""
     interval = domain.exposure(seen, bad[chosen], possible[chosen])
     return _measured(load, name, seen.chosen(seen.version != ""), window, interval, "s", doubts)
-
-
-def answers_of(drill_dir: Path, window: Window, version: str, *, only_bad: bool = False) -> domain.Answers:
-    """First and last answers of a version, for the stages of a rollback."""
-    answered = _answered(drill_dir, window, None)[1]
-    return domain.answers(answered, _of(answered, version, only_bad=only_bad))
-
-
-def _of(answered: Requests, version: str, *, only_bad: bool) -> Flags:
-    chosen = answered.version == version
-    return chosen & answered.failed() if only_bad else chosen
 
 
 def _answered(drill_dir: Path, window: Window, connection: Connection | None) -> _Answered:

@@ -11,8 +11,11 @@ from drillbook.domain.measurement import Measurement, Window
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from drillbook.domain.serving import Flaw
+
 BOUNDS = frozenset({"requests.cpu", "requests.memory", "limits.cpu", "limits.memory"})
 """What each container is to have."""
+_OF_ERRORS = (" failed", " were bad")
 
 
 class Event(Protocol):
@@ -88,6 +91,17 @@ def rollbacks_decided(events: Sequence[Event], window: Window) -> Measurement:
     rulings = [event.data.get("ruling") for event in decisions(events)]
     count = Interval.exactly(rulings.count("roll back") + rulings.count("abort")) if rulings else None
     return Measurement("decisions to roll back", count, "decisions", len(rulings), window, "watch")
+
+
+def found_bad_for(events: Sequence[Event]) -> Flaw:
+    """What the release was sent back for; where nobody can tell, `latency`, for which all its answers count."""
+    sent_back = [event for event in decisions(events) if event.data.get("ruling") in {"roll back", "abort"}]
+    if not sent_back:
+        return "latency"
+    told = sent_back[-1].data.get("flaw")
+    # Runs that were recorded before decisions told it have it in their sentences alone.
+    errors = told == "errors" if told else any(words in sent_back[-1].text for words in _OF_ERRORS)
+    return "errors" if errors else "latency"
 
 
 def pods_that_flapped(events: Sequence[Event], window: Window) -> Measurement:

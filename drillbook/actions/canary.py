@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from drillbook.domain.canary import Plan
+    from drillbook.domain.serving import Flaw
     from drillbook.ports import Client, Clock, Router
 
 _ASKED_AT_MOST = 4
@@ -137,12 +138,14 @@ class Outcome:
         reason: In a sentence, with the numbers.
         at_s: When.
         first_bad_s: Start of the first window with a bad answer of the canary; NaN when there was none.
+        flaw: What it was found worse for; None unless it was aborted.
     """
 
     ruling: Literal["promote", "abort", "undecided"]
     reason: str
     at_s: float
     first_bad_s: float = math.nan
+    flaw: Flaw | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +226,7 @@ class Trial:
                 step = Step(self._plan.steps[place], shift(place))
                 if step.weight < WHOLE:
                     continue
-            return Outcome(found.ruling, found.reason, found.at_s, self._first_bad_s)
+            return Outcome(found.ruling, found.reason, found.at_s, self._first_bad_s, found.flaw)
 
     def _take(self, step: Step, first_s: float) -> tuple[Step, bool]:
         before = self._read

@@ -19,6 +19,7 @@ from drillbook.ports import Unreachable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from drillbook.domain.serving import Flaw
     from drillbook.ports import Clock, Metrics
 
 _NO_ANSWER: Mapping[str, Any] = MappingProxyType({"ok": 0, "bad": {}, "latency_ms": []})
@@ -52,6 +53,7 @@ class Decision:
         at_s: When.
         first_bad_s: Start of the first window with a bad or slow answer; NaN when there was none.
         data: The numbers of each signal.
+        flaw: What it was found bad for; None unless it is rolled back.
     """
 
     ruling: Ruling
@@ -59,6 +61,13 @@ class Decision:
     at_s: float
     first_bad_s: float = math.nan
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    flaw: Flaw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Alarm:
+    reason: str
+    flaw: Flaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +137,12 @@ class Watch:
         while True:
             for window in self._windows():
                 self._count(window, since_s)
-            reason = self._clients_verdict()
-            if reason is None and self._clock.now() >= next_question_s:
-                reason = self._servers.verdict(self._limits)
+            alarm = self._clients_alarm()
+            if alarm is None and self._clock.now() >= next_question_s:
+                alarm = self._servers.alarm(self._limits)
                 next_question_s = self._clock.now() + self._ask_every_s
-            if reason is not None:
-                return self._decide("roll back", reason)
+            if alarm is not None:
+                return self._decide("roll back", alarm.reason, alarm.flaw)
             if self._clock.now() >= until_s:
                 return self._end()
             self._clock.sleep(self._pace_s)
@@ -160,14 +169,16 @@ class Watch:
         nameless = sum(sum(seen["bad"].values()) for name, seen in window["versions"].items() if name in self._nameless)
         return live_window.lost(window) + nameless, live_window.doubtful(window)
 
-    def _clients_verdict(self) -> str | None:
+    def _clients_alarm(self) -> _Alarm | None:
         if exceeds(self._errors, self._limits.errors):
             what = "failed or were wrong"
             if self._unnamed:
                 what += f", {self._unnamed} of them without an answer that names a release"
-            return _sentence("clients", self._errors, what, self._limits.errors, of="requests")
+            reason = _sentence("clients", self._errors, what, self._limits.errors, of="requests")
+            return _Alarm(reason, "errors")
         if exceeds(self._slow, self._limits.slow):
-            return _sentence("clients", self._slow, f"took longer than {self._limits.slow_s:g} s", self._limits.slow)
+            what = f"took longer than {self._limits.slow_s:g} s"
+            return _Alarm(_sentence("clients", self._slow, what, self._limits.slow), "latency")
         return None
 
     def _end(self) -> Decision:
@@ -185,7 +196,7 @@ class Watch:
             text += f"; {lost} request{'s' if lost > 1 else ''} failed without an answer that names a release"
         return self._decide("keep", text)
 
-    def _decide(self, ruling: Ruling, reason: str) -> Decision:
+    def _decide(self, ruling: Ruling, reason: str, flaw: Flaw | None = None) -> Decision:
         data = {
             "clients": {
                 "answers": self._answers, "bad": self._errors.bad, "slow": self._slow.bad, "unnamed": self._unnamed,
@@ -193,7 +204,7 @@ class Watch:
             },
             "servers": self._servers.data(),
         }  # fmt: skip
-        return Decision(ruling, reason, self._clock.now(), self._first_bad_s, data)
+        return Decision(ruling, reason, self._clock.now(), self._first_bad_s, data, flaw)
 
 
 class _Servers:
@@ -207,7 +218,7 @@ class _Servers:
         self._slow = Tally()
         self._silent = 0
 
-    def verdict(self, limits: Limits) -> str | None:
+    def alarm(self, limits: Limits) -> _Alarm | None:
         """Why the release is to go back, or None; a Prometheus that is silent gives no reason."""
         try:
             answers, errors, in_time = (
@@ -223,9 +234,10 @@ class _Servers:
         self._errors = self._errors.plus(grown, min(int(errors - before[1]), grown))
         self._slow = self._slow.plus(grown, max(grown - int(in_time - before[2]), 0))
         if exceeds(self._errors, limits.errors):
-            return _sentence("Prometheus", self._errors, "failed", limits.errors)
+            return _Alarm(_sentence("Prometheus", self._errors, "failed", limits.errors), "errors")
         if exceeds(self._slow, limits.slow):
-            return _sentence("Prometheus", self._slow, f"took longer than {limits.slow_s:g} s", limits.slow)
+            what = f"took longer than {limits.slow_s:g} s"
+            return _Alarm(_sentence("Prometheus", self._slow, what, limits.slow), "latency")
         return None
 
     def data(self) -> dict[str, int]:

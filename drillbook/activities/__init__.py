@@ -264,6 +264,8 @@ def _tell(drill: wiring.Experiment, decision: Decision) -> None:
     data = {**decision.data, "activity": "watch_release", "ruling": decision.ruling}
     if not math.isnan(decision.first_bad_s):
         data["first_bad_s"] = decision.first_bad_s
+    if decision.flaw is not None:
+        data["flaw"] = decision.flaw
     if decision.ruling == "roll back":
         drill.timeline.record("detected", decision.reason, at_s=decision.at_s, **data)
     drill.timeline.record("decided", f"{decision.ruling}: {decision.reason}", at_s=decision.at_s, **data)

@@ -50,6 +50,8 @@ def release_canary(release: str) -> dict[str, Any]:
     data: dict[str, Any] = {"activity": "release_canary", "ruling": outcome.ruling}
     if not math.isnan(outcome.first_bad_s):
         data["first_bad_s"] = outcome.first_bad_s
+    if outcome.flaw is not None:
+        data["flaw"] = outcome.flaw
     if outcome.ruling == "abort":
         drill.timeline.record("detected", outcome.reason, at_s=outcome.at_s, **data)
     drill.timeline.record("decided", f"{outcome.ruling}: {outcome.reason}", at_s=outcome.at_s, **data)

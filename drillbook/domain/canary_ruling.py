@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drillbook.domain.canary import Comparison, Plan, Window
+    from drillbook.domain.serving import Flaw
 
 Ruling = Literal["hold", "promote", "abort", "undecided"]
 
@@ -84,11 +85,13 @@ class Look:
         at_s: When.
         ruling: What is to be done.
         reason: In a sentence.
+        flaw: What it was found worse for; None unless it is aborted.
     """
 
     at_s: float
     ruling: Ruling
     reason: str
+    flaw: Flaw | None = None
 
 
 def look(seen: Comparison, step: Step, at_s: float, servers: float | None) -> Look:
@@ -101,9 +104,12 @@ def look(seen: Comparison, step: Step, at_s: float, servers: float | None) -> Lo
         servers: Answers of the canary that its own servers have counted under its version; None or NaN when nobody
             can tell.
     """
-    for reason in (_bad(seen), _slower(seen), _unnamed(seen, step)):
+    found: Sequence[tuple[Flaw, str]] = (
+        ("errors", _bad(seen)), ("latency", _slower(seen)), ("errors", _unnamed(seen, step)),
+    )  # fmt: skip
+    for flaw, reason in found:
         if reason:
-            return Look(at_s, "abort", reason)
+            return Look(at_s, "abort", reason, flaw)
     reason = (
         _lacking(seen, step)
         or _uncounted(seen, servers)

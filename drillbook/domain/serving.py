@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,27 +14,8 @@ if TYPE_CHECKING:
     from drillbook.domain.requests import Flags, Floats, Requests
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Answers of one version in a window.
-
-    Attributes:
-        count: How many.
-        first_s: When the first was complete; None without any.
-        last_s: When the last was complete; None without any.
-    """
-
-    count: int
-    first_s: float | None
-    last_s: float | None
-
-
-def answers(requests: Requests, which: Flags) -> Answers:
-    """First and last of the chosen answers, by the time they were complete."""
-    done_s = requests.done_s[which]
-    if not len(done_s):
-        return Answers(0, None, None)
-    return Answers(len(done_s), float(np.min(done_s)), float(np.max(done_s)))
+Flaw = Literal["errors", "latency"]
+"""What a release was found bad for."""
 
 
 def exposure(requests: Requests, bad: Flags, possible: Flags | None = None) -> Interval:

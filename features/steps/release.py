@@ -8,7 +8,7 @@ from pytest_bdd import parsers, then, when
 
 from drillbook.domain.measurement import Window
 from probes import story
-from probes.serving import answers_by_others, answers_of, bad_version_exposure, version_serving_after
+from probes.serving import answers_by_others, bad_version_exposure, version_serving_after
 
 if TYPE_CHECKING:
     from drillbook.drills.drill import Drill
@@ -94,10 +94,10 @@ def _(drill: Drill, release: str) -> None:
 @then(parsers.parse("its users had bad answers for at most {limit_s:g} s"))
 def _(drill: Drill, limit_s: float) -> None:
     limit_s = min(limit_s, drill.objectives.rollback_s)
-    answered_badly = answers_of(drill.folder, drill.seen.window, drill.release, only_bad=True).count > 0
     reached_s = story.reached_s(drill.seen.events)
     measured = bad_version_exposure(
-        drill.folder, drill.seen.window, drill.release, only_bad=answered_badly,
+        drill.folder, drill.seen.window, drill.release,
+        flaw=story.found_bad_for(drill.seen.events),
         reached_s=drill.seen.window.start_s if reached_s is None else reached_s,
     )  # fmt: skip
     statement = f"the last bad answer comes at most {limit_s:g} s after the first"

@@ -88,7 +88,7 @@ def test_what_goes_wrong_is_told_apart(stub, load):
     switch = serving.version_serving_after(running.drill_dir, window, "1.1.0")
     # What hung and named nobody was not answered by the new version either.
     assert 1.8 < switch.interval.low < switch.interval.high < 3
-    assert serving.bad_version_exposure(running.drill_dir, window, "1.0.0").interval.low > 0.5
+    assert serving.bad_version_exposure(running.drill_dir, window, "1.0.0", flaw="errors").interval.low > 0.5
 
 
 def test_lost_altered_and_duplicated_writes_are_found(stub, load):

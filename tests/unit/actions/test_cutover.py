@@ -37,8 +37,12 @@ def test_a_good_release_is_kept_and_the_old_slot_drained_and_warm(world, drill) 
     assert story.drained_after(drill.events(), window).interval.high < 10
 
 
-@pytest.mark.parametrize("flaw", [{"bad_share": 0.1}, {"slow": True}], ids=["fails", "slow"])
-def test_a_bad_release_is_sent_back_within_seconds_and_nothing_of_the_switch_is_left_open(world, drill, flaw) -> None:
+@pytest.mark.parametrize(
+    ("flaw", "found"), [({"bad_share": 0.1}, "errors"), ({"slow": True}, "latency")], ids=["fails", "slow"]
+)
+def test_a_bad_release_is_sent_back_within_seconds_and_nothing_of_the_switch_is_left_open(
+    world, drill, flaw, found
+) -> None:
     for name, value in flaw.items():
         setattr(world, name, value)
     started_s = world.now()
@@ -48,6 +52,7 @@ def test_a_bad_release_is_sent_back_within_seconds_and_nothing_of_the_switch_is_
     assert [change.action for change in drill.journal.open_changes()] == ["deploy-release"]
     stages = story.stages(drill.events())
     assert list(stages) == ["detected", "decided", "switched", "seen by clients"]
+    assert story.decisions(drill.events())[-1].data["flaw"] == found
 
 
 @pytest.mark.parametrize("unnamed", [{"timeout": 5}, {"reset": 5}, {"502": 5}, {"unsent": 5}], ids=str)
@@ -60,6 +65,7 @@ def test_a_release_whose_users_get_no_answer_that_names_it_is_sent_back(world, d
     assert world.now() - started_s < 3
     (decided,) = [event for event in story.of(drill.events(), "watch_release") if event.kind == "decided"]
     assert decided.data["clients"]["unnamed"] == decided.data["clients"]["bad"] > 0
+    assert decided.data["flaw"] == "errors"
     assert "detected" in story.stages(drill.events())
 
 

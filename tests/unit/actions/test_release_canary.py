@@ -114,8 +114,10 @@ def test_a_good_release_is_promoted_in_steps_and_each_look_has_its_numbers(world
     assert activities.drain_old_slot()["drained"]
 
 
-@pytest.mark.parametrize("flaw", [{"bad": 0.25}, {"ms": 15.0}], ids=["fails", "slow"])
-def test_a_bad_release_is_aborted_and_all_traffic_is_back_at_once(world, drill, flaw) -> None:
+@pytest.mark.parametrize(
+    ("flaw", "found"), [({"bad": 0.25}, "errors"), ({"ms": 15.0}, "latency")], ids=["fails", "slow"]
+)
+def test_a_bad_release_is_aborted_and_all_traffic_is_back_at_once(world, drill, flaw, found) -> None:
     world.flaw |= flaw
     assert tried() == "abort"
     assert world.weights == BLUE
@@ -125,6 +127,7 @@ def test_a_bad_release_is_aborted_and_all_traffic_is_back_at_once(world, drill, 
     assert list(stages)[-3:] == ["decided", "switched", "seen by clients"]
     assert stages["decided"] < 0.2
     assert story.rollbacks_decided(drill.events(), None).interval.low == 1
+    assert story.decisions(drill.events())[-1].data["flaw"] == found
 
 
 def test_one_that_leaves_its_users_without_an_answer_is_aborted_by_what_they_had_before(world, drill) -> None:
@@ -132,6 +135,7 @@ def test_one_that_leaves_its_users_without_an_answer_is_aborted_by_what_they_had
     assert tried() == "abort"
     assert world.weights == BLUE
     assert "requests failed without an answer that names a release" in looks(drill)[-1]["reason"]
+    assert story.decisions(drill.events())[-1].data["flaw"] == "errors"
     assert founded(drill).interval.high == 0
 
 

@@ -5,18 +5,11 @@ import math
 from drillbook.domain import serving
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Window
-from drillbook.domain.serving import Answers
 from tests.unit.domain.rows import requests
 
 
 def answered(*versions):
     return requests(*[(n, n, n + 0.5, "ok") for n in range(len(versions))], versions=list(versions))
-
-
-def test_first_and_last_answer_of_a_version():
-    rows = answered("1", "2", "2", "1")
-    assert serving.answers(rows, rows.version == "2") == Answers(2, 1.5, 2.5)
-    assert serving.answers(rows, rows.version == "3") == Answers(0, None, None)
 
 
 def test_exposure_runs_between_the_neighbours():

@@ -28,6 +28,7 @@ def event(t_s, kind, **data):
 STORY = (
     event(SWITCHED_S, "intent", action="switch-traffic"),
     event(SWITCHED_S + 0.1, "injected", action="switch-traffic"),
+    event(BACK_S - 0.1, "decided", activity="watch_release", ruling="roll back", flaw="errors"),
     event(BACK_S, "intent", activity="roll_back"),
     event(BACK_S + 0.1, "injected", activity="roll_back"),
 )
@@ -96,6 +97,17 @@ def test_those_of_connections_that_stayed_after_the_way_back_do_too(said):
 
 def test_those_from_before_the_release_could_be_reached_are_not_its(said):
     assert said((BEGAN_S, SWITCHED_S - 0.1)) is Verdict.PASS
+
+
+@pytest.mark.parametrize("flaw", ["latency", None])
+@pytest.mark.parametrize("failures", [0, 1, 10])
+def test_the_users_of_a_slow_release_had_bad_answers_as_long_as_it_answered_though_some_failed(judged, flaw, failures):
+    decided = event(BACK_S - 0.1, "decided", activity="watch_release", ruling="roll back", flaw=flaw)
+    story = [decided if line["kind"] == "decided" else line for line in STORY]
+    table = requests(())
+    table["outcome"][:] = "ok"
+    table["outcome"][np.flatnonzero(table["version"] == "1.2.0-bad")[100 : 100 + failures]] = "server_error"
+    assert judged(SENTENCE, table, story)["release.rollback"] is Verdict.FAIL
 
 
 def failing(outcome, start_s, every=3):

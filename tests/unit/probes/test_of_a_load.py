@@ -194,12 +194,13 @@ def test_who_serves(drill):
     assert switch.high == pytest.approx(5.01)
     assert serving.version_serving_after(path, WINDOW, "1").interval == Interval(10, math.inf)
     assert serving.answers_by_others(path, Window(16, 20), "2").interval == Interval(0, 0)
-    exposure = serving.bad_version_exposure(path, WINDOW, "2").interval
+    exposure = serving.bad_version_exposure(path, WINDOW, "2", flaw="errors").interval
     assert exposure.low == pytest.approx(1.995)
     assert exposure.high == pytest.approx(2.015)
-    assert serving.bad_version_exposure(path, WINDOW, "2", only_bad=False).interval.low == pytest.approx(4.995)
-    assert serving.bad_version_exposure(path, WINDOW, "1").doubts == ("version 1 gave no bad answer in the window",)
-    assert serving.answers_of(path, WINDOW, "2", only_bad=True).first_s == pytest.approx(16.01)
+    assert serving.bad_version_exposure(path, WINDOW, "2", flaw="latency").interval.low == pytest.approx(4.995)
+    assert serving.bad_version_exposure(path, WINDOW, "1", flaw="errors").interval.low == pytest.approx(4.995)
+    missing = serving.bad_version_exposure(path, WINDOW, "3", flaw="errors")
+    assert missing.doubts == ("version 3 gave no answer in the window",)
 
 
 @pytest.mark.parametrize("outcome", ["server_error", "wrong_answer", "timeout"])
@@ -271,13 +272,13 @@ def test_users_may_have_had_bad_answers_for_as_long_as_requests_failed_and_named
     fail(table, 15.0, 17.0)
     unnamed(table, 5, 17.0, 215.0, outcome)
     path, window = drill(table), Window(0.0, 290.0)
-    found = serving.bad_version_exposure(path, window, "2", reached_s=15.0)
+    found = serving.bad_version_exposure(path, window, "2", flaw="errors", reached_s=15.0)
     assert found.interval.low == pytest.approx(1.995)
     assert found.interval.high == pytest.approx(200.0, abs=0.1)
     within = Objective("o", "the last bad answer comes at most 120 s after the first", "at_most", 120, "s")
     assert judge(within, found).verdict is Verdict.INCONCLUSIVE
     assert "failures that name no release" in found.name
-    later = serving.bad_version_exposure(path, window, "2", reached_s=280.0)
+    later = serving.bad_version_exposure(path, window, "2", flaw="errors", reached_s=280.0)
     assert judge(within, later).verdict is Verdict.PASS
 
 
@@ -289,7 +290,7 @@ def test_what_the_meter_itself_slept_through_was_no_bad_answer_and_what_was_held
         table["outcome"][unsent], table["version"][unsent] = "unsent", ""
         table["sent_s"][unsent] = table["done_s"][unsent] = math.nan
     path = drill(table, stalls=[(25.0, 25.2)])
-    found = serving.bad_version_exposure(path, Window(10.0, 29.0), "2", reached_s=15.0).interval
+    found = serving.bad_version_exposure(path, Window(10.0, 29.0), "2", flaw="errors", reached_s=15.0).interval
     assert found.high == pytest.approx(19.2 + 0.02 - 15.0, abs=0.02)
 
 

@@ -64,3 +64,37 @@ def test_a_release_can_be_reached_from_the_first_weight_that_was_meant_for_it():
     ]
     assert story.reached_s(told) == 2.0
     assert story.reached_s([deployed()]) is None
+
+
+def decided(text, **data):
+    return Event(9.0, "d", "decided", text, {"activity": "watch_release", "ruling": "roll back", **data})
+
+
+@pytest.mark.parametrize("flaw", ["errors", "latency"])
+def test_a_decision_says_what_a_release_was_found_bad_for(flaw):
+    assert story.found_bad_for([decided("roll back: so it was", flaw=flaw)]) == flaw
+
+
+@pytest.mark.parametrize(
+    ("text", "flaw"),
+    [
+        ("roll back: clients saw 9 of 90 answers that failed or were wrong (10.0%), where 0.20% is allowed", "errors"),
+        ("roll back: Prometheus saw 9 of 90 answers that failed (10.0%), where 0.20% is allowed", "errors"),
+        (
+            "roll back: clients saw 9 of 90 answers that took longer than 0.3 s (10.0%), where 5.00% is fine",
+            "latency",
+        ),
+        ("abort: 9 of the canary's 90 answers were bad and 0 of stable's 900, which is more", "errors"),
+        ("abort: 9 of 90 requests failed without an answer that names a release since the canary has 5 %", "errors"),
+        ("abort: half of the canary's answers took up to 60.0 ms and 99 % up to 70.0 ms", "latency"),
+        ("it was so", "latency"),
+    ],
+)
+def test_one_that_was_recorded_before_it_said_so_has_it_in_its_sentence(text, flaw):
+    assert story.found_bad_for([decided(text)]) == flaw
+
+
+def test_a_release_that_was_not_sent_back_takes_all_its_answers_for_bad():
+    kept = Event(9.0, "d", "decided", "keep: 0 failed", {"activity": "watch_release", "ruling": "keep"})
+    assert story.found_bad_for([kept]) == "latency"
+    assert story.found_bad_for([]) == "latency"
