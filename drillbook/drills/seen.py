@@ -109,18 +109,6 @@ class Seen:
         """From when the fault was meant to where the experiment began to put things back."""
         return Window(self.while_fault.start_s, self.since(faults.meant(self.events), "intent").end_s)
 
-    def window_of_release(self, version: str) -> Window:
-        """While a release had the public's traffic.
-
-        Raises:
-            NotReady: When it never had.
-        """
-        if version == self.live:
-            return self.window
-        whole = self.since("switch-traffic", "injected")
-        back_s = story.moment(self.events, "roll_back", "injected") or whole.end_s
-        return Window(whole.start_s, max(whole.start_s, min(back_s, whole.end_s)))
-
     def unscraped(self) -> tuple[str, ...]:
         """Doubts about Prometheus' targets: the old slot's all along, the new one's while it had the traffic."""
         metrics, series = self.platform.metrics, self.platform.series

@@ -26,3 +26,4 @@ Feature: A release is taken back within 2 minutes
     Then release 1.0.0 answered all requests from 120 s after the operator's order on
     And no request failed, was answered wrongly or went unsent
     And every event that release 1.1.0 acknowledged is there, once and unchanged
+    And every acknowledged event is there, once and unchanged

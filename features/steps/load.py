@@ -56,7 +56,7 @@ def _(drill: Drill) -> None:
 @then(parsers.parse("every event that release {release} acknowledged is there, once and unchanged"))
 def _(drill: Drill, release: str) -> None:
     version = drill.platform.version_of(release)
-    lost = acknowledged_events_lost(drill.folder, drill.seen.window_of_release(version))
+    lost = acknowledged_events_lost(drill.folder, version)
     drill.check("data.lost_of_release", f"no event of release {version} is lost or altered", "at_most", 0, lost)
     doubled = events_duplicated(drill.folder)
     drill.check("data.duplicated", "no event is stored twice", "at_most", 0, doubled)

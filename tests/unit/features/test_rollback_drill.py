@@ -38,7 +38,7 @@ STORY = (
 def judged(tmp_path):
     """What a sentence makes of the drill that these requests are of: its judgements by their ids."""
 
-    def judge(sentence, table, story=STORY):
+    def judge(sentence, table, story=STORY, ledger=(), lost=()):
         load = tmp_path / "drills" / "bad" / "load"
         load.mkdir(parents=True)
         shutil.copy(DIRECTORY / "twin.yaml", tmp_path / "environment.yaml")
@@ -46,6 +46,10 @@ def judged(tmp_path):
         (load / "plan.json").write_text(json.dumps({"meter": {"rate_hz": RATE_HZ}}))
         (load / "state.json").write_text(json.dumps({"phase": "done"}))
         pq.write_table(pa.table(table), load / "requests.parquet")
+        if ledger:
+            pq.write_table(pa.Table.from_pylist(list(ledger)), load / "ledger.parquet")
+            found = [read_back(row["key"], there=row["key"] not in lost) for row in ledger]
+            pq.write_table(pa.Table.from_pylist(found), load / "readback.parquet")
         document = {
             "feature": "f", "scenario": "s", "description": "", "tags": ["DEP-2.3"], "sentences": [],
             "started_s": BEGAN_S,
@@ -139,3 +143,31 @@ def test_a_lone_time_out_long_after_the_way_back_is_a_request_that_was_not_answe
     table = requests([(BACK_S + 20, BACK_S + 20.25)])
     assert np.count_nonzero(table["version"] == "") == 1
     assert judged(WAY_BACK, table)["release.way_back"] is Verdict.FAIL
+
+
+OF_RELEASE = "every event that release 1.1.0 acknowledged is there, once and unchanged"
+
+
+def write(key, due_s, version):
+    return {"key": key, "due_s": due_s, "sent_s": due_s, "done_s": due_s, "state": "acknowledged", "version": version}
+
+
+def read_back(key, *, there):
+    return {"key": key, "copies": int(there), "equal": there, "error": ""}
+
+
+@pytest.mark.parametrize("lost", ["early", "on its way out"])
+def test_an_event_that_a_release_acknowledged_is_missed_also_after_its_way_back_was_declared(judged, lost):
+    ledger = [
+        write("early", SWITCHED_S + 1, "1.1.0"),
+        write("on its way out", BACK_S + 3, "1.1.0"),
+        write("another's", BACK_S + 3, "1.0.0"),
+    ]
+    found = judged(OF_RELEASE, requests(()), ledger=ledger, lost={lost})
+    assert found["data.lost_of_release"] is Verdict.FAIL
+
+
+def test_what_another_release_acknowledged_meanwhile_is_not_its(judged):
+    ledger = [write("its", SWITCHED_S + 1, "1.1.0"), write("another's", SWITCHED_S + 1, "1.0.0")]
+    found = judged(OF_RELEASE, requests(()), ledger=ledger, lost={"another's"})
+    assert found["data.lost_of_release"] is Verdict.PASS

@@ -294,8 +294,10 @@ def test_what_the_meter_itself_slept_through_was_no_bad_answer_and_what_was_held
     assert found.high == pytest.approx(19.2 + 0.02 - 15.0, abs=0.02)
 
 
-def entry(key, state="acknowledged", due_s=12.0):
-    return {"key": key, "due_s": due_s, "sent_s": due_s, "done_s": due_s + 0.01, "state": state}
+def entry(key, state="acknowledged", due_s=12.0, version="1"):
+    return {
+        "key": key, "due_s": due_s, "sent_s": due_s, "done_s": due_s + 0.01, "state": state, "version": version,
+    }  # fmt: skip
 
 
 def look_up(key, copies=1, error=""):
@@ -316,12 +318,31 @@ def test_the_ledger(drill):
     )
     assert integrity.acknowledged_events_lost(path).interval == Interval(1, 1)
     assert integrity.events_duplicated(path).interval == Interval(1, 2)
-    assert integrity.events_duplicated(path, WINDOW).interval == Interval(0, 1)
     assert integrity.ledger(path).unclear == ("d",)
     assert integrity.acknowledged_events_lost(path).evidence == (
         "drills/cutover/load/ledger.parquet",
         "drills/cutover/load/readback.parquet",
     )
+
+
+def test_what_a_release_acknowledged_is_its_own_whenever_that_was(drill):
+    path = drill(
+        columns(),
+        ledger=[
+            entry("a", due_s=5.0), entry("b", version="2"), entry("c", version="2", due_s=25.0), entry("d", due_s=26.0),
+        ],
+        readback=[look_up("a", copies=0), look_up("b"), look_up("c", copies=0), look_up("d")],
+    )  # fmt: skip
+    lost = integrity.acknowledged_events_lost(path, "2")
+    assert (lost.interval, lost.samples) == (Interval(1, 1), 2)
+    assert (lost.window.start_s, lost.window.end_s) == pytest.approx((12.0, 25.0))
+    assert integrity.acknowledged_events_lost(path).interval == Interval(2, 2)
+
+
+def test_of_a_release_that_acknowledged_nothing_nothing_is_shown(drill):
+    path = drill(columns(), ledger=[entry("a")], readback=[look_up("a")])
+    none_lost = Objective("o", "nothing is lost", "at_most", 0, "events")
+    assert judge(none_lost, integrity.acknowledged_events_lost(path, "2")).verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_ledger_that_was_not_read_back(drill):
