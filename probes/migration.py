@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ FOLDER, RECORD, LOOKS = "migration", "record.jsonl", "looks.jsonl"
 _AFTER_S = 1.0
 """Requests due so long after the last way may still have met it."""
 _NEVER_LOOKED = backfill.Looks()
+_FAILED = re.compile(
+    r"the migration (cannot be started: |\w+( to \S+)? (ended with exit code -?\d+: |did not end within \S+ s$))"
+)
+"""What is said of a command that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def recorded(folder: Path) -> Recorded:
         folder=folder,
         application=str(settings["application"]),
         every_s=float(settings["every_s"]),
-        steps=tuple(Step(**line) for line in kept.get("step", [])),
+        steps=tuple(Step(**{**line, "failed": _failed(line)}) for line in kept.get("step", [])),
         contents=tuple(Contents(line["taken_s"], line["rows"], int(line["sum"])) for line in kept.get("contents", [])),
         invalid=tuple(indexes[-1]["invalid"]) if indexes else None,
         killed_s=float(kept["killed"][0]["at_s"]) if "killed" in kept else None,
@@ -224,6 +229,11 @@ def lost_crosswise(kept: Recorded, who: str) -> Measurement:
     return replace(
         found, doubts=(*found.doubts, *doubts), evidence=(load.evidence("ledger"), load.evidence("readback"))
     )
+
+
+def _failed(line: Mapping[str, Any]) -> bool:
+    """Whether the command failed; folders from before that was kept have what was said of it."""
+    return bool(line["failed"]) if "failed" in line else _FAILED.match(str(line.get("text", ""))) is not None
 
 
 def _done(line: Mapping[str, Any]) -> Done:

@@ -57,16 +57,16 @@ class Proof:
     def go(self, name: str, to: str) -> Step:
         """One way; that it failed is noted as well, and decides the verdict.
 
+        Where the schema is already, nothing is done: that way is not gone.
+
         Raises:
             Unreachable: When the database does not answer.
         """
-        start_s, now = self.clock.now(), self.database.revision()
-        way = "upgrade" if now < to else "downgrade"
-        try:
-            said = self.migrator.run(way, to, deadline_s=self.deadline_s)
-        except Unreachable as error:
-            said = str(error)
-        step = Step(name, start_s, self.clock.now(), to, self.database.revision(), said)
+        start_s, began = self.clock.now(), self.database.revision()
+        said, failed = "", False
+        if began != to:
+            said, failed = self._tried("upgrade" if began < to else "downgrade", to)
+        step = Step(name, start_s, self.clock.now(), to, self.database.revision(), said, began, failed)
         self.note("step", asdict(step))
         self.read()
         return step
@@ -105,7 +105,7 @@ class Proof:
         Raises:
             Unreachable: When the database does not answer.
         """
-        said = self._tried("backfill")
+        said, _ = self._tried("backfill")
         fact = {"at_s": self.clock.now(), "rows": self.database.backfilled(), "text": said}
         self._note_filling("done", since)
         self.note("backfilled", {**fact, "there": self.database.size()})
@@ -139,15 +139,16 @@ class Proof:
             Unreachable: When the database does not answer.
         """
         start_s, before = self.clock.now(), self.database.revision()
-        said = self._tried("contract")
+        said, _ = self._tried("contract")
         fact = {"start_s": start_s, "end_s": self.clock.now(), "before": before, "after": self.database.revision()}
         self.note("contract", {**fact, "text": said})
 
-    def _tried(self, way: str) -> str:
+    def _tried(self, way: str, to: str = "") -> tuple[str, bool]:
+        """What it said last, and whether it failed."""
         try:
-            return self.migrator.run(way, "", deadline_s=self.deadline_s)
+            return self.migrator.run(way, to, deadline_s=self.deadline_s), False
         except Unreachable as error:
-            return str(error)
+            return str(error), True
 
     def go_behind_a_long_transaction(self, name: str, to: str, for_s: float) -> Step:
         """The same while somebody's transaction keeps the table, until the migration has queued for so many seconds.

@@ -146,7 +146,11 @@ def _went(step: Step) -> dict[str, Any]:
     """Tell it; a way that did not lead where it was to decides the verdict, and what is left of the proof goes on."""
     took_s = step.end_s - step.start_s
     text = f"the way {step.name} led to {step.found or 'nothing'} in {took_s:.2f} s, and was to lead to {step.wanted}"
-    kind = "observed" if step.found == step.wanted else "note"
+    if step.failed:
+        text += ", and its command failed"
+    elif step.began == step.found:
+        text += ", and the schema was there before"
+    kind = "observed" if step.led else "note"
     wiring.experiment().timeline.record(kind, text, activity="migrate", way=step.name, said=step.text)
     return {"seen": text, "took_s": took_s}
 

@@ -45,6 +45,8 @@ class Step:
         wanted: The revision that it was to lead to.
         found: The one that the database was at afterwards.
         text: What the migration said last.
+        began: The revision before; None in folders from before it was kept.
+        failed: Whether the migration's command ended with an error, or not in time.
     """
 
     name: str
@@ -53,15 +55,27 @@ class Step:
     wanted: str
     found: str
     text: str = ""
+    began: str | None = None
+    failed: bool = False
+
+    @property
+    def missed(self) -> bool:
+        """Whether it did not lead where it was to; a command that fails there too ends the deployment that it is of."""
+        return self.failed or self.found != self.wanted
+
+    @property
+    def led(self) -> bool:
+        """Whether it did; a schema that was there before was led nowhere."""
+        return not self.missed and self.began != self.wanted
 
 
 def steps_missed(steps: Sequence[Step], wanted: Sequence[str], window: Window) -> Measurement:
     """Number of ways that did not lead where they were to; of those that were never gone nobody knows."""
     done = {one.name: one for one in steps}
-    wrong = sum(one.found != one.wanted for name, one in done.items() if name in wanted)
-    never = sum(name not in done for name in wanted)
+    gone = [done[name] for name in wanted if name in done]
+    missed, led = sum(one.missed for one in gone), sum(one.led for one in gone)
     name = "ways that did not lead where they were to"
-    return Measurement(name, Interval(wrong, wrong + never), "steps", len(done), window, "migration")
+    return Measurement(name, Interval(missed, len(wanted) - led), "steps", len(done), window, "migration")
 
 
 def rows_changed(before: Contents | None, after: Sequence[Contents], window: Window) -> Measurement:

@@ -127,6 +127,8 @@ class Database:
             self.queues.set()
             assert self.released.wait(10)
         self.revision_ = to
+        if self.refuses == f"a later step of {way}":
+            raise Unreachable(f"{way} failed")
         return "done"
 
 
@@ -230,6 +232,25 @@ def test_a_way_that_fails_is_noted_with_what_was_said_and_where_the_schema_is(pr
     database.refuses = "upgrade"
     step = made.go("up", "0002")
     assert (step.wanted, step.found, step.text) == ("0002", "0001", "upgrade failed")
+    assert step.failed
+
+
+def test_a_command_that_fails_where_it_was_to_lead_has_failed(proof, noted) -> None:
+    database, made = proof
+    database.refuses = "a later step of upgrade"
+    step = made.go("up", "0002")
+    assert (step.began, step.found, step.text, step.failed) == ("0001", "0002", "upgrade failed", True)
+    assert noted[0][1]["failed"] is True
+    assert not made.go("down", "0001").failed
+
+
+def test_a_way_to_where_the_schema_is_already_is_not_gone_and_noted(proof, noted) -> None:
+    database, made = proof
+    database.revision_ = "0002"
+    step = made.go("up", "0002")
+    assert (step.began, step.found, step.failed) == ("0002", "0002", False)
+    assert database.ways == []
+    assert [kind for kind, _ in noted] == ["step", "contents", "indexes"]
 
 
 def test_the_long_transaction_is_open_while_the_migration_runs_and_ended_after_it(proof) -> None:

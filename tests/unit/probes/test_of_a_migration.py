@@ -97,6 +97,24 @@ def test_a_migration_that_stopped_in_its_midst_says_so(keep) -> None:
     assert migration.invalid_indexes(kept).interval == Interval.exactly(1)
 
 
+@pytest.mark.parametrize(
+    ("kept_of_it", "missed"),
+    [
+        ({"began": "1", "failed": False, "text": "it ended with exit code 1"}, Interval(0, 0)),
+        ({"began": "1", "failed": True, "text": "no"}, Interval(1, 1)),
+        ({"began": "2", "failed": False}, Interval(0, 1)),
+        # As older versions kept it.
+        ({"text": "upgraded"}, Interval(0, 0)),
+        ({"text": "the migration upgrade to 2 ended with exit code 1: no GRANT"}, Interval(1, 1)),
+        ({"text": "the migration upgrade to 2 ended with exit code -9: "}, Interval(1, 1)),
+        ({"text": "the migration upgrade to 2 did not end within 120 s"}, Interval(1, 1)),
+        ({"text": "the migration cannot be started: no such file"}, Interval(1, 1)),
+    ],
+)
+def test_a_way_whose_command_failed_is_missed_wherever_it_led(keep, kept_of_it, missed: Interval) -> None:
+    assert migration.ways_missed(keep({**STEPS[0], **kept_of_it}, *STEPS[1:], *READ)).interval == missed
+
+
 def test_a_migration_that_never_began_proves_nothing(keep) -> None:
     kept = keep(seen=[])
     assert kept.before.length_s == 0.0

@@ -18,6 +18,7 @@ from drillbook.domain.verdict import Objective, Verdict, judge
 
 WINDOW = Window(0.0, 100.0)
 NO_STALLS = Stalls(np.array([]), np.array([]))
+DOWN = Step("down", 1, 2, "1", "1", began="2")
 
 
 def verdict(direction, limit, measured) -> Verdict:
@@ -39,6 +40,13 @@ def requests(*rows: tuple[float, float, str], version: str = "1.0.0") -> Request
         ([Step("up", 0, 1, "2", "1")], Interval(1, 2), Verdict.FAIL),
         ([Step("up", 0, 1, "2", "2")], Interval(0, 1), Verdict.INCONCLUSIVE),
         ([], Interval(0, 2), Verdict.INCONCLUSIVE),
+        # Its command failed where it was to lead: as a deployment's hook it would end every one.
+        ([Step("up", 0, 1, "2", "2", began="1", failed=True), DOWN], Interval(1, 1), Verdict.FAIL),
+        # The schema was there before.
+        ([Step("up", 0, 1, "2", "2", began="2"), DOWN], Interval(0, 1), Verdict.INCONCLUSIVE),
+        ([Step("up", 0, 1, "2", "2", began="2", failed=True), DOWN], Interval(1, 1), Verdict.FAIL),
+        ([Step("up", 0, 1, "2", "3", began="2"), DOWN], Interval(1, 1), Verdict.FAIL),
+        ([Step("up", 0, 1, "2", "2", began=""), DOWN], Interval(0, 0), Verdict.PASS),
     ],
 )
 def test_a_way_that_did_not_lead_where_it_was_to_is_missed(steps, missed, seen) -> None:
