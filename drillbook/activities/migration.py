@@ -67,14 +67,24 @@ def begin_proof() -> dict[str, Any]:
 
 @activity
 def migrate_up() -> dict[str, Any]:
-    """The first way. One entry in the undo journal is for all of them: whatever dies, the schema goes back once."""
+    """The first way. One entry in the undo journal is for all of them: whatever dies, the schema goes back once.
+
+    It goes back to where the drill began, also when the deployment of the newer release has taken it further already.
+    """
     drill = wiring.experiment()
     migrated = _migrated(drill)
-    action = migrated.migrate(migrated.settings.after)
-    arguments = {"arguments": dict(action.arguments), "before": dict(action.capture())}
+    settings, found = migrated.settings, migrated.database.revision()
+    action = migrated.migrate(settings.after)
     drill.timeline.record("intent", action.describe(), action=action.name)
+    arguments = {"arguments": dict(action.arguments), "before": {"revision": settings.before}}
     change = drill.journal.intend(action.name, arguments, drill.timeline.drill, action.touches)
-    step = _of_this_experiment().proof.go("up", migrated.settings.after)
+    if found != settings.before:
+        raise Halted(
+            f"the schema is at {found or 'no revision'} before the first way, and not at that of release "
+            f"{settings.older}, {settings.before}: if the deployment has migrated it, name as migrations.proof.newer a "
+            "release that is deployed without its migration"
+        )
+    step = _of_this_experiment().proof.go("up", settings.after)
     drill.journal.done(change)
     return _went(step)
 

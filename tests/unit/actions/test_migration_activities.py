@@ -9,6 +9,7 @@ import pytest
 
 from drillbook.actions.migration import Migrated
 from drillbook.actions.migration_proof import Proof
+from drillbook.activities import Halted
 from drillbook.activities import migration as activities
 from drillbook.platform import Platform
 from drillbook.run.action import restore
@@ -74,3 +75,24 @@ def test_a_way_that_did_not_lead_is_told_as_that(drill, database, refuses, goes,
     (told,) = [event for event in drill.events() if event.data.get("activity") == "migrate"]
     assert told.kind == "note"
     assert re.search(said, told.text)
+
+
+def test_a_schema_that_is_there_before_the_first_way_is_refused_and_taken_back(drill, database) -> None:
+    # The deployment of the newer release has migrated it.
+    database.revision_ = "0002"
+    with pytest.raises(Halted, match=r"at 0002 before the first way, .* of release 1\.0\.0, 0001"):
+        activities.migrate_up()
+    with pytest.raises(Halted, match="not done, because"):
+        activities.migrate_down()
+    assert database.ways == []
+    assert not (drill.folder / "migration").exists()
+    assert put_back(drill) == [True]
+    assert database.ways == ["downgrade 0001"]
+
+
+def test_a_schema_that_nobody_has_named_is_refused_and_left(drill, database) -> None:
+    database.revision_ = "0003"
+    with pytest.raises(Halted, match="at 0003 before the first way"):
+        activities.migrate_up()
+    assert put_back(drill) == [False]
+    assert database.ways == []
