@@ -237,7 +237,8 @@ def _failed(line: Mapping[str, Any]) -> bool:
 
 
 def _done(line: Mapping[str, Any]) -> Done:
-    return Done(float(line["at_s"]), int(line["rows"]), line.get("there"))
+    error = str(line["text"]) if _failed(line) else ""
+    return Done(float(line["at_s"]), int(line["rows"]), line.get("there"), error)
 
 
 def _fillings(lines: Sequence[Mapping[str, Any]]) -> backfill.Looks:

@@ -79,36 +79,43 @@ class Proof:
 
         Raises:
             NotHeld: When it ended by itself before, or made no progress.
-            Unreachable: When it cannot be started.
+            Unreachable: When it cannot be started, or failed before.
         """
         self._note_filling("before", "")
         running = self.migrator.start("backfill", "")
         give_up_s = self.clock.now() + self.deadline_s
         try:
-            while (done := self._filled(at_rows)) < at_rows:
-                if not running.alive:
-                    raise NotHeld(f"the back-fill ended before {at_rows} rows: {running.finish(_ENDS_WITHIN_S)}")
+            while (done := self._filled(at_rows)) < at_rows and running.alive:
                 if self.clock.now() > give_up_s:
                     raise NotHeld(f"the back-fill did {done} rows in {self.deadline_s:g} s, and not {at_rows}")
                 self.clock.sleep(_LOOKS_EVERY_S)
+            if not running.alive:
+                said = running.finish(_ENDS_WITHIN_S)
+                raise NotHeld(
+                    f"the back-fill ended by itself with {done} rows done, and was to be killed at {at_rows}: {said}"
+                )
         finally:
             running.kill()
         self.note("killed", {"at_s": self.clock.now(), "rows": self.database.backfilled()})
         return self._note_filling("killed", "", settled=self._ended(self.database.writers()))
 
-    def finish_the_backfill(self, since: str) -> None:
+    def finish_the_backfill(self, since: str) -> str:
         """Start it again and wait for its end; how far it came is noted, also when it fails.
 
         Args:
             since: The snapshot in which the table was read after the kill.
 
+        Returns:
+            What it said when it failed; empty when it did not.
+
         Raises:
             Unreachable: When the database does not answer.
         """
-        said, _ = self._tried("backfill")
-        fact = {"at_s": self.clock.now(), "rows": self.database.backfilled(), "text": said}
+        said, failed = self._tried("backfill")
+        fact = {"at_s": self.clock.now(), "rows": self.database.backfilled(), "text": said, "failed": failed}
         self._note_filling("done", since)
         self.note("backfilled", {**fact, "there": self.database.size()})
+        return said if failed else ""
 
     def _filled(self, at_rows: int) -> int:
         """Rows that are filled by what the back-fill says, and once that is enough, by what the table says.

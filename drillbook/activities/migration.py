@@ -129,9 +129,9 @@ def finish_backfill() -> dict[str, Any]:
     going = _of_this_experiment()
     if not going.since:
         raise Halted("no back-fill was killed")
-    going.proof.finish_the_backfill(going.since)
-    text = "the back-fill was started again and has ended"
-    wiring.experiment().timeline.record("observed", text, activity="finish_backfill")
+    error = going.proof.finish_the_backfill(going.since)
+    text = f"the back-fill was started again and {f'failed: {error}' if error else 'has ended'}"
+    wiring.experiment().timeline.record("note" if error else "observed", text, activity="finish_backfill")
     return {"seen": text}
 
 

@@ -40,11 +40,13 @@ class Done:
         at_s: In seconds since the epoch on the run's clock.
         gone_over: Rows by the back-fill's own account, of everybody's.
         there: Rows of the table then, everybody's; None in folders from before they were counted.
+        error: What its command said when it failed; empty when it did not.
     """
 
     at_s: float
     gone_over: int
     there: int | None
+    error: str = ""
 
     @property
     def beyond(self) -> int:
@@ -73,7 +75,8 @@ def rows_left(rows: int, looks: Looks, done: Done | None, window: Window) -> Mea
     """Number of so many rows that a back-fill has not filled when it has ended.
 
     Of rows that were filled before it began nobody knows whether it would have: none, or the condition that tells them
-    is wrong. Folders from before the table was asked have the back-fill's own account, which rows of others are in.
+    is wrong. One that failed is not done, whatever the drill's rows are.
+    Folders from before the table was asked have the back-fill's own account, which rows of others are in.
     """
     name = "rows left out"
     if done is None:
@@ -81,7 +84,9 @@ def rows_left(rows: int, looks: Looks, done: Done | None, window: Window) -> Mea
     if looks.before is None or looks.done is None:
         return Measurement(name, Interval(max(0, rows - done.gone_over), rows), "rows", rows, window, "back-fill")
     left = looks.done.rows - looks.done.filled + max(0, rows - looks.done.rows)
-    return Measurement(name, Interval(left, left + looks.before.filled), "rows", rows, window, _SOURCE)
+    # Rows of others, which the look does not tell of, may be left out by one that failed.
+    doubts = (f"the back-fill failed when it was started again: {done.error}",) if done.error and not left else ()
+    return Measurement(name, Interval(left, left + looks.before.filled), "rows", rows, window, _SOURCE, doubts)
 
 
 def filled_again(looks: Looks, window: Window) -> Measurement:

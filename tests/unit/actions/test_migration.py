@@ -380,11 +380,18 @@ def test_what_a_killed_backfill_has_sent_and_the_server_does_not_end_is_a_doubt(
 
 
 @pytest.mark.parametrize(
-    ("alive", "said"), [(False, "ended before 3 rows: it had nothing to do"), (True, "did 2 rows")]
+    ("alive", "filled", "said"),
+    [
+        (False, 2, "ended by itself with 2 rows done, and was to be killed at 3: it had nothing to do"),
+        (False, 3, "ended by itself with 3 rows done, and was to be killed at 3: it had nothing to do"),
+        (True, 2, "did 2 rows"),
+    ],
 )
-def test_a_backfill_that_was_not_killed_is_said_and_never_left_running(proof, noted, alive: bool, said: str) -> None:
+def test_a_backfill_that_was_not_killed_is_said_and_never_left_running(
+    proof, noted, alive: bool, filled: int, said: str
+) -> None:
     database, made = proof
-    database.progress, database.alive, database.filled = [0, 2], alive, [0]
+    database.progress, database.alive, database.filled, database.writing = [filled], alive, [0, filled], [set()]
     with pytest.raises(NotHeld, match=said):
         made.kill_a_backfill(3)
     assert database.ways == ["start backfill", "kill"]
@@ -400,5 +407,6 @@ def test_how_far_a_backfill_came_and_where_a_contract_step_led_are_noted_also_wh
     (_, filling), (_, backfilled), (_, contract) = noted
     assert (filling["when"], filling["filled"], filling["kept"]) == ("done", 6, 5)
     assert (backfilled["rows"], backfilled["there"], backfilled["text"]) == (7, 13, "backfill failed")
+    assert backfilled["failed"] is True
     assert contract["text"] == "contract failed"
     assert (contract["before"], contract["after"]) == ("0001", "0001")

@@ -96,3 +96,16 @@ def test_a_schema_that_nobody_has_named_is_refused_and_left(drill, database) -> 
         activities.migrate_up()
     assert put_back(drill) == [False]
     assert database.ways == []
+
+
+@pytest.mark.parametrize(
+    ("refuses", "kind", "said"),
+    [("", "observed", "and has ended"), ("backfill", "note", "and failed: backfill failed")],
+)
+def test_a_backfill_that_is_started_again_and_fails_is_told_as_that(drill, database, refuses, kind, said) -> None:
+    database.refuses, database.progress, database.filled = refuses, [10], [10]
+    activities._going_on[-1].since = "1:1:"
+    activities.finish_backfill()
+    told = drill.events()[-1]
+    assert told.kind == kind
+    assert told.text.endswith(said)

@@ -167,6 +167,16 @@ def test_rows_left_out_and_filled_again_are_those_of_the_table_whatever_the_back
     assert migration.filled_again(kept).interval == Interval.exactly(2)
 
 
+@pytest.mark.parametrize(
+    "kept_of_it",
+    [{"text": "no GRANT", "failed": True}, {"text": "the migration backfill ended with exit code 1: no GRANT"}],
+)
+def test_a_backfill_whose_command_failed_is_not_done(keep, kept_of_it) -> None:
+    kept = keep(*STEPS[:1], *BACKFILL[:2], {**BACKFILL[2], **kept_of_it}, *FILLINGS)
+    (doubt,) = migration.rows_left_out(kept, 100).doubts
+    assert doubt.endswith("no GRANT")
+
+
 def test_a_record_from_before_the_table_was_asked_does_not_pass(keep) -> None:
     kept = keep(*STEPS[:1], *BACKFILL[:2], {"kind": "backfilled", "at_s": 14.0, "rows": 130, "text": ""})
     assert migration.rows_left_out(kept, 100).interval == Interval(0, 100)

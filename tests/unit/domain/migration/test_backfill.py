@@ -89,6 +89,13 @@ def test_of_a_backfill_that_was_not_seen_to_end_nothing_is_known() -> None:
     assert verdict(left(GOOD, None)) is Verdict.INCONCLUSIVE
 
 
+def test_a_backfill_that_fails_is_not_done_though_the_table_lacks_nothing_of_the_drills() -> None:
+    failed = replace(DONE, error="it ended with exit code 1")
+    assert "it ended with exit code 1" in left(GOOD, failed).doubts[0]
+    assert verdict(left(GOOD, failed)) is Verdict.INCONCLUSIVE
+    assert verdict(left(after(ROWS - 5_000, 20_000), failed)) is Verdict.FAIL
+
+
 @pytest.mark.parametrize(("there", "beyond"), [(100, 0), (90, 10), (None, 0)])
 def test_more_rows_than_there_are_were_gone_over_again_or_deleted(there: int | None, beyond: int) -> None:
     assert Done(1.0, 100, there).beyond == beyond
