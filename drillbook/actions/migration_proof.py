@@ -161,7 +161,8 @@ class Proof:
         """The same while somebody's transaction keeps the table, until the migration has queued for so many seconds.
 
         Raises:
-            NotHeld: When the transaction was not open in time.
+            NotHeld: When the transaction was not open in time, or not as long as it was to be.
+            Unreachable: When the database does not answer.
         """
         held, ended = threading.Event(), threading.Event()
         problems: list[str] = []
@@ -182,10 +183,14 @@ class Proof:
         try:
             if not held.wait(_TAKES_HOLD_WITHIN_S):
                 raise NotHeld("; ".join(problems) or f"it was not open within {_TAKES_HOLD_WITHIN_S:g} s")
-            return self.go(name, to)
+            step = self.go(name, to)
         finally:
             ended.set()
             adversary.join()
+        # A server that ends idle transactions has let the migration go on before its time.
+        if problems:
+            raise NotHeld(f"the long transaction was not open all the time: {problems[0]}")
+        return step
 
     def _queues(self) -> bool:
         """Whether anybody waits behind the long transaction."""

@@ -94,6 +94,8 @@ class Database:
         yield
         self.held.append("released")
         self.released.set()
+        if self.refuses == "the end of the transaction":
+            raise Unreachable("terminating connection due to idle-in-transaction timeout")
 
     def backfilled(self) -> int:
         self.now_s += 1.0
@@ -276,6 +278,14 @@ def test_without_the_long_transaction_nothing_is_migrated(proof, monkeypatch) ->
     with pytest.raises(NotHeld, match="no connection is left"):
         made.go_behind_a_long_transaction("up again", "0002", 60.0)
     assert database.ways == []
+
+
+def test_a_long_transaction_that_the_server_has_ended_shows_nothing(proof, noted) -> None:
+    database, made = proof
+    database.refuses = "the end of the transaction"
+    with pytest.raises(NotHeld, match="the long transaction was not open all the time: terminating connection"):
+        made.go_behind_a_long_transaction("up again", "0002", 60.0)
+    assert noted[0][0] == "step"
 
 
 def test_looks_that_are_not_answered_are_told_and_leave_a_gap(tmp_path) -> None:
