@@ -29,7 +29,7 @@ _AFTER_S = 1.0
 """Requests due so long after the last way may still have met it."""
 _NEVER_LOOKED = backfill.Looks()
 _FAILED = re.compile(
-    r"the migration (cannot be started: |\w+( to \S+)? (ended with exit code -?\d+: |did not end within \S+ s$))"
+    r"the migration (cannot be started: |\w+( to \S*)? (ended with exit code -?\d+: |did not end within \S+ s$))"
 )
 """What is said of a command that failed."""
 
@@ -112,7 +112,7 @@ def recorded(folder: Path) -> Recorded:
         killed_s=float(kept["killed"][0]["at_s"]) if "killed" in kept else None,
         backfilled=_done(kept["backfilled"][-1]) if "backfilled" in kept else None,
         fillings=_fillings(kept.get("filling", [])),
-        contracts=tuple(Contraction(**line) for line in kept.get("contract", [])),
+        contracts=tuple(Contraction(**{**line, "failed": _failed(line)}) for line in kept.get("contract", [])),
         looks=tuple(Look.from_document(line) for line in _lines(folder / FOLDER / LOOKS)),
     )
 

@@ -146,9 +146,9 @@ class Proof:
             Unreachable: When the database does not answer.
         """
         start_s, before = self.clock.now(), self.database.revision()
-        said, _ = self._tried("contract")
+        said, failed = self._tried("contract")
         fact = {"start_s": start_s, "end_s": self.clock.now(), "before": before, "after": self.database.revision()}
-        self.note("contract", {**fact, "text": said})
+        self.note("contract", {**fact, "text": said, "failed": failed})
 
     def _tried(self, way: str, to: str = "") -> tuple[str, bool]:
         """What it said last, and whether it failed."""

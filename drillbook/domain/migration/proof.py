@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -144,6 +145,7 @@ class Contraction:
         before: The schema's revision before.
         after: And after.
         text: What the migration said last.
+        failed: Whether the command ended with an error, or not in time.
     """
 
     start_s: float
@@ -151,19 +153,28 @@ class Contraction:
     before: str
     after: str
     text: str
+    failed: bool
+
+    def unclear(self, release: str) -> str:
+        """Why nobody can tell whether it was refused because of this release; empty when it was, or was taken."""
+        if self.before != self.after:
+            return ""
+        if not self.failed:
+            return f"a contract step came to nothing, and its command ended without an error: {self.text}"
+        # A part of another number, or of an address, names no release.
+        if re.search(rf"(?<![\d.]){re.escape(release)}(?!\d|\.\d)", self.text) is None:
+            return f"a contract step came to nothing, and not because of release {release}: {self.text}"
+        return ""
 
 
 def premature(tried: Sequence[Contraction], release: str, window: Window) -> Measurement:
     """Number of contract steps that were taken while a release that they end served.
 
-    One that came to nothing and does not name that release came to nothing for another reason, which shows nothing.
+    One that came to nothing without an error, or whose error does not name that release, came to nothing for another
+    reason, which shows nothing.
     """
     taken = sum(one.before != one.after for one in tried)
-    doubts = tuple(
-        f"a contract step came to nothing, and not because of release {release}: {one.text}"
-        for one in tried
-        if one.before == one.after and release not in one.text
-    )
+    doubts = tuple(filter(None, (one.unclear(release) for one in tried)))
     name = "contract steps taken"
     return Measurement(name, Interval.exactly(taken), "steps", len(tried), window, "migration", doubts)
 

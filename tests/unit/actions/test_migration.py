@@ -418,5 +418,5 @@ def test_how_far_a_backfill_came_and_where_a_contract_step_led_are_noted_also_wh
     assert (filling["when"], filling["filled"], filling["kept"]) == ("done", 6, 5)
     assert (backfilled["rows"], backfilled["there"], backfilled["text"]) == (7, 13, "backfill failed")
     assert backfilled["failed"] is True
-    assert contract["text"] == "contract failed"
+    assert (contract["text"], contract["failed"]) == ("contract failed", True)
     assert (contract["before"], contract["after"]) == ("0001", "0001")

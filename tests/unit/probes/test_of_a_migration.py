@@ -133,6 +133,7 @@ BACKFILL = [
         "before": "2",
         "after": "2",
         "text": "1.0.0 is still connected",
+        "failed": True,
     },
     {"kind": "backfilled", "at_s": 14.0, "rows": 130, "text": "", "there": 130},
 ]
@@ -182,6 +183,23 @@ def test_a_record_from_before_the_table_was_asked_does_not_pass(keep) -> None:
     assert migration.rows_left_out(kept, 100).interval == Interval(0, 100)
     assert migration.rows_left_out(kept, 140).interval == Interval(10, 140)
     assert migration.filled_again(kept).interval is None
+
+
+@pytest.mark.parametrize(
+    ("kept_of_it", "refused"),
+    [
+        ({"failed": True}, True),
+        ({"failed": False}, False),
+        # As older versions kept it.
+        ({"text": "the migration contract ended with exit code 1: 1.0.0 is still connected"}, True),
+        ({"text": "the migration contract to  ended with exit code 1: 1.0.0 is still connected"}, True),
+        ({"text": "1.0.0 is gone"}, False),
+    ],
+)
+def test_a_contract_step_is_refused_by_a_command_that_fails(keep, kept_of_it, refused: bool) -> None:
+    line = {name: value for name, value in BACKFILL[1].items() if name != "failed"}
+    kept = keep(*STEPS[:1], {**line, **kept_of_it})
+    assert (not migration.contracted_prematurely(kept, "1.0.0").doubts) is refused
 
 
 def test_a_backfill_that_was_never_killed_is_no_proof_that_it_goes_on(keep) -> None:

@@ -142,10 +142,30 @@ def test_an_index_that_is_left_invalid_is_counted() -> None:
 
 
 def test_a_contract_step_that_was_taken_is_premature() -> None:
-    refused = Contraction(0.0, 1.0, "2", "2", "still connected: analytics-blue-1.0.0")
+    refused = Contraction(0.0, 1.0, "2", "2", "still connected: analytics-blue-1.0.0; remove it", failed=True)
     taken, broken = replace(refused, after="3"), replace(refused, text="no such command")
     for tried, seen in (
         ([refused], Verdict.PASS), ([refused, taken], Verdict.FAIL), ([broken], Verdict.INCONCLUSIVE),
         ([], Verdict.INCONCLUSIVE),
     ):  # fmt: skip
         assert verdict("at_most", 0, proof.premature(tried, "1.0.0", WINDOW)) is seen
+
+
+def test_a_contract_step_that_says_it_was_taken_was_not_refused() -> None:
+    silent = Contraction(0.0, 1.0, "2", "2", "nothing is left of 1.0.0", failed=False)
+    found = proof.premature([silent], "1.0.0", WINDOW)
+    assert "ended without an error" in found.doubts[0]
+    assert verdict("at_most", 0, found) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("1.0.0", True), ("it would end 1.0.0.", True), ("analytics-blue-1.0.0, analytics-green-1.0.0", True),
+        ("the server at 11.0.0.7 does not answer", False), ("the server at 1.0.0.1 does not answer", False),
+        ("it would end 1.0.01", False),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_release_and_nothing_that_only_looks_like_it(text: str, named: bool) -> None:
+    found = proof.premature([Contraction(0.0, 1.0, "2", "2", text, failed=True)], "1.0.0", WINDOW)
+    assert (not found.doubts) is named
