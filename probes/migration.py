@@ -44,7 +44,7 @@ class Recorded:
         every_s: How often the locks were to be looked at.
         steps: Ways that were gone.
         contents: What the table held, the first before all ways.
-        invalid: Indexes that were found invalid when it was over; None when nobody looked.
+        invalid: Indexes that were found invalid after any way; None when nobody looked.
         looks: At the locks.
         killed_s: When a back-fill was killed; None when none was.
         backfilled: What was found when it was done; None when it was not seen to end.
@@ -101,14 +101,15 @@ def recorded(folder: Path) -> Recorded:
     for line in _lines(folder / FOLDER / RECORD):
         kept.setdefault(str(line.pop("kind")), []).append(line)
     settings = kept.get("settings", [{}])[0]
-    indexes = kept.get("indexes", [])
+    # The first look was before all ways.
+    indexes = kept.get("indexes", [])[1:]
     return Recorded(
         folder=folder,
         application=str(settings["application"]),
         every_s=float(settings["every_s"]),
         steps=tuple(Step(**{**line, "failed": _failed(line)}) for line in kept.get("step", [])),
         contents=tuple(Contents(line["taken_s"], line["rows"], int(line["sum"])) for line in kept.get("contents", [])),
-        invalid=tuple(indexes[-1]["invalid"]) if indexes else None,
+        invalid=tuple(sorted({str(name) for line in indexes for name in line["invalid"]})) if indexes else None,
         killed_s=float(kept["killed"][0]["at_s"]) if "killed" in kept else None,
         backfilled=_done(kept["backfilled"][-1]) if "backfilled" in kept else None,
         fillings=_fillings(kept.get("filling", [])),
@@ -137,7 +138,7 @@ def rows_changed(kept: Recorded) -> Measurement:
 
 
 def invalid_indexes(kept: Recorded) -> Measurement:
-    """Number of indexes that it has left invalid."""
+    """Number of indexes that a way has left invalid, though another one may have dropped them."""
     return _evident(kept, RECORD, proof.invalid_indexes(kept.invalid, kept.window))
 
 

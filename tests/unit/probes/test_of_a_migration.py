@@ -22,7 +22,7 @@ READ = [
     for at_s in (9.0, 11.5, 13.5, 15.5)
     for kind, fact in (
         ("contents", {"taken_s": at_s, "rows": 5, "sum": str(2**70)}),
-        ("indexes", {"at_s": at_s, "invalid": ["i"] if at_s == 11.5 else []}),
+        ("indexes", {"at_s": at_s, "invalid": []}),
     )
 ]
 SETTINGS = [{"kind": "settings", "application": "migrate", "every_s": 0.1}]
@@ -94,7 +94,23 @@ def test_a_migration_that_stopped_in_its_midst_says_so(keep) -> None:
     kept = keep(*STEPS[:1], *READ[:4])
     assert migration.ways_missed(kept).interval == Interval(0, 2)
     assert migration.rows_changed(kept).interval is None
-    assert migration.invalid_indexes(kept).interval == Interval.exactly(1)
+    assert migration.invalid_indexes(kept).interval == Interval.exactly(0)
+
+
+@pytest.mark.parametrize(
+    ("invalid", "left"),
+    [
+        # Before; after up, down and up again. The way down drops what the way up has left.
+        (([], ["i"], [], []), 1), (([], ["i"], [], ["j", "i"]), 2), (([], [], [], ["i"]), 1), ((["i"], [], [], []), 0),
+    ],
+)  # fmt: skip
+def test_an_index_that_any_way_has_left_invalid_is_counted(keep, invalid, left: int) -> None:
+    seen = [{"kind": "indexes", "at_s": 9.0 + number, "invalid": names} for number, names in enumerate(invalid)]
+    assert migration.invalid_indexes(keep(*STEPS, *seen)).interval == Interval.exactly(left)
+
+
+def test_an_index_that_nobody_looked_at_after_a_way_is_not_known(keep) -> None:
+    assert migration.invalid_indexes(keep({"kind": "indexes", "at_s": 9.0, "invalid": []})).interval is None
 
 
 @pytest.mark.parametrize(
