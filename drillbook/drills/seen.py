@@ -93,6 +93,17 @@ class Seen:
         return Window(start_s, max(start_s, min(end_s, self.window.end_s)))
 
     @property
+    def while_updated(self) -> Window:
+        """From an update's order until its way back was ordered; where none was, until things were put back.
+
+        Raises:
+            NotReady: When no update was ordered.
+        """
+        whole = self.since("update-release", "intent")
+        ordered_s = story.moment(self.events, "roll_back", "decided")
+        return whole if ordered_s is None else Window(whole.start_s, max(whole.start_s, ordered_s))
+
+    @property
     def while_fault(self) -> Window:
         """While the fault was there.
 

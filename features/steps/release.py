@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import parsers, then, when
 
-from drillbook.domain.measurement import Window
 from probes import story
 from probes.serving import answers_by_others, bad_version_exposure, version_serving_after
 
@@ -65,11 +64,7 @@ def _(drill: Drill, release: str, limit_s: float) -> None:
 @then(parsers.parse("release {release} answered all requests from {limit_s:g} s after its roll-out's order on"))
 def _(drill: Drill, release: str, limit_s: float) -> None:
     version = drill.platform.version_of(release)
-    began_s, ended_s = (
-        drill.seen.since("update-release", "intent").start_s,
-        drill.seen.since("roll_back", "decided").start_s,
-    )
-    measured = version_serving_after(drill.folder, Window(began_s, ended_s), version)
+    measured = version_serving_after(drill.folder, drill.seen.while_updated, version)
     drill.check("release.rolled_out", f"all traffic on {version} within {limit_s:g} s", "at_most", limit_s, measured)
 
 

@@ -171,3 +171,39 @@ def test_what_another_release_acknowledged_meanwhile_is_not_its(judged):
     ledger = [write("its", SWITCHED_S + 1, "1.1.0"), write("another's", SWITCHED_S + 1, "1.0.0")]
     found = judged(OF_RELEASE, requests(()), ledger=ledger, lost={"another's"})
     assert found["data.lost_of_release"] is Verdict.PASS
+
+
+ROLLED_OUT = "release 1.1.0 answered all requests from 120 s after its roll-out's order on"
+UPDATED = event(SWITCHED_S, "intent", action="update-release")
+ORDERED_BACK = event(BACK_S, "decided", activity="roll_back", by="operator")
+PUT_BACK = event(ENDED_S - 1, "intent", activity="put_back")
+
+
+def rolling(new_from_s):
+    """Pods are replaced one after the other, the last of them then."""
+    table = requests(())
+    due = table["due_s"]
+    replaced = (due >= SWITCHED_S) & ((due >= new_from_s) | (np.arange(len(due)) % 2 == 0)) & (due < BACK_S)
+    table["outcome"][:], table["version"][:] = "ok", np.where(replaced, "1.1.0", "1.0.0")
+    return table
+
+
+def test_an_update_that_has_replaced_all_pods_in_time_passes(judged):
+    found = judged(ROLLED_OUT, rolling(SWITCHED_S + 100), (UPDATED, ORDERED_BACK, PUT_BACK))
+    assert found["release.rolled_out"] is Verdict.PASS
+
+
+def test_an_update_that_takes_longer_does_not(judged):
+    found = judged(ROLLED_OUT, rolling(SWITCHED_S + 130), (UPDATED, ORDERED_BACK, PUT_BACK))
+    assert found["release.rolled_out"] is Verdict.FAIL
+
+
+def test_an_update_that_was_given_up_after_its_time_has_broken_its_promise(judged):
+    given_up = event(SWITCHED_S + 125, "intent", activity="put_back")
+    found = judged(ROLLED_OUT, rolling(BACK_S), (UPDATED, given_up))
+    assert found["release.rolled_out"] is Verdict.FAIL
+
+
+def test_an_update_that_was_given_up_before_its_time_has_not_shown_it(judged):
+    found = judged(ROLLED_OUT, rolling(BACK_S), (UPDATED, event(SWITCHED_S + 60, "intent", activity="put_back")))
+    assert found["release.rolled_out"] is Verdict.INCONCLUSIVE
