@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import gevent
@@ -15,6 +16,9 @@ from loadtests.client import Client, Pool
 from loadtests.schedule import Schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadtests.client import Exchange
     from loadtests.load import Load
     from loadtests.workload import Request
 
@@ -89,9 +93,18 @@ class Meter(User):
         self._in_flight.spawn(exchange, request, due_s)
 
     def _on_new(self, request: Request, due_s: float) -> None:
-        exchange = self._client.once(request)
-        self.load.recorder.record(request, exchange, Connection.NEW, "meter", due_s)
+        self._exchange(self._client.once, request, Connection.NEW, due_s)
 
     def _on_reused(self, request: Request, due_s: float) -> None:
-        exchange = self._client.through(self._pool, request)
-        self.load.recorder.record(request, exchange, Connection.REUSED, "meter", due_s)
+        self._exchange(partial(self._client.through, self._pool), request, Connection.REUSED, due_s)
+
+    def _exchange(
+        self, ask: Callable[[Request], Exchange], request: Request, connection: Connection, due_s: float
+    ) -> None:
+        """A greenlet's body: it leaves a row, or breaks the load, since nobody would miss the one without a row."""
+        try:
+            exchange = ask(request)
+            self.load.recorder.record(request, exchange, connection, "meter", due_s)
+        except Exception as error:
+            self.load.fail(error)
+            raise

@@ -11,6 +11,7 @@ from drillbook.domain.redaction import clean
 from drillbook.domain.traffic import Outcome
 from loadtests.client import Client, Pool
 from loadtests.columns import READBACK, Columns
+from loadtests.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,10 +53,10 @@ def _look_up(  # noqa: PLR0917 - a greenlet's body
                 break
             replies.append(exchange.reply)
         else:
-            found = workload.found(key, replies)
+            found, unread = read(lambda replies=replies: workload.found(key, replies), None)
             if found is not None:
                 table.add((key, found.copies > 0, found.copies, found.equal, plan.clock.now(), ""))
                 return
-            error = f"answered {', '.join(str(reply.status) for reply in replies)}, which tells nothing"
+            error = unread or f"answered {', '.join(str(reply.status) for reply in replies)}, which tells nothing"
         gevent.sleep(_RETRY_AFTER_S)
     table.add((key, False, 0, False, plan.clock.now(), clean(error)))

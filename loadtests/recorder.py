@@ -13,6 +13,7 @@ from gevent.event import Event
 from drillbook.domain.redaction import clean
 from drillbook.domain.traffic import Connection, Origin, Outcome
 from loadtests.columns import LEDGER, REQUESTS, Columns
+from loadtests.reading import read
 from loadtests.workload import WriteState
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from loadtests.client import Exchange
     from loadtests.state import Live
-    from loadtests.workload import Request, Workload
+    from loadtests.workload import Reply, Request, Workload
 
 _NOBODY = Origin()
 _FLUSH_EVERY_S = 2.0
@@ -50,6 +51,7 @@ class Recorder:
     def record(self, request: Request, exchange: Exchange, connection: Connection, kind: str, due_s: float) -> Outcome:
         """One request that was tried; answers how it ended, judged as the workload judges."""
         outcome, error, origin, status = exchange.outcome, exchange.error, _NOBODY, 0
+        state = WriteState.REFUSED if outcome in _NEVER_ARRIVED else WriteState.INDETERMINATE
         reply = exchange.reply
         if reply is None:
             if outcome is Outcome.UNABLE:
@@ -59,8 +61,7 @@ class Recorder:
             self._live.unanswered(outcome, due_s, exchange.done_s)
         else:
             status = reply.status
-            origin = _clean(self._workload.origin(reply))
-            outcome, error = self._judged(request, exchange)
+            outcome, error, origin, state = self._judged(request, reply)
             self._live.answered(origin, outcome, (due_s, exchange.done_s) if kind == "meter" else None)
             self.first_answer.set()
         self._requests.add(
@@ -77,13 +78,10 @@ class Recorder:
                 origin.region,
                 origin.slot,
                 origin.version,
-                clean(error),
+                _storable(error),
             )
         )
         if request.key:
-            state = WriteState.REFUSED if outcome in _NEVER_ARRIVED else WriteState.INDETERMINATE
-            if reply is not None:
-                state = self._workload.state(request, reply)
             self._enter(request.key, due_s, exchange.sent_s, exchange.done_s, state, origin)
         return outcome
 
@@ -133,9 +131,20 @@ class Recorder:
         self._requests.finish()
         self._ledger.finish()
 
-    def _judged(self, request: Request, exchange: Exchange) -> tuple[Outcome, str]:
-        reply = exchange.reply
-        assert reply is not None  # noqa: S101 - for the type checker
+    def _judged(self, request: Request, reply: Reply) -> tuple[Outcome, str, Origin, WriteState]:
+        """How it ended, why, who answered, and what is known of the write; an adapter that breaks on it is one reason.
+
+        What is bad by its status is bad for that alone.
+        """
+        workload, unknown = self._workload, WriteState.INDETERMINATE
+        origin, unread = read(lambda: _clean(workload.origin(reply)), _NOBODY)
+        outcome, error = self._outcome(request, reply)
+        state, undecided = read(lambda: workload.state(request, reply), unknown) if request.key else (unknown, "")
+        if outcome is Outcome.OK and (unread or undecided):
+            outcome, error = Outcome.WRONG_ANSWER, clean(unread or undecided)[:_ERROR_LENGTH]
+        return outcome, error, origin, state
+
+    def _outcome(self, request: Request, reply: Reply) -> tuple[Outcome, str]:
         hundred = reply.status // 100
         if hundred == 5:  # noqa: PLR2004 - HTTP's own classes
             return Outcome.SERVER_ERROR, _excerpt(reply.body)
@@ -143,7 +152,7 @@ class Recorder:
             return Outcome.CLIENT_ERROR, _excerpt(reply.body)
         if hundred != 2:  # noqa: PLR2004
             return Outcome.WRONG_ANSWER, f"status {reply.status}"
-        wrong = self._workload.wrong(request, reply)
+        wrong = "".join(read(lambda: self._workload.wrong(request, reply), ""))
         return (Outcome.WRONG_ANSWER, clean(wrong)[:_ERROR_LENGTH]) if wrong else (Outcome.OK, "")
 
     def _enter(  # noqa: PLR0917 - what an entry consists of
@@ -163,4 +172,9 @@ def _excerpt(body: bytes) -> str:
 
 @lru_cache(maxsize=256)
 def _clean(origin: Origin) -> Origin:
-    return Origin(clean(origin.region), clean(origin.slot), clean(origin.version))
+    return Origin(_storable(origin.region), _storable(origin.slot), _storable(origin.version))
+
+
+def _storable(text: str) -> str:
+    """Cleaned, and without what UTF-8 cannot hold: one such text would keep all rows of its time out of the file."""
+    return clean(text).encode("utf-8", "replace").decode("utf-8")

@@ -102,7 +102,10 @@ class Workload(Protocol):
         ...
 
     def wrong(self, request: Request, reply: Reply) -> str:
-        """Why a 2xx answer is not the right one; empty when it is."""
+        """Why a 2xx answer is not the right one; empty when it is.
+
+        Whatever this, `state` or `origin` raises on such an answer says so too.
+        """
         ...
 
     def state(self, request: Request, reply: Reply) -> WriteState:

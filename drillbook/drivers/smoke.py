@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drillbook.domain.traffic import Origin
 from drillbook.domain.wording import visible
 from drillbook.ports import SmokeReport, Unreachable
+from loadtests.reading import read
 from loadtests.workload import Reply
 
 if TYPE_CHECKING:
@@ -79,12 +81,14 @@ class _Trial:
         request = self._workload.write(number)
         self._right(request)
         self.tried += 1
-        replies = [self._send(question) for question in self._workload.read_back(request.key)]
-        if any(reply is None for reply in replies):
+        asked = [self._send(question) for question in self._workload.read_back(request.key)]
+        replies = [reply for reply in asked if reply is not None]
+        if len(replies) < len(asked):
             return
-        found = self._workload.found(request.key, [reply for reply in replies if reply is not None])
+        found, unread = read(lambda: self._workload.found(request.key, replies), None)
         if found is None or found.copies != 1 or not found.equal:
-            seen = "nothing that could be judged" if found is None else f"{found.copies} copies, equal: {found.equal}"
+            nothing = ": ".join(filter(None, ["nothing that could be judged", unread]))
+            seen = nothing if found is None else f"{found.copies} copies, equal: {found.equal}"
             self.problems.append(f"the write {request.key} was acknowledged, and read back as {seen}")
 
     def answers_right(self, number: int) -> None:
@@ -99,7 +103,7 @@ class _Trial:
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own classes
             self.problems.append(f"{request.operation} answered {answer.status}")
             return
-        wrong = self._workload.wrong(request, answer)
+        wrong = "".join(read(lambda: self._workload.wrong(request, answer), ""))
         if wrong:
             self.problems.append(f"{request.operation} was answered wrongly: {wrong}")
 
@@ -119,7 +123,9 @@ class _Trial:
         return Reply(answer.status, answer.headers, answer.body)
 
     def _identify(self, answer: Answer) -> None:
-        origin = self._client.origin(answer)
+        origin, unread = read(lambda: self._client.origin(answer), Origin())
+        if unread:
+            self.problems.append(f"nobody can tell who answered: {unread}")
         if origin.slot and origin.slot != self._slot:
             self.problems.append(f"the slot {origin.slot} answered where {self._slot} was asked")
         if origin.version:

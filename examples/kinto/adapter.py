@@ -58,7 +58,8 @@ class KintoWorkload:
         if request.key:
             right = isinstance(data, dict) and data.get("id") == request.key
             return "" if right else "the answer does not confirm the id"
-        values = [entry.get("value") for entry in data] if isinstance(data, list) else None
+        records = cast("list[object]", data) if isinstance(data, list) else []
+        values = [cast("dict[str, Any]", entry).get("value") if isinstance(entry, dict) else None for entry in records]
         return (
             "" if values == list(range(_SEEDED)) else f"the list has the values {values}, 0 to {_SEEDED - 1} is right"
         )
@@ -93,10 +94,10 @@ class KintoWorkload:
         return Request(operation, "PUT", path, _JSON, json.dumps({"data": data}).encode(), path.rpartition("/")[2])
 
 
-def _data(reply: Reply) -> dict[str, Any] | list[dict[str, Any]] | None:
+def _data(reply: Reply) -> object:
     try:
         document: object = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
         return None

@@ -11,6 +11,7 @@ from gevent.pool import Pool
 from drillbook.domain.crossing import Kept, State, Try
 from drillbook.domain.traffic import Outcome
 from loadtests.crossing.regions import PACE_S
+from loadtests.reading import read
 from loadtests.workload import WriteState
 
 if TYPE_CHECKING:
@@ -75,10 +76,10 @@ class Jobs:
         exchange = self._regions.ask(region, request)
         state: State = "indeterminate"
         by = answer = ""
-        if exchange.reply is not None:
-            by = self._workload.origin(exchange.reply).region
-            state = _STATES[self._workload.state(request, exchange.reply)]
-            answer = hashlib.sha256(exchange.reply.body).hexdigest()
+        if (reply := exchange.reply) is not None:
+            by, _ = read(lambda: self._workload.origin(reply).region, "")
+            state, _ = read(lambda: _STATES[self._workload.state(request, reply)], state)
+            answer = hashlib.sha256(reply.body).hexdigest()
         elif exchange.outcome in {Outcome.REFUSED, Outcome.UNABLE}:
             state = "refused"
         line = Try(request.key, began, region, exchange.sent_s, exchange.done_s, state, by, answer, again)
@@ -103,4 +104,4 @@ class Jobs:
             if reply is None:
                 return None
             replies.append(reply)
-        return self._workload.found(key, replies)
+        return read(lambda: self._workload.found(key, replies), None)[0]

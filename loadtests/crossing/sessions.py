@@ -10,6 +10,7 @@ import gevent
 from gevent.pool import Pool
 
 from drillbook.domain.crossing import Asked, Kind, Seen
+from loadtests.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,9 +117,9 @@ class Sessions:
         exchange = self._regions.ask(region, self._workload.ask_session(session.token))
         seen: Seen = "unanswered"
         by = ""
-        if exchange.reply is not None:
-            by = self._workload.origin(exchange.reply).region
-            honoured = self._workload.honours(session.user, exchange.reply)
+        if (reply := exchange.reply) is not None:
+            by, _ = read(lambda: self._workload.origin(reply).region, "")
+            honoured, _ = read(lambda: self._workload.honours(session.user, reply), None)
             if honoured is not None:
                 seen = "honoured" if honoured else "refused"
         self._regions.tell(
