@@ -36,7 +36,7 @@ from drillbook.run.session import Session
 from drillbook.run.stopping import WAS_STOPPED, Stop, told
 from drillbook.run.timeline import Timeline
 from drillbook.terminal import Live
-from features import selection
+from features import scenarios, selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -390,7 +390,7 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
             requested=_requested(request, state),
             resumed=state.resumed,
             plan=state.plan,
-            versions=wiring.versions(),
+            versions={**wiring.versions(), scenarios.VERSION: scenarios.sha256()},
             lost=functools.partial(_stop, state),
             watchdog=functools.partial(wiring.watchdog, environment),
             begun=functools.partial(_begun, state, request.config.getoption("--begun")),
@@ -422,7 +422,7 @@ def _open_untouched(request: pytest.FixtureRequest, state: _Run) -> Session:
             requested=_requested(request, state),
             resumed=state.resumed,
             plan=state.plan,
-            versions=wiring.versions(),
+            versions={**wiring.versions(), scenarios.VERSION: scenarios.sha256()},
             lost=functools.partial(_stop, state),
             watchdog=untouched.no_watchdog,
             begun=functools.partial(_begun, state, request.config.getoption("--begun")),

@@ -10,6 +10,7 @@ import functools
 import importlib
 import pkgutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from drillbook.evidence.text import printable
 from drillbook.run.experiment import read_journal
 from drillbook.run.planning import STATIC
 from drillbook.run.stopping import told
+from features import scenarios
 from probes.capacity import FILE as CAPACITY
 from probes.migration import NEWER, OLDER
 
@@ -51,7 +53,11 @@ def judge(run: Path) -> Rejudged:
     recorded = folder.read(run)
     reader = Reader(run)
     ended = mapping_of(reader.document("run.json"))
-    opinions = [rejudge.drill(drill, _derive(reader, drill.id)) for drill in recorded.drills]
+    same = recorded.versions.get(scenarios.VERSION) == scenarios.sha256()
+    opinions = [
+        rejudge.drill(drill, _held_to_its_scenario(reader, drill.id, _derive(reader, drill.id), same=same))
+        for drill in recorded.drills
+    ]
     return rejudge.run(
         recorded,
         opinions,
@@ -87,6 +93,36 @@ def _derive(reader: Reader, id_: str) -> Derived:
         tuple(differences),
         (*_doubts(reader, drill), *_recorded_doubts(document)),
     )
+
+
+def _held_to_its_scenario(reader: Reader, id_: str, derived: Derived, *, same: bool) -> Derived:
+    """With what the record of a drill leaves out of its scenario, or adds to it.
+
+    Args:
+        reader: Of the run's folder.
+        id_: The drill's.
+        derived: What its record gives.
+        same: Whether the run was made with these features; else nobody can tell what a sentence was then.
+    """
+    document = mapping_of(reader.document(f"drills/{id_}/drill.json"))
+    if not document:
+        return derived
+    feature, scenario = str(document.get("feature")), str(document.get("scenario"))
+    right = scenarios.known().get((feature, scenario))
+    if right is None:
+        lacks = f"what was promised cannot be derived: “{feature}: {scenario}” is no scenario of this version"
+        return replace(derived, lacking=(*derived.lacking, lacks))
+    spoken, tags = texts_of(document.get("sentences")), texts_of(document.get("tags"))
+    found = scenarios.deviations(right, spoken, tags, cut_short=_cut_short(document))
+    if same:
+        return replace(derived, differences=(*derived.differences, *found))
+    lacks = [f"what was promised cannot be derived, as other features were drilled: {one}" for one in found]
+    return replace(derived, lacking=(*derived.lacking, *lacks))
+
+
+def _cut_short(document: Mapping[str, Any]) -> bool:
+    """Whether something was raised; a record that does not list that has it in its reasons."""
+    return bool(document["raised"] if "raised" in document else _recorded_doubts(document))
 
 
 def _steps_held(reader: Reader, id_: str) -> list[str]:

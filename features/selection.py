@@ -13,6 +13,7 @@ from pytest_bdd.scenario import scenario_wrapper_template_registry
 from drillbook.afterwards import signers
 from drillbook.run import planning
 from drillbook.run.resumption import Earlier, NotResumable, earlier, not_passed
+from features import scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,8 +133,7 @@ def title(item: pytest.Item) -> str:
     callspec = getattr(item, "callspec", None)
     example = callspec.params.get("_pytest_bdd_example", {}) if callspec is not None else {}
     scenario = scenario_of(item)
-    name = scenario.name if scenario is not None else item.name
-    return f"{name} ({', '.join(str(value) for value in example.values())})" if example else name
+    return scenarios.titled(scenario.name if scenario is not None else item.name, example)
 
 
 def collected(items: Sequence[pytest.Item]) -> list[tuple[str, str]]:

@@ -1,0 +1,88 @@
+"""What the scenarios of this version say: a run's record of what was said is held against it.
+
+What a drill has to show is said by its sentences, and the list of those that were spoken is only a record: without the
+broken promise and its check it would still agree with itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_bdd.feature import get_features
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FEATURES = Path(__file__).resolve().parent
+VERSION = "features"
+"""Under which a run records their digest, among the versions of what was involved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One scenario; of an outline, one of its examples.
+
+    Attributes:
+        sentences: All of them in their order, the background's first, each with `given`, `when` or `then` before it.
+        tags: Of the feature and the scenario, sorted.
+    """
+
+    sentences: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+def titled(name: str, example: Mapping[str, object]) -> str:
+    """What a scenario is called in a run: its name, with its example's values."""
+    return f"{name} ({', '.join(map(str, example.values()))})" if example else name
+
+
+@cache
+def known() -> Mapping[tuple[str, str], Told]:
+    """Every scenario, by its feature's title and by what it is called in a run."""
+    found: dict[tuple[str, str], Told] = {}
+    for feature in get_features([str(FEATURES)]):
+        for scenario in feature.scenarios.values():
+            tags = tuple(sorted(scenario.tags | feature.tags))
+            for example in [row for table in scenario.examples for row in table.as_contexts()] or [{}]:
+                spoken = tuple(f"{step.type} {step.name}" for step in scenario.render(example).steps)
+                found[str(feature.name), titled(scenario.name, example)] = Told(spoken, tags)
+    return found
+
+
+@cache
+def sha256() -> str:
+    """Digest of all features, by which a run tells whether it was made with these."""
+    digest = hashlib.sha256()
+    for path in sorted(FEATURES.rglob("*.feature")):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(FEATURES).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def deviations(told: Told, spoken: Sequence[str], tags: Sequence[str], *, cut_short: bool) -> list[str]:
+    """Where a record is not the scenario's own, in sentences.
+
+    Args:
+        told: What the scenario says.
+        spoken: Its sentences by the record.
+        tags: Its tags by the record.
+        cut_short: Whether something ended the scenario: then it was spoken to some sentence, and no further.
+    """
+    due = told.sentences[: len(spoken)] if cut_short else told.sentences
+    missing, foreign = Counter(due) - Counter(spoken), Counter(spoken) - Counter(due)
+    found = [f"the scenario says “{sentence}”, and the record does not" for sentence in missing]
+    found += [f"the record says “{sentence}”, and there the scenario does not" for sentence in foreign]
+    if not found and tuple(spoken) != due:
+        found.append("the record has the scenario's sentences in another order")
+    if tuple(sorted(tags)) != told.tags:
+        found.append(f"the record has the tags {_listed(tags)}, and the scenario has {_listed(told.tags)}")
+    return found
+
+
+def _listed(tags: Sequence[str]) -> str:
+    return ", ".join(sorted(tags)) or "none"
