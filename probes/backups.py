@@ -111,9 +111,10 @@ def full_backups_kept(seen: Look, key: int) -> Measurement:
 
 def archive_age(seen: Look, key: int) -> Measurement:
     """Seconds since the oldest commit that a recovery from a repository alone would lack, once a segment was ended."""
-    listing = seen.report.archives[key]
-    archived = pgbackrest.archived(listing) if listing else None
-    return backup.archive_age(_repositories(seen), key, archived, seen.commits, seen.window, evidence=(FILE,))
+    listing, repositories = seen.report.archives[key], _repositories(seen)
+    folder = next((it.archive for it in repositories if it.key == key), None)
+    archived = pgbackrest.archived(listing, folder) if listing else None
+    return backup.archive_age(repositories, key, archived, seen.commits, seen.window, evidence=(FILE,))
 
 
 def archived_within(seen: Look) -> Measurement:

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from drillbook.domain import wal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from drillbook.domain.wal import Segment
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of the answer: some 20,000 backups."""
 
 _LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?", re.ASCII)
-_FILE = re.compile(r"(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}(?:\.[a-z0-9]{1,4})?", re.ASCII)
+_FOLDER = re.compile(r"\d{1,3}(?:\.\d{1,2})?-\d{1,9}", re.ASCII)
+_FILE = re.compile(r"[0-9A-F]{16}/([0-9A-F]{24})-[0-9a-f]{40}(?:\.[a-z0-9]{1,4})?", re.ASCII)
 _TYPES = ("full", "diff", "incr")
 _LONGEST_TEXT = 500
 _MOST_KEYS = 256
@@ -61,19 +64,24 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """One repository's part of a stanza.
+    """One repository's part of a stanza, of its current database alone.
+
+    After an upgrade, or a cluster made anew, that of the one before it stays in the repository, and recovers nothing of
+    this one: not even positions in the log go on.
 
     Attributes:
         key: Its number, from 1.
         code: Status: 0 for well.
         message: Status in words.
-        wal_max: The newest segment of the current database's archive, gaps or not; None without one.
+        archive: The folder of its segments; None without one.
+        wal_max: The newest segment in there, gaps or not; None without one.
         backups: From the oldest.
     """
 
     key: int
     code: int
     message: str
+    archive: str | None
     wal_max: Segment | None
     backups: tuple[Backup, ...]
 
@@ -94,11 +102,16 @@ def repositories(answer: str | bytes, stanza: str, segment_bytes: int = wal.SEGM
     if len(named) != 1:
         raise NotUnderstood(f"pgbackrest info was to tell of the stanza {stanza!r} once, and told {len(named)} times")
     entry = named[0]
+    databases = {_database(it, "a database") for it in _list(entry.get("db"), "`db`")}
+    # The highest number of each repository comes last.
+    current = dict(sorted(databases))
     backups: dict[int, list[Backup]] = {}
     for it in _list(entry.get("backup"), "`backup`"):
-        key, backup = _backup(_object(it, "a backup"), segment_bytes)
-        backups.setdefault(key, []).append(backup)
-    newest = _newest_wal(_list(entry.get("archive"), "`archive`"), segment_bytes)
+        (key, number), backup = _backup(_object(it, "a backup"), segment_bytes)
+        if (key, number) not in databases:
+            raise NotUnderstood(f"backup {backup.label} is of database {number}, and repository {key} has no such one")
+        backups.setdefault(key, []).extend([backup] if number == current[key] else [])
+    archives = _archives(_list(entry.get("archive"), "`archive`"), current, segment_bytes)
     found: dict[int, Repository] = {}
     for it in _list(entry.get("repo"), "`repo`"):
         repo = _object(it, "a repository")
@@ -106,11 +119,13 @@ def repositories(answer: str | bytes, stanza: str, segment_bytes: int = wal.SEGM
         key = _whole(repo.get("key"), "a repository's `key`", _MOST_KEYS)
         if key in found:
             raise NotUnderstood(f"pgbackrest info tells of repository {key} twice")
+        archive, wal_max = archives.get(key, (None, None))
         found[key] = Repository(
             key=key,
             code=_whole(status.get("code"), "a status' `code`", 999),
             message=_text(status.get("message"), "a status' `message`")[:_LONGEST_TEXT],
-            wal_max=newest.get(key),
+            archive=archive,
+            wal_max=wal_max,
             backups=tuple(sorted(backups.pop(key, []), key=lambda backup: backup.stopped_s)),
         )
     if backups:
@@ -120,18 +135,25 @@ def repositories(answer: str | bytes, stanza: str, segment_bytes: int = wal.SEGM
     return tuple(found[key] for key in sorted(found))
 
 
-def archived(listing: str | bytes, segment_bytes: int = wal.SEGMENT_BYTES) -> frozenset[Segment]:
-    """The segments in a listing of an archive by `pgbackrest repo-ls --recurse --output=json`.
+def archived(listing: str | bytes, archive: str | None, segment_bytes: int = wal.SEGMENT_BYTES) -> frozenset[Segment]:
+    """The segments of one database in a listing of an archive by `pgbackrest repo-ls --recurse --output=json`.
+
+    Args:
+        listing: Of all the databases that the stanza has had.
+        archive: The database's folder; None has no segments.
+        segment_bytes: Of a segment.
 
     Raises:
         NotUnderstood: When the listing is not as documented.
     """
     entries = _object(_json(listing), "the listing")
-    names = [_FILE.fullmatch(path) for path, it in entries.items() if _object(it, "an entry").get("type") == "file"]
+    paths = [path.partition("/") for path, it in entries.items() if _object(it, "an entry").get("type") == "file"]
+    names = [_FILE.fullmatch(within) for folder, _, within in paths if folder == archive]
     return frozenset(_segment(name[1], segment_bytes) for name in names if name is not None)
 
 
-def _backup(entry: dict[str, Any], segment_bytes: int) -> tuple[int, Backup]:
+def _backup(entry: dict[str, Any], segment_bytes: int) -> tuple[tuple[int, int], Backup]:
+    """With its repository's key and its database's number."""
     label = _text(entry.get("label"), "a backup's `label`")
     if _LABEL.fullmatch(label) is None:
         raise NotUnderstood(f"a backup's label looks like 20261123-081500F, and got {label[:40]!r}")
@@ -150,8 +172,7 @@ def _backup(entry: dict[str, Any], segment_bytes: int) -> tuple[int, Backup]:
     repository = _object(info.get("repository"), f"`repository` of {label}")
     size = repository.get("size")
     first = _object(entry.get("archive"), f"`archive` of {label}").get("start")
-    key = _whole(_object(entry.get("database"), f"`database` of {label}").get("repo-key"), "`repo-key`", _MOST_KEYS)
-    return key, Backup(
+    return _database(entry.get("database"), f"`database` of {label}"), Backup(
         label=label,
         kind=kind,
         started_s=float(start_s),
@@ -163,19 +184,28 @@ def _backup(entry: dict[str, Any], segment_bytes: int) -> tuple[int, Backup]:
     )
 
 
-def _newest_wal(entries: list[Any], segment_bytes: int) -> dict[int, Segment]:
-    """Of each repository, of its newest database: an upgraded one's archive stays beside it."""
-    newest: dict[int, tuple[int, Segment | None]] = {}
+def _archives(
+    entries: list[Any], current: Mapping[int, int], segment_bytes: int
+) -> dict[int, tuple[str, Segment | None]]:
+    """Of each repository's current database: the folder, which has a number of its own, and the newest segment."""
+    found: dict[int, tuple[str, Segment | None]] = {}
     for it in entries:
         entry = _object(it, "an archive")
-        database = _object(entry.get("database"), "an archive's `database`")
-        key = _whole(database.get("repo-key"), "`repo-key`", _MOST_KEYS)
-        number = _whole(database.get("id"), "a database's `id`")
-        last = entry.get("max")
-        found = None if last is None else _segment(_text(last, "an archive's `max`"), segment_bytes)
-        if number > newest.get(key, (-1, None))[0]:
-            newest[key] = (number, found)
-    return {key: found for key, (_, found) in newest.items() if found is not None}
+        key, number = _database(entry.get("database"), "an archive's `database`")
+        folder, last = _text(entry.get("id"), "an archive's `id`"), entry.get("max")
+        if _FOLDER.fullmatch(folder) is None:
+            raise NotUnderstood(f"an archive's id looks like 15-1, and got {folder[:40]!r}")
+        newest = None if last is None else _segment(_text(last, "an archive's `max`"), segment_bytes)
+        if number == current.get(key):
+            found[key] = (folder, newest)
+    return found
+
+
+def _database(value: Any, what: str) -> tuple[int, int]:
+    """The repository's key, and the number in it: the highest is the current one's."""
+    entry = _object(value, what)
+    key = _whole(entry.get("repo-key"), f"`repo-key` of {what}", _MOST_KEYS)
+    return key, _whole(entry.get("id"), f"`id` of {what}")
 
 
 def _json(answer: str | bytes) -> Any:

@@ -54,9 +54,45 @@ def test_a_real_answer_is_read_whole():
 
 def test_a_real_listing_is_read_whole():
     listed = {Segment(1, number) for number in range(1, 8)}
-    assert pgbackrest.archived(answer("archive")) == listed
-    folder = {f"{'0' * 23}9-{'a' * 40}": {"type": "path"}}
-    assert pgbackrest.archived(json.dumps(json.loads(answer("archive")) | folder)) == listed
+    assert pgbackrest.archived(answer("archive"), "15-1") == listed
+    folder = {f"15-1/{'0' * 16}/{'0' * 23}9-{'a' * 40}": {"type": "path"}}
+    assert pgbackrest.archived(json.dumps(json.loads(answer("archive")) | folder), "15-1") == listed
+
+
+def test_the_archive_of_a_database_is_in_its_own_folder():
+    """That of the one before it stays beside it, and its segments may have the same names."""
+    for another in ("16-2", "15-11", "5-1", None):
+        assert pgbackrest.archived(answer("archive"), another) == frozenset()
+
+
+def upgraded(entry):
+    """A database in the place of the first, of which nothing but WAL is there; what `stanza-upgrade` leaves."""
+    for key in (1, 2):
+        entry["db"].append({"id": 2, "repo-key": key, "system-id": 7999999999999999999, "version": "16"})
+        names = {"min": "000000010000000000000001", "max": "000000010000000000000003"}
+        entry["archive"].append({"database": {"id": 2, "repo-key": key}, "id": "16-2"} | names)
+
+
+def test_a_backup_of_the_database_that_was_there_before_is_none_of_this_one():
+    first, second = pgbackrest.repositories(changed(upgraded), "main")
+    assert (first.backups, second.backups) == ((), ())
+    assert (first.archive, first.wal_max) == ("16-2", Segment(1, 3))
+    now = Interval(STOPPED_S + 60, STOPPED_S + 61)
+    assert judge(DAILY, backup.full_backup_age([first], 1, now, WINDOW)).verdict is Verdict.FAIL
+    assert backup.full_backups_kept([first], 1, WINDOW).interval == Interval(0, 0)
+    whole = pgbackrest.archived(answer("archive"), "15-1")
+    assert judge(HOURLY, backup.archive_age([first], 1, whole, commits(4, 4), WINDOW)).verdict is Verdict.FAIL
+
+
+def test_a_database_was_replaced_in_the_one_repository_and_not_yet_in_the_other():
+    def in_the_first(entry):
+        upgraded(entry)
+        for part in ("db", "archive"):
+            entry[part].pop()
+
+    first, second = pgbackrest.repositories(changed(in_the_first), "main")
+    assert (first.archive, first.backups) == ("16-2", ())
+    assert (second.archive, second.backups) == ("15-1", repositories()[1].backups)
 
 
 def aged(age_s, name="two", key=1):
@@ -282,6 +318,12 @@ def damaged():
         "segment": put((*one, "archive", "start"), "zz"),
         "segment as number": put((*one, "archive", "start"), 7),
         "key": put((*one, "database", "repo-key"), 7),
+        "database": put((*one, "database", "id"), "1"),
+        "database of nobody": put((*one, "database", "id"), 3),
+        "no databases": put(("db",), None),
+        "database without a number": put(("db", 0, "id"), None),
+        "folder": put(("archive", 0, "id"), "../15-1"),
+        "folder as number": put(("archive", 0, "id"), 15),
         "status": put(("repo", 0, "status"), "ok"),
         "code": put(("repo", 0, "status", "code"), 1000),
         "message": put(("repo", 0, "status", "message"), ["ok"]),
@@ -334,7 +376,7 @@ def test_what_is_no_answer_is_refused(text):
     with pytest.raises(pgbackrest.NotUnderstood):
         pgbackrest.repositories(text, "main")
     with pytest.raises(pgbackrest.NotUnderstood):
-        pgbackrest.archived("[]" if text == "{}" else text)
+        pgbackrest.archived("[]" if text == "{}" else text, "15-1")
 
 
 def places(value, path=()):

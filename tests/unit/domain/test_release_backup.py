@@ -29,7 +29,7 @@ def backup(stopped_s, label="20261128-120000F", *, faulty=False):
 
 
 def repository(*backups, code=0):
-    return Repository(1, code, "ok" if code == 0 else "other", None, backups)
+    return Repository(1, code, "ok" if code == 0 else "other", "15-1", None, backups)
 
 
 def lead(*backups, code=0, job=JOB, key=1):

@@ -113,6 +113,30 @@ def test_a_gap_in_the_archive_lacks_all_that_came_after_it() -> None:
     assert verdict(backups.archive_age(gap, 1), "at_most", 3600) is Verdict.INCONCLUSIVE
 
 
+def test_what_was_archived_of_the_database_before_is_not_this_ones() -> None:
+    """A cluster made anew begins at low positions, which the archive of the one before it has passed long ago."""
+    info = json.loads(INFO)
+    for key in (1, 2):
+        info[0]["db"].append({"id": 2, "repo-key": key, "system-id": 7999999999999999999, "version": "15"})
+        info[0]["archive"].append({"database": {"id": 2, "repo-key": key}, "id": "15-2", "min": None, "max": None})
+    anew = replace(SEEN, report=replace(SEEN.report, info=json.dumps(info)))
+    for key in anew.keys:
+        assert verdict(backups.full_backup_age(anew, key), "at_most", 86400) is Verdict.FAIL
+        assert verdict(backups.full_backups_kept(anew, key), "at_least", 1) is Verdict.FAIL
+        assert verdict(backups.archive_age(anew, key), "at_most", 3600) is Verdict.FAIL
+    # Its own backup needs its own archive.
+    for made in info[0]["backup"]:
+        made["database"]["id"] = 2
+    backed_up = replace(SEEN, report=replace(SEEN.report, info=json.dumps(info)))
+    assert verdict(backups.full_backups_kept(backed_up, 1), "at_least", 1) is Verdict.PASS
+    assert verdict(backups.archive_age(backed_up, 1), "at_most", 3600) is Verdict.FAIL
+
+
+def test_an_archive_of_a_repository_that_pgbackrest_does_not_tell_of_decides_nothing() -> None:
+    listed = replace(SEEN, report=replace(SEEN.report, archives={**SEEN.report.archives, 3: ARCHIVE}))
+    assert verdict(backups.archive_age(listed, 3), "at_most", 3600) is Verdict.INCONCLUSIVE
+
+
 def test_an_archive_that_could_not_be_listed_proves_nothing_and_spoils_no_other() -> None:
     seen = replace(SEEN, report=BackupReport.printed("\n".join([*LINES[:5], "2 ", LINES[-1]])))
     assert verdict(backups.archive_age(seen, 1), "at_most", 3600) is Verdict.PASS

@@ -68,7 +68,7 @@ class Host:
     def report(self, mark):
         self.world.step(f"report {mark}")
         repo = {"key": 1, "status": {"code": 0, "message": "ok"}}
-        info = [{"name": "main", "backup": [], "archive": [], "repo": [repo]}]
+        info = [{"name": "main", "db": [], "backup": [], "archive": [], "repo": [repo]}]
         return BackupReport(1.0, 2.0, self.check_code, "timed out", json.dumps(info), {1: "{}"})
 
     def put_back(self, mark, key, moment, written, table):
