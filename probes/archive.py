@@ -47,8 +47,10 @@ def share_at(drill_dir: Path, moment: Interval) -> Measurement:
 
 
 def _look(line: dict[str, Any]) -> Look:
-    ago_s = line["written_ago_s"]
-    timeline, reaches = _reach(line["archived"] or "")
+    archived = line["archived"] or ""
+    timeline, reaches = _reach(archived)
+    # A partial segment goes on beyond that end: its last write is not from when what the archive lacks began.
+    ago_s = None if archived.endswith(_PARTIAL) else line["written_ago_s"]
     return Look(
         float(line["asked_s"]), float(line["answered_s"]), int(line["position"]), reaches,
         None if ago_s is None else max(0.0, float(ago_s)), timeline, str(line["region"]),

@@ -37,8 +37,8 @@ class Look:
         position: Up to where its log reaches, in bytes.
         reaches: Up to where it says that the archive has the log, in bytes; None when it says of none.
         timeline: Whose log that is; of a timeline that has ended the one after it, which goes on from there.
-        written_ago_s: When that segment was last written to, by its own clock: what the archive lacks is no older; None
-            when the segment is gone.
+        written_ago_s: When the segment that ends there was last written to, by its own clock: what the archive lacks is
+            no older; None when that is not known, as when the segment is gone.
         server: Which one it is. Each tells of what it archived itself.
     """
 
@@ -58,7 +58,8 @@ def ages(looks: Sequence[Look]) -> list[Interval]:
     for number, look in enumerate(looks):
         assert best is not None  # noqa: S101 - there is a look
         if _reach(look) > _reach(best):
-            best, since_s = look, -math.inf
+            # A new end that tells no time: what is beyond it was written after what is before the last one.
+            best, since_s = look, since_s if look.written_ago_s is None else -math.inf
         if _reach(look) == _reach(best) and look.written_ago_s is not None:
             # Whoever is the primary later: what is beyond the archive's end was written after that end was.
             since_s = max(since_s, look.asked_s - look.written_ago_s)

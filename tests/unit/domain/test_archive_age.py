@@ -62,11 +62,26 @@ def test_positions_of_another_servers_log_do_not_say_that_the_archive_has_it():
     """What the new primary wrote within a segment that the old one had archived whole is in no archive."""
     looks = [
         of("old", 3, look(0, 150, 100, ago_s=20.0)), of("old", 3, look(5, 210, 200, ago_s=0.0)),
-        of("new", 1, look(30, 180, 60)), of("new", 4, look(40, 190, 100, ago_s=12.0)),
+        of("new", 1, look(30, 180, 60)), of("new", 4, look(40, 190, 100)),
     ]  # fmt: skip
     assert [bounds(age) for age in archive_age.ages(looks)] == [
-        about(0, 20.1), about(0, 0.1), about(0, 25.1), about(9.9, 12.1),
+        about(0, 20.1), about(0, 0.1), about(0, 25.1), about(9.9, 35.1),
     ]  # fmt: skip
+
+
+def test_a_promotion_within_a_segment_archives_nothing_of_what_was_written_in_it_before():
+    """What is lacking is as old as it was: the new timeline begins in the same segment, and has none of it."""
+    looks = [
+        of("old", 1, look(0, 120, 100, ago_s=2.0)), of("old", 1, look(10, 150, 100, ago_s=12.0)),
+        of("new", 2, look(100, 170, 100)), of("new", 2, look(160, 190, 100)),
+        of("new", 2, look(161, 210, 200, ago_s=1.0)),
+    ]  # fmt: skip
+    assert [age.high for age in archive_age.ages(looks)] == about_each(2.1, 12.1, 102.1, 162.1, 1.1)
+
+
+def test_an_end_of_which_no_time_is_known_leaves_what_is_beyond_it_as_old_as_what_was_beyond_the_one_before():
+    looks = [of("old", 1, look(0, 120, 100, ago_s=2.0)), of("new", 2, look(50, 330, 300))]
+    assert archive_age.ages(looks)[1].high == pytest.approx(52.1)
 
 
 def test_a_file_that_is_gone_says_nothing_of_what_came_after_a_later_one():

@@ -8,9 +8,9 @@ from drillbook.domain.measurement import Window
 from probes import archive
 
 
-def line(at_s, *, primary, position=None, archived=None, ago_s=None):
+def line(at_s, *, primary, position=None, archived=None, ago_s=None, region="r"):
     return json.dumps({
-        "region": "r", "asked_s": at_s, "answered_s": at_s + 0.1, "primary": primary, "position": position,
+        "region": region, "asked_s": at_s, "answered_s": at_s + 0.1, "primary": primary, "position": position,
         "archived": archived, "failed": 0, "written_ago_s": ago_s, "error": "" if primary is not None else "gone",
     })  # fmt: skip
 
@@ -44,6 +44,36 @@ def test_a_partial_segment_ends_a_timeline_and_of_the_next_one_nothing_is_there(
     (folder / archive.FOLDER / "looks.jsonl").write_text("\n".join(lines) + "\n")
     found = archive.looks(folder)
     assert [(look.timeline, look.reaches) for look in found] == [(0xB, begin + 16 * 2**20), (0xC, begin)]
+    # Its last write was the end of what the next timeline lacks, and not the beginning.
+    assert [look.written_ago_s for look in found] == [1.0, None]
+
+
+SEGMENT = 16 * 2**20
+LOST_S, PROMOTED_S, ENDED_S = 58, 150, 211
+
+
+def seen(at_s):
+    """Segments end each 60 s; within 0x0A, which was begun at 0, the primary is lost, and another one promoted."""
+    if at_s < LOST_S:
+        last = (at_s - 1) // 60 + 9
+        position = (at_s // 60 + 10) * SEGMENT + 1000 * (at_s % 60 + 1)
+        return line(at_s, primary=True, position=position, archived=f"{1:08X}{last:016X}", ago_s=at_s - 60 * (last - 9))
+    if at_s < PROMOTED_S:
+        return line(at_s, primary=None)
+    if at_s < ENDED_S:
+        position, archived = 10 * SEGMENT + 1000 * at_s, f"{1:08X}{10:016X}.partial"
+        return line(at_s, primary=True, position=position, archived=archived, ago_s=at_s - LOST_S, region="other")
+    position, archived = 11 * SEGMENT + 99, f"{2:08X}{10:016X}"
+    return line(at_s, primary=True, position=position, archived=archived, ago_s=at_s - ENDED_S + 1, region="other")
+
+
+def test_after_a_promotion_within_a_segment_the_age_is_that_of_the_segments_beginning(tmp_path):
+    folder = tmp_path / "drill"
+    (folder / archive.FOLDER).mkdir(parents=True)
+    lines = [seen(at_s) for at_s in range(-150, 240)]
+    (folder / archive.FOLDER / "looks.jsonl").write_text("\n".join(lines) + "\n")
+    found = archive.worst_age(folder, Window(-150, 240)).interval
+    assert found.low <= ENDED_S <= found.high < ENDED_S + 2
 
 
 def test_where_nobody_looked_there_is_nothing_to_judge(tmp_path):
