@@ -14,7 +14,7 @@ from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.wal import Commit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 FILE = "backups/look.json"
@@ -80,6 +80,7 @@ def look(drill_dir: Path) -> Look:
             str(report["check_said"]),
             str(report["info"]),
             archives,
+            {int(key): str(store) for key, store in report.get("stores", {}).items()},
         ),
         asked_s=float(document["asked_s"]),
         answered_s=float(document["answered_s"]),
@@ -123,6 +124,11 @@ def archived_within(seen: Look) -> Measurement:
     # It waits until a segment is in every repository, and nothing that it does after that is counted out.
     pushed_s = report.ended_s - report.began_s if report.check_code == 0 else math.inf
     return backup.archived_within(seen.archive_timeout_s, pushed_s, seen.window, (FILE,))
+
+
+def regions_without_repository(seen: Look, wanted: Mapping[str, str]) -> Measurement:
+    """Number of regions in whose object store, whose endpoint is wanted of each, no repository is."""
+    return backup.regions_without_repository(wanted, seen.report.stores, seen.keys, seen.window, (FILE,))
 
 
 def standby_lag(seen: Look) -> Measurement:

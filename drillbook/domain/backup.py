@@ -15,7 +15,7 @@ from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from drillbook.domain.pgbackrest import Backup, Repository
     from drillbook.domain.wal import Commit, Segment
@@ -152,6 +152,33 @@ def standby_lag(
         age = wal.age_of_what_is_missing(replayed, commits, window.end_s)
     name = "age of the oldest commit that the standby lacks"
     return Measurement(name, age, "s", _looks(age, commits), window, "standby and primary", (), tuple(evidence))
+
+
+def regions_without_repository(
+    wanted: Mapping[str, str],
+    stores: Mapping[int, str],
+    keys: Sequence[int],
+    window: Window,
+    evidence: Sequence[str] = (),
+) -> Measurement:
+    """Number of regions in whose object store no repository is: what is lost with another region takes their backups.
+
+    Args:
+        wanted: Region to the endpoint of its store; empty when nobody has said.
+        stores: Repository to the endpoint of the store that it is in; without those of which that is not known.
+        keys: The repositories.
+        window: When it was asked, on our clock.
+        evidence: Paths of the raw data.
+    """
+    doubts = [f"the settings of pgbackrest do not tell where repository {key} is" for key in keys if key not in stores]
+    if not wanted:
+        doubts.append("the environment does not say where each region's is: recovery.backups.repositories")
+    there = {store.lower() for store in stores.values()}
+    without = [region for region, store in wanted.items() if store.lower() not in there]
+    named = f": {', '.join(without)}; they are in {', '.join(sorted(there))}" if without and not doubts else ""
+    count = None if doubts else Interval.exactly(len(without))
+    name = f"regions without a repository of their own{named}"
+    return Measurement(name, count, "regions", len(keys), window, _SOURCE, tuple(doubts), tuple(evidence))
 
 
 def last_full(repository: Repository | None) -> Backup | None:

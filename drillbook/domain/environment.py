@@ -334,6 +334,7 @@ class RecoverySettings:
         channels: Audience of the communication plan to where the URL of its webhook is; empty when nobody is told.
         backup_job: CronJob beside the home database after whose template pgBackRest is run; empty for none.
         stanza: What pgBackRest calls that database.
+        repositories: Region to the endpoint of the object store that its repository is in; empty when nobody has said.
         written: Query for the key and a hash of what users wrote whose keys begin with `{prefix}`; empty for none.
         table: What may be destroyed where `losses` has `table`; None where nobody has said.
         files: The platform's, in both regions; None where nobody has said.
@@ -363,6 +364,7 @@ class RecoverySettings:
     received: str = ""
     backup_job: str = ""
     stanza: str = ""
+    repositories: Mapping[str, str] = field(default_factory=dict[str, str])
     written: str = ""
     table: TableSettings | None = None
     files: FilesSettings | None = None

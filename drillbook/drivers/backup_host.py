@@ -22,18 +22,30 @@ ask() {
   pgbackrest --stanza="$STANZA" "$patience" --log-level-console=off --output=json "$@" 2> /dev/null | tr -d '\\n'
   echo
 }
+etc=${CONFIGURATION:-/etc/pgbackrest}
+where() {
+  { cat "${PGBACKREST_CONFIG:-$etc/pgbackrest.conf}" "$etc"/conf.d/*.conf 2> /dev/null
+    env | sed -n 's/^PGBACKREST_REPO/repo/p' | tr '_A-Z' '-a-z'; } |
+    sed -nE "s/^[[:space:]]*repo$1-(type|s3-endpoint|s3-host|storage-host)[[:space:]]*=[[:space:]]*/\\1=/p" |
+    sort -u | tr '\\r\\n' '  '
+  echo
+}
 date +%s.%N
 said=$(pgbackrest --stanza="$STANZA" "$patience" --log-level-console=warn check 2>&1)
 echo "$?"
 printf '%s' "$said" | tr '\\n' ' '; echo
 ask info
 for repository in $REPOSITORIES; do
+  printf 'at %s ' "$repository"
+  where "$repository"
   printf '%s ' "$repository"
   ask --repo="$repository" --recurse repo-ls "archive/$STANZA"
 done
 date +%s.%N
 """
 """`check` has a segment of WAL ended, and waits until every repository has it with what was committed before.
+
+Of the settings, which have keys beside them, it tells those alone that say where a repository is.
 
 A store that does not answer is asked again and again: all of this took 18 times the timeout with pgBackRest 2.45. With
 its own of 60 s the job's deadline came before a word of the other repository.

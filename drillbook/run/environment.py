@@ -181,6 +181,7 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
         section, regions = document["recovery"], frozenset(document["regions"])
         wrong = [
             *recovery_section.missing_regions(section, regions),
+            *recovery_section.shared_stores(section),
             *recovery_section.unfounded_losses(section, seconds, regions - {*primaries}),
         ]
         forbidden = recovery_section.what_may_not_be_destroyed(section, document["tier"])

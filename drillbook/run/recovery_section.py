@@ -51,6 +51,7 @@ def settings(
         received=communication.get("received", ""),
         backup_job=backups.get("cron_job", ""),
         stanza=backups.get("stanza", ""),
+        repositories=dict(backups.get("repositories", {})),
         written=backups.get("written", ""),
         table=_table(section["table"], beside) if "table" in section else None,
         files=state_section.files(section["files"], beside, place) if "files" in section else None,
@@ -99,6 +100,7 @@ def missing_regions(section: Mapping[str, Any], regions: frozenset[str]) -> list
         *(["application", "hosts", region] for region in section["application"]["hosts"]),
         ["name", "addresses"],
         *([["table", "addresses"]] if "table" in section else []),
+        *([["backups", "repositories"]] if "repositories" in section.get("backups", {}) else []),
         *(place for place in state_section.TABLES if place[0] in section),
     ]
     found: list[tuple[list[str], str]] = []
@@ -114,6 +116,15 @@ def missing_regions(section: Mapping[str, Any], regions: frozenset[str]) -> list
             shown = ".".join(["recovery", *place])
             found.append((place, f"{shown} names {', '.join(table)}, and the regions are {', '.join(sorted(regions))}"))
     return found
+
+
+def shared_stores(section: Mapping[str, Any]) -> list[tuple[list[str], str]]:
+    """The place of repositories that one store would have for more than one region, and a sentence on it."""
+    stores = [store.lower() for store in section.get("backups", {}).get("repositories", {}).values()]
+    if len(stores) == len(set(stores)):
+        return []
+    said = "recovery.backups.repositories names one store for more than one region: which is lost with the other?"
+    return [(["backups", "repositories"], said)]
 
 
 def unfounded_losses(

@@ -122,6 +122,8 @@ def test_what_is_fresh_passes(database, standby) -> None:
         assert verdict(backups.full_backup_age(seen, key), DAY_S) is Verdict.PASS
     assert verdict(backups.failed_checks(seen), 0) is Verdict.PASS
     assert verdict(backups.standby_lag(seen), 60) is Verdict.PASS
+    # Folders are in no region's object store.
+    assert seen.report.stores == {}
 
 
 def test_segments_that_end_only_when_they_are_full_are_found_though_the_look_has_one_ended(database) -> None:
@@ -172,6 +174,7 @@ def test_a_repository_that_does_not_answer_is_named_and_keeps_nothing_of_the_oth
     archived = commit(database)
     database.archive()
     seen = look(database, archived, commit(database), script=spoilt(REPORT, "--io-timeout=5", "--io-timeout=1"))
+    assert seen.report.stores == {2: "127.0.0.1"}
     failed = backups.failed_checks(seen)
     assert verdict(failed, 0) is Verdict.FAIL
     assert "unable to connect to '127.0.0.1" in failed.name

@@ -26,9 +26,11 @@ NOW_S = STOPPED_S + 3600.0
 THERE = Commit(NOW_S - 20, NOW_S - 19, 7 * SEGMENT_BYTES, 8 * SEGMENT_BYTES - 100)
 LACKING = Commit(NOW_S - 2, NOW_S - 1, 8 * SEGMENT_BYTES, 8 * SEGMENT_BYTES + 100)
 LINES = [f"{NOW_S - 18:.3f}", "0", "", INFO, f"1 {ARCHIVE}", f"2 {ARCHIVE}", f"{NOW_S:.3f}"]
+TOLD = ["at 1 s3-endpoint=store.east.test type=s3", "at 2 s3-endpoint=Store.West.test type=s3"]
+STORES = {"us-east-1": "store.east.test", "us-west-2": "store.west.test"}
 SEEN = backups.Look(
     "main",
-    BackupReport.printed("\n".join(LINES)),
+    BackupReport.printed("\n".join([*LINES[:4], *TOLD, *LINES[4:]])),
     NOW_S - 18,
     NOW_S,
     (THERE, LACKING),
@@ -145,6 +147,58 @@ def test_an_archive_that_could_not_be_listed_proves_nothing_and_spoils_no_other(
     assert "the archive in repository 2 could not be listed" in unlisted.doubts
 
 
+def told(*lines):
+    return replace(SEEN, report=BackupReport.printed("\n".join([*LINES[:4], *lines, *LINES[4:]])))
+
+
+def test_a_region_has_a_repository_where_one_is_in_its_own_store() -> None:
+    assert SEEN.report.stores == {1: "store.east.test", 2: "store.west.test"}
+    assert verdict(backups.regions_without_repository(SEEN, STORES), "at_most", 0) is Verdict.PASS
+
+
+def test_two_repositories_in_one_regions_store_leave_the_other_one_without() -> None:
+    both = backups.regions_without_repository(told(TOLD[0], TOLD[0].replace("at 1", "at 2")), STORES)
+    assert both.interval == Interval(1, 1)
+    assert verdict(both, "at_most", 0) is Verdict.FAIL
+    assert "us-west-2" in both.name
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        [],
+        ["at 2 "],
+        ["at 2 s3-endpoint=store.west.test"],
+        ["at 2 s3-endpoint=store.west.test type=posix"],
+        ["at 2 s3-endpoint=store.west.test type=posix type=s3"],
+        ["at 2 s3-endpoint=store.east.test s3-endpoint=store.west.test type=s3"],
+        ["at 2 s3-endpoint=store.west.test storage-host=store.east.test type=s3"],
+        ["at 2 s3-endpoint= type=s3"],
+    ],
+)
+def test_where_a_repository_is_not_told_to_be_decides_nothing(second) -> None:
+    untold = backups.regions_without_repository(told(TOLD[0], *second), STORES)
+    assert untold.interval is None
+    assert verdict(untold, "at_most", 0) is Verdict.INCONCLUSIVE
+    assert "where repository 2 is" in untold.doubts[0]
+
+
+def test_an_environment_that_does_not_say_where_its_stores_are_decides_nothing() -> None:
+    unsaid = backups.regions_without_repository(SEEN, {})
+    assert verdict(unsaid, "at_most", 0) is Verdict.INCONCLUSIVE
+    assert "recovery.backups.repositories" in unsaid.doubts[0]
+
+
+def test_a_look_that_did_not_ask_where_repositories_are_decides_nothing_of_it(tmp_path) -> None:
+    """Of an older version, judged again."""
+    (tmp_path / backups.FILE).parent.mkdir()
+    older = asdict(SEEN)
+    older["report"].pop("stores")
+    write_json(tmp_path / backups.FILE, older)
+    unasked = backups.regions_without_repository(backups.look(tmp_path), STORES)
+    assert verdict(unasked, "at_most", 0) is Verdict.INCONCLUSIVE
+
+
 @pytest.mark.parametrize(
     "change", [{"replayed": None}, {"timelines": (2, 1)}], ids=["does not stream", "another timeline"]
 )
@@ -166,6 +220,9 @@ def test_where_nobody_wrote_nothing_can_be_told() -> None:
         ([LINES[0], "killed", *LINES[2:]], "exit code of check"),
         ([*LINES[:4], "nowhere", *LINES[5:]], "begins with its repository's number"),
         ([*LINES[:4], LINES[4], LINES[4], LINES[6]], "begins with its repository's number"),
+        ([*LINES[:4], *TOLD, LINES[6]], "names no archive"),
+        ([*LINES[:4], "at home", *LINES[4:]], "begins with its repository's number"),
+        ([*LINES[:4], TOLD[0], TOLD[0], *LINES[4:]], "begins with its repository's number"),
         (["soon", *LINES[1:]], "in seconds since the epoch"),
         (["nan", *LINES[1:]], "in seconds since the epoch"),
         ([*LINES[:-1], "1.0"], "before it began"),
