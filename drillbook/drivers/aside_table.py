@@ -55,6 +55,26 @@ _COLUMNS = """
 SELECT array_agg(attname::text) FROM pg_attribute
 WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
+# Users draw meanwhile, and a lock would hold them up: `nextval` takes a sequence back for nobody. Where it is far
+# behind, `setval` does as well: nobody draws so many numbers between its look and its change.
+_MOVE_SEQUENCES_ON = """
+WITH owned AS MATERIALIZED (
+  SELECT d.refobjid AS owner, a.attname AS name, d.objid::regclass AS sequence, s.seqincrement AS step,
+    coalesce(pg_sequence_last_value(d.objid), s.seqstart::numeric - s.seqincrement) AS reached
+  FROM pg_depend d JOIN pg_sequence s ON s.seqrelid = d.objid
+  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+    AND d.refobjid IN (%(live)s::regclass, %(aside)s::regclass)
+), behind AS MATERIALIZED (
+  SELECT there.sequence, kept.reached::bigint AS past,
+    ceil((kept.reached - there.reached) / there.step)::bigint AS draws
+  FROM owned there JOIN owned kept USING (name)
+  WHERE there.owner = %(live)s::regclass AND kept.owner = %(aside)s::regclass
+)
+SELECT CASE WHEN draws > 10000 THEN setval(sequence, past)
+  ELSE (SELECT max(drawn) FROM (SELECT nextval(sequence) AS drawn FROM generate_series(1, draws)) AS all_of_them) END
+FROM behind WHERE draws > 0
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +159,8 @@ class AsideTable:
                 schema = sql.Identifier(self.table.partition(".")[0])
                 self._run(connection, "ALTER TABLE {} SET SCHEMA {}", self._hidden, schema)
             elif found.aside:
+                hidden = f"{ASIDE}.{self.table.partition('.')[2]}"
+                connection.execute(_MOVE_SEQUENCES_ON, {"live": self.table, "aside": hidden})
                 added = self._add_what_lacks(connection)
                 self._run(connection, "DROP TABLE {}", self._hidden)
             self._run(connection, "DROP SCHEMA {}", sql.Identifier(ASIDE))
@@ -155,7 +177,7 @@ class AsideTable:
             self._hidden, self._live, same
         )
         made = connection.execute(
-            sql.SQL("INSERT INTO {} ({}) SELECT {} {} ON CONFLICT DO NOTHING").format(
+            sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} {} ON CONFLICT DO NOTHING").format(
                 self._live, columns, columns, lacks
             )
         )

@@ -1,0 +1,73 @@
+"""What is asked of the server, and in which order, when a table is destroyed and when that is undone."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from unittest.mock import MagicMock
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from drillbook.drivers.aside_table import AsideTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LIVE, BOTH = (True, False, False, ""), (True, True, True, "2026-11-28 12:00:00+00")
+
+
+@dataclass
+class Server:
+    """Answers what a test scripts, by a part of the question."""
+
+    answers: dict[str, tuple[Any, ...]]
+    said: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def transaction(self, *, force_rollback: bool = False) -> Iterator[None]:
+        yield
+        self.said.append("rolled back" if force_rollback else "committed")
+
+    def execute(self, query: str | sql.Composed, _: object = None) -> Any:
+        text = query if isinstance(query, str) else query.as_string(None)
+        self.said.append(text)
+        row = next((row for part, row in self.answers.items() if part in text), ("",))
+        return MagicMock(fetchone=lambda: row, rowcount=3)
+
+    def at(self, part: str) -> int:
+        """Which was the first statement with a part."""
+        return next(n for n, text in enumerate(self.said) if part in text)
+
+
+@pytest.fixture
+def server(monkeypatch) -> Server:
+    made = Server({"to_regclass": LIVE, "attgenerated": (["n", "key"],), "indisprimary": (["n"],), "count(*)": (0,)})
+    monkeypatch.setattr(psycopg, "connect", lambda *_, **__: made)
+    return made
+
+
+@pytest.fixture
+def table() -> AsideTable:
+    return AsideTable("public.events", "home", {"home": "host=nowhere"}, lambda: "")
+
+
+def test_rows_that_lack_are_added_with_the_numbers_that_they_had(server, table) -> None:
+    server.answers["to_regclass"] = BOTH
+    assert table.bring_back() == 3
+    (added,) = [text for text in server.said if text.startswith("INSERT")]
+    assert '("n", "key") OVERRIDING SYSTEM VALUE SELECT' in added
+
+
+def test_sequences_are_past_the_numbers_before_the_rows_are_added_and_what_is_aside_goes(server, table) -> None:
+    server.answers["to_regclass"] = BOTH
+    table.bring_back()
+    assert server.at("setval") < server.at("INSERT") < server.at("DROP TABLE")
