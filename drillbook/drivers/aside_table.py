@@ -48,7 +48,8 @@ SELECT coalesce(string_agg(DISTINCT found, ', '), '') FROM (
 ) AS all_of_them(found)
 """
 _KEY = """
-SELECT array_agg(attname::text) FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
+SELECT array_agg(attname::text) FROM pg_index
+  JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY((indkey::int2[])[0:indnkeyatts - 1])
 WHERE indrelid = %s::regclass AND indisprimary
 """
 _COLUMNS = """

@@ -105,3 +105,13 @@ def test_a_sequence_that_nobody_has_drawn_from_starts_where_it_did(do, table) ->
         table.destroy()
     table.bring_back()
     assert do("INSERT INTO events (key) VALUES ('first') RETURNING n") == 1
+
+
+def test_what_a_primary_key_includes_is_not_the_key(do, table) -> None:
+    """It may be null, or of a kind that nothing is equal to."""
+    columns = "n int GENERATED ALWAYS AS IDENTITY, value float, PRIMARY KEY (n) INCLUDE (value, said), said json"
+    put_back(do, columns, 10)
+    table.destroy()
+    put_back(do, columns, 7)
+    assert table.bring_back() == 3
+    assert table.state("home") == THERE
