@@ -36,15 +36,45 @@ SELECT to_regclass(%(live)s) IS NOT NULL, to_regclass(%(aside)s) IS NOT NULL, th
   coalesce(obj_description(there.oid, 'pg_namespace'), '')
 FROM (VALUES (1)) AS one LEFT JOIN pg_namespace there ON there.nspname = %(schema)s
 """
-_RESTS_ON_IT = """
+_NOT_PUT_BACK = """
 SELECT coalesce(string_agg(DISTINCT found, ', '), '') FROM (
-  SELECT 'the view ' || ev_class::regclass::text FROM pg_rewrite r JOIN pg_depend d ON d.objid = r.oid
+  SELECT 'the view ' || ev_class::regclass::text || ' rests on it'
+  FROM pg_rewrite r JOIN pg_depend d ON d.objid = r.oid
   WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = %(live)s::regclass AND ev_class <> %(live)s::regclass
-  UNION ALL SELECT 'the foreign key ' || conname FROM pg_constraint
+  UNION ALL SELECT 'the foreign key ' || conname || ' rests on it' FROM pg_constraint
   WHERE contype = 'f' AND confrelid = %(live)s::regclass AND conrelid <> %(live)s::regclass
-  UNION ALL SELECT 'the table ' || inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %(live)s::regclass
-  UNION ALL SELECT 'the publication ' || p.pubname FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
-  WHERE r.prrelid = %(live)s::regclass
+  UNION ALL SELECT 'the table ' || inhrelid::regclass::text || ' is a part of it'
+  FROM pg_inherits WHERE inhparent = %(live)s::regclass
+  UNION ALL SELECT 'it is a part of the table ' || inhparent::regclass::text
+  FROM pg_inherits WHERE inhrelid = %(live)s::regclass
+  UNION ALL SELECT 'the publication ' || pubname || ' has it'
+  FROM pg_publication_tables JOIN pg_class c ON c.relname = tablename
+  JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = schemaname WHERE c.oid = %(live)s::regclass
+  UNION ALL SELECT 'a subscription writes to it' FROM pg_subscription_rel WHERE srrelid = %(live)s::regclass
+  UNION ALL SELECT 'pg_dump leaves its statistics ' || stxname || ' out'
+  FROM pg_statistic_ext WHERE stxrelid = %(live)s::regclass
+  UNION ALL SELECT 'the trigger ' || tgname || ' acts on rows that are added' FROM pg_trigger
+  WHERE tgrelid = %(live)s::regclass AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype::int & 4 <> 0
+  UNION ALL SELECT 'the rule ' || rulename || ' acts on rows that are added' FROM pg_rewrite
+  WHERE ev_class = %(live)s::regclass AND ev_type IN ('2', '3')
+  UNION ALL SELECT 'the constraint ' || conname || ' is deferrable' FROM pg_constraint
+  WHERE conrelid = %(live)s::regclass AND condeferrable AND contype IN ('p', 'u', 'x')
+  UNION ALL SELECT 'the constraint ' || conname || ' is not valid for all rows' FROM pg_constraint
+  WHERE conrelid = %(live)s::regclass AND NOT convalidated
+  UNION ALL SELECT 'row level security hides rows from its owner' WHERE row_security_active(%(live)s::regclass)
+  UNION ALL SELECT 'its owner may not read it and add rows'
+  WHERE NOT (has_table_privilege(%(live)s, 'SELECT') AND has_table_privilege(%(live)s, 'INSERT'))
+  UNION ALL SELECT 'default privileges would give rights on ' || c.oid::regclass::text || ' that it does not give'
+  FROM pg_class c JOIN pg_default_acl d ON d.defaclobjtype = CASE c.relkind WHEN 'S' THEN 'S' ELSE 'r' END
+    AND d.defaclnamespace IN (0, c.relnamespace) AND pg_get_userbyid(d.defaclrole) = current_user
+  CROSS JOIN aclexplode(d.defaclacl) given
+  WHERE (c.oid = %(live)s::regclass OR c.relkind = 'S' AND c.oid IN (SELECT objid FROM pg_depend
+      WHERE classid = 'pg_class'::regclass AND refobjid = %(live)s::regclass AND deptype IN ('a', 'i')))
+    AND given.grantee <> d.defaclrole AND NOT EXISTS (
+      SELECT FROM aclexplode(c.relacl) had WHERE had.grantee = given.grantee
+      AND had.privilege_type = given.privilege_type)
+  UNION ALL SELECT 'it has no primary key'
+  WHERE NOT EXISTS (SELECT FROM pg_index WHERE indrelid = %(live)s::regclass AND indisprimary)
 ) AS all_of_them(found)
 """
 _KEY = """
@@ -117,7 +147,7 @@ class AsideTable:
         """Take it from its users, in one transaction; idempotent.
 
         Raises:
-            Conflict: When something rests on it that would be left behind, or it has no primary key to be held against.
+            Conflict: When it would not come back as it was, whichever way it is put back; nothing is changed then.
             Unreachable: When the server does not answer, or users do not leave it within 5 s.
         """
         with (
@@ -131,15 +161,15 @@ class AsideTable:
                 raise Conflict(f"nothing is destroyed: {found.said(self.table)}")
             self._run(connection, "SET LOCAL lock_timeout = {}", sql.Literal(_LOCKED_WITHIN))
             self._run(connection, "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self._live)
-            rests = self._one(connection, _RESTS_ON_IT, {"live": self.table})
-            if rests or not self._one(connection, _KEY, [self.table]):
-                why = f"{rests} rest on it" if rests else "it has no primary key"
-                raise Conflict(f"{self.table} is not destroyed: {why}, and it could not be put back as it was")
+            if why := self._one(connection, _NOT_PUT_BACK, {"live": self.table}):
+                raise self._kept(why)
+            self._try(connection, "DROP TABLE {}", self._live)
             # Whoever committed a change of it has done so before, and nobody commits one after.
             moment = self._one(connection, "SELECT clock_timestamp()::text", [])
             self._run(connection, "CREATE SCHEMA {}", sql.Identifier(ASIDE))
             self._run(connection, "COMMENT ON SCHEMA {} IS {}", sql.Identifier(ASIDE), sql.Literal(moment))
             self._run(connection, "ALTER TABLE {} SET SCHEMA {}", self._live, sql.Identifier(ASIDE))
+            self._try(connection, "ALTER TABLE {} SET SCHEMA {}", self._hidden, self._schema)
 
     def bring_back(self) -> int:
         """Undo it; what was put back meanwhile stays, with every row that it lacks. Answers how many; idempotent.
@@ -157,8 +187,7 @@ class AsideTable:
             self._run(connection, "SET LOCAL lock_timeout = {}", sql.Literal(_LOCKED_WITHIN))
             added = 0
             if found.aside and not found.live:
-                schema = sql.Identifier(self.table.partition(".")[0])
-                self._run(connection, "ALTER TABLE {} SET SCHEMA {}", self._hidden, schema)
+                self._run(connection, "ALTER TABLE {} SET SCHEMA {}", self._hidden, self._schema)
             elif found.aside:
                 hidden = f"{ASIDE}.{self.table.partition('.')[2]}"
                 connection.execute(_MOVE_SEQUENCES_ON, {"live": self.table, "aside": hidden})
@@ -166,6 +195,20 @@ class AsideTable:
                 self._run(connection, "DROP TABLE {}", self._hidden)
             self._run(connection, "DROP SCHEMA {}", sql.Identifier(ASIDE))
             return added
+
+    def _try(self, connection: psycopg.Connection[Any], statement: LiteralString, *parts: sql.Composable) -> None:
+        """What the undo may have to do is done once, and taken back."""
+        try:
+            with connection.transaction(force_rollback=True):
+                self._run(connection, statement, *parts)
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            told = "; ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
+            raise self._kept(told or str(error)) from error
+
+    def _kept(self, why: str) -> Conflict:
+        return Conflict(f"{self.table} is not destroyed: {why}, and it could not be put back as it was")
 
     def _add_what_lacks(self, connection: psycopg.Connection[Any]) -> int:
         hidden = f"{ASIDE}.{self.table.partition('.')[2]}"
@@ -198,6 +241,10 @@ class AsideTable:
     @property
     def _live(self) -> sql.Identifier:
         return sql.Identifier(*self.table.split("."))
+
+    @property
+    def _schema(self) -> sql.Identifier:
+        return sql.Identifier(self.table.partition(".")[0])
 
     @property
     def _hidden(self) -> sql.Identifier:

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from drillbook.drivers.aside_table import AsideTable
-from drillbook.ports import TableState
+from drillbook.ports import Conflict, TableState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,3 +115,62 @@ def test_what_a_primary_key_includes_is_not_the_key(do, table) -> None:
     put_back(do, columns, 7)
     assert table.bring_back() == 3
     assert table.state("home") == THERE
+
+
+TRIGGER = """
+CREATE FUNCTION says() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.key := 'said'; RETURN NEW; END $$;
+CREATE TRIGGER of_it BEFORE {} ON events FOR EACH ROW EXECUTE FUNCTION says()
+"""
+ROW_SECURITY = "ALTER TABLE events ENABLE ROW LEVEL SECURITY; CREATE POLICY of_it ON events USING (n < 5)"
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("CREATE FUNCTION of_it(events) RETURNS text LANGUAGE sql AS 'SELECT $1.key'", "other objects depend on it"),
+        ("CREATE TABLE of_it (was events)", "other objects depend on it"),
+        ("CREATE TABLE of_it (n int DEFAULT nextval('events_n_seq'))", "other objects depend on it"),
+        (TRIGGER.format("INSERT OR UPDATE"), "the trigger of_it acts on rows that are added"),
+        ("CREATE RULE of_it AS ON INSERT TO events DO ALSO NOTHING", "the rule of_it acts on rows"),
+        (f"{ROW_SECURITY}; ALTER TABLE events FORCE ROW LEVEL SECURITY", "row level security hides rows"),
+        ("ALTER TABLE events ADD UNIQUE (key) DEFERRABLE", "constraint events_key_key is deferrable"),
+        ("ALTER TABLE events ADD CONSTRAINT of_it CHECK (n > 5) NOT VALID", "of_it is not valid for all rows"),
+        ("CREATE STATISTICS of_it ON n, key FROM events", "pg_dump leaves its statistics of_it out"),
+        ("CREATE TABLE of_it (n int); ALTER TABLE events INHERIT of_it", "it is a part of the table of_it"),
+        ("REVOKE INSERT ON events FROM CURRENT_USER", "may not read it and add rows"),
+        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC", "would give rights on events"),
+        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON SEQUENCES TO PUBLIC", "would give rights on events_n_seq"),
+    ],
+)
+def test_what_would_not_come_back_as_it_was_is_not_destroyed(do, table, statement, why) -> None:
+    put_back(do, "n serial PRIMARY KEY", 10)
+    do(statement)
+    with pytest.raises(Conflict, match=rf"public\.events is not destroyed: .*{why}"):
+        table.destroy()
+    assert table.state("home") == THERE
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("REVOKE CREATE ON SCHEMA public FROM aside_owner", "permission denied for schema public"),
+        ("CREATE PUBLICATION of_it FOR ALL TABLES", "the publication of_it has it"),
+        ("CREATE PUBLICATION of_it FOR TABLES IN SCHEMA public", "the publication of_it has it"),
+    ],
+)
+def test_nor_where_somebody_else_has_seen_to_that(database, do, table, statement, why) -> None:
+    put_back(do, "n serial PRIMARY KEY", 10)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(statement)
+    with pytest.raises(Conflict, match=why):
+        table.destroy()
+    assert table.state("home") == THERE
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1", TRIGGER.format("UPDATE"), ROW_SECURITY])
+def test_what_stands_in_nobodys_way_is_destroyed_and_comes_back(do, table, statement) -> None:
+    put_back(do, "n serial PRIMARY KEY", 10)
+    do(statement)
+    table.destroy()
+    assert table.bring_back() == 0
+    assert do("SELECT count(*) FROM events") == 10

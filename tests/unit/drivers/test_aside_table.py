@@ -9,9 +9,10 @@ from unittest.mock import MagicMock
 
 import psycopg
 import pytest
-from psycopg import sql
+from psycopg import errors, sql
 
 from drillbook.drivers.aside_table import AsideTable
+from drillbook.ports import Conflict, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +22,10 @@ LIVE, BOTH = (True, False, False, ""), (True, True, True, "2026-11-28 12:00:00+0
 
 @dataclass
 class Server:
-    """Answers what a test scripts, by a part of the question."""
+    """Answers what a test scripts, by a part of the question; refuses likewise."""
 
     answers: dict[str, tuple[Any, ...]]
+    refuses: dict[str, psycopg.Error] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -40,6 +42,9 @@ class Server:
     def execute(self, query: str | sql.Composed, _: object = None) -> Any:
         text = query if isinstance(query, str) else query.as_string(None)
         self.said.append(text)
+        for part, error in self.refuses.items():
+            if part in text:
+                raise error
         row = next((row for part, row in self.answers.items() if part in text), ("",))
         return MagicMock(fetchone=lambda: row, rowcount=3)
 
@@ -50,7 +55,8 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch) -> Server:
-    made = Server({"to_regclass": LIVE, "attgenerated": (["n", "key"],), "indisprimary": (["n"],), "count(*)": (0,)})
+    answers = {"to_regclass": LIVE, "string_agg": ("",), "attgenerated": (["n", "key"],), "indisprimary": (["n"],)}
+    made = Server({**answers, "count(*)": (0,)})
     monkeypatch.setattr(psycopg, "connect", lambda *_, **__: made)
     return made
 
@@ -71,3 +77,38 @@ def test_sequences_are_past_the_numbers_before_the_rows_are_added_and_what_is_as
     server.answers["to_regclass"] = BOTH
     table.bring_back()
     assert server.at("setval") < server.at("INSERT") < server.at("DROP TABLE")
+
+
+def test_a_table_is_destroyed_once_both_ways_back_were_tried_and_taken_back(server, table) -> None:
+    table.destroy()
+    dropped, moved, returned = map(server.at, ("DROP TABLE", 'SET SCHEMA "drillbook_aside"', 'SET SCHEMA "public"'))
+    assert server.said[dropped + 1] == server.said[returned + 1] == "rolled back"
+    assert dropped < moved < returned
+    assert server.said[-1] == "committed"
+
+
+@pytest.mark.parametrize(
+    ("part", "error"),
+    [
+        ("DROP TABLE", errors.DependentObjectsStillExist("other objects depend on it")),
+        ('SET SCHEMA "public"', errors.InsufficientPrivilege("permission denied for schema public")),
+    ],
+)
+def test_a_table_that_could_not_come_back_is_not_destroyed(server, table, part, error) -> None:
+    server.refuses[part] = error
+    with pytest.raises(Conflict, match=rf"public\.events is not destroyed: {error}, and it could not"):
+        table.destroy()
+    assert "committed" not in server.said
+
+
+def test_users_that_do_not_leave_in_time_are_no_reason_against_the_table(server, table) -> None:
+    server.refuses["DROP TABLE"] = errors.LockNotAvailable("canceling statement due to lock timeout")
+    with pytest.raises(Unreachable, match="lock timeout"):
+        table.destroy()
+
+
+def test_what_stands_against_it_is_told(server, table) -> None:
+    server.answers["string_agg"] = ("the trigger t acts on rows that are added",)
+    with pytest.raises(Conflict, match="not destroyed: the trigger t acts on rows that are added, and it could not"):
+        table.destroy()
+    assert "committed" not in server.said
