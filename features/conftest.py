@@ -15,6 +15,7 @@ from pytest_bdd.scenario import scenario_wrapper_template_registry
 
 from drillbook import wiring
 from drillbook.afterwards import signers
+from drillbook.domain.titles import numbered
 from drillbook.domain.verdict import Verdict, merge
 from drillbook.drills import recovery
 from drillbook.drills.drill import Drill, DrillFailed, DrillInconclusive
@@ -28,7 +29,7 @@ from drillbook.ports import LockHeld, LockLost, Unreachable
 from drillbook.run import fault_guard, guard, planning, redaction, untouched
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import EnvironmentFileError
-from drillbook.run.folder import FolderError, slug
+from drillbook.run.folder import FolderError
 from drillbook.run.monitor import Monitor, RunningRecord
 from drillbook.run.planning import STATIC
 from drillbook.run.resumption import NotResumable
@@ -83,10 +84,7 @@ class _Run:
 
     def unique(self, name: str) -> str:
         """A drill's id."""
-        base, number = slug(name), 2
-        chosen = base
-        while chosen in self.names:
-            chosen, number = f"{base}-{number}", number + 1
+        chosen = numbered(name, self.names)
         self.names.add(chosen)
         return chosen
 

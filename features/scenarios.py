@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd.feature import get_features
 
+from drillbook.domain import titles
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -36,11 +38,6 @@ class Told:
     tags: tuple[str, ...]
 
 
-def titled(name: str, example: Mapping[str, object]) -> str:
-    """What a scenario is called in a run: its name, with its example's values."""
-    return f"{name} ({', '.join(map(str, example.values()))})" if example else name
-
-
 @cache
 def known() -> Mapping[tuple[str, str], Told]:
     """Every scenario, by its feature's title and by what it is called in a run."""
@@ -50,7 +47,8 @@ def known() -> Mapping[tuple[str, str], Told]:
             tags = tuple(sorted(scenario.tags | feature.tags))
             for example in [row for table in scenario.examples for row in table.as_contexts()] or [{}]:
                 spoken = tuple(f"{step.type} {step.name}" for step in scenario.render(example).steps)
-                found[str(feature.name), titled(scenario.name, example)] = Told(spoken, tags)
+                title = titles.title(scenario.name, [str(value) for value in example.values()])
+                found[str(feature.name), title] = Told(spoken, tags)
     return found
 
 

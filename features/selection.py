@@ -11,9 +11,9 @@ import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
 from drillbook.afterwards import signers
+from drillbook.domain import titles
 from drillbook.run import planning
 from drillbook.run.resumption import Earlier, NotResumable, earlier, not_passed
-from features import scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,7 +133,8 @@ def title(item: pytest.Item) -> str:
     callspec = getattr(item, "callspec", None)
     example = callspec.params.get("_pytest_bdd_example", {}) if callspec is not None else {}
     scenario = scenario_of(item)
-    return scenarios.titled(scenario.name if scenario is not None else item.name, example)
+    name = scenario.name if scenario is not None else item.name
+    return titles.title(name, [str(value) for value in example.values()])
 
 
 def collected(items: Sequence[pytest.Item]) -> list[tuple[str, str]]:

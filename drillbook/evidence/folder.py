@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +24,7 @@ from drillbook.evidence.reading import (
 from drillbook.evidence.record import Check, Continued, DrillRecord, Event, Query, RunRecord, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 MOST_QUERIES = 200
 """Answers that are shown of one drill; all of them stay in its folder."""
@@ -292,19 +293,25 @@ def _check_undo(reader: Reader, undo: Iterable[Change]) -> None:
             reader.note("undo.jsonl", f"{what} was not put back when this was written", withholds=False)
 
 
-def _missing(requested: Iterable[str], drills: Iterable[DrillRecord]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What was asked for and is not there; and what cannot be told, since no record names the drills in such words."""
+def _missing(requested: Sequence[str], drills: Iterable[DrillRecord]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What was asked for and is not there; and what cannot be told, since no record names the drills in such words.
+
+    A drill of what was asked for by its very name answers for that alone.
+    """
+    named = Counter(drill.scenario for drill in drills)
+    others = [drill for drill in drills if drill.scenario not in requested]
     known = {
-        _slug(name) for drill in drills for name in (drill.id, drill.scenario, drill.feature, drill.source, *drill.tags)
-    }
-    absent = tuple(name for name in requested if _slug(name).removeprefix("test-") not in known)
-    told = len(absent) < len(tuple(requested)) or all(drill.source for drill in drills)
+        _slug(name) for drill in others for name in (drill.id, drill.scenario, drill.feature, drill.source, *drill.tags)
+    } - {""}
+    left = (Counter(requested) - named).elements()
+    absent = tuple(name for name in left if _slug(name).removeprefix("test-") not in known)
+    told = len(absent) < len(requested) or all(drill.source for drill in drills)
     return (absent, ()) if told else ((), absent)
 
 
 def _slug(name: str) -> str:
     """Letters and digits alone: a scenario, the test made of it and its folder are named alike up to those."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return re.sub(r"[\W_]+", "-", name.casefold()).strip("-")
 
 
 def _verdict(value: object) -> Verdict | None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from drillbook.domain import streak
-from drillbook.domain.verdict import Verdict
+from drillbook.domain.verdict import Verdict, merge
 from drillbook.domain.wording import moment
 
 if TYPE_CHECKING:
@@ -248,7 +248,8 @@ def _environment(run: RunRecord) -> str:
 def _past(name: str, environment: str, drills: Sequence[tuple[int, DrillRecord]], runs: int) -> Past:
     verdicts: list[Verdict | None] = [None] * runs
     for number, drill in drills:
-        verdicts[number] = drill.verdict
+        other = verdicts[number]
+        verdicts[number] = drill.verdict if other is None else merge((other, drill.verdict))
     return Past(name, environment, tuple(verdicts), drills[-1][1].requirements)
 
 

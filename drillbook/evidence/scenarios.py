@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from gherkin.errors import ParserError
 from gherkin.parser import Parser
 
+from drillbook.domain import titles
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -42,7 +44,7 @@ def read(features: Path) -> tuple[Scenario, ...]:
 
     Raises:
         UnreadableFeatures: When one cannot be read, or there is none: nothing could be proved, and a wrong path is the
-            likelier reason.
+            likelier reason; or when two scenarios are called alike, and would be proved by each other's drills.
     """
     paths = sorted(features.rglob("*.feature"))
     if not paths:
@@ -56,6 +58,8 @@ def read(features: Path) -> tuple[Scenario, ...]:
         if document.get("feature"):
             feature = document["feature"]
             found += _scenarios(feature, feature["name"], path.relative_to(features).as_posix())
+    if told := titles.clash((scenario.name, scenario.file) for scenario in found):
+        raise UnreadableFeatures(told)
     return tuple(found)
 
 
@@ -79,8 +83,7 @@ def _scenarios(node: Mapping[str, Any], feature: str, file: str, above: tuple[st
 
 
 def _names(name: str, rows: list[Mapping[str, Any]]) -> list[str]:
-    values = [", ".join(cell["value"] for cell in row["cells"]) for row in rows]
-    return [f"{name} ({value})" for value in values] or [name]
+    return [titles.title(name, [cell["value"] for cell in row["cells"]]) for row in rows] or [name]
 
 
 def _tags(node: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from drillbook.domain.verdict import Verdict
+from drillbook.domain.verdict import WORST_FIRST, Verdict
 from drillbook.evidence import folder
 
 if TYPE_CHECKING:
@@ -176,13 +176,17 @@ def trace(
 def _last(
     scenario: Scenario, id_: str, runs: Sequence[RunRecord], whole: dict[Path, RunRecord], now_s: float
 ) -> Evidence | None:
-    """Of the newest run in which the scenario left a record and was about this requirement."""
+    """Of the newest run in which the scenario left a record and was about this requirement.
+
+    Where it left several, as two scenarios of one name did in older versions, the worst counts.
+    """
     for run in reversed(runs):
         if any(_is_about(drill, scenario, id_) for drill in run.drills):
             if run.path not in whole:
                 whole[run.path] = folder.read(run.path)
             read = whole[run.path]
-            drill = next(drill for drill in read.drills if _is_about(drill, scenario, id_))
+            about = [drill for drill in read.drills if _is_about(drill, scenario, id_)]
+            drill = min(about, key=lambda drill: WORST_FIRST.index(read.proof_of(id_, drill)))
             at_s = drill.finished_s or drill.started_s or run.started_s
             age_s = None if at_s is None or at_s > now_s + _AHEAD_S else max(now_s - at_s, 0.0)
             checks = tuple(check for check in drill.checks if id_ in check.recorded.objective.requirements)

@@ -8,15 +8,14 @@ import fcntl
 import json
 import math
 import os
-import re
 import secrets
 import time
-import unicodedata
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from drillbook.domain.titles import slug
 from drillbook.run import redaction
 
 if TYPE_CHECKING:
@@ -90,12 +89,6 @@ class RunFolder:
     def record_check(self, drill: str, judgement: Judgement) -> None:
         """Append a judgement to `checks.jsonl`."""
         append_line(self.path / "checks.jsonl", {"drill": drill, **asdict(judgement)})
-
-
-def slug(text: str) -> str:
-    """A name that is safe as a file's: lower-case letters, digits and hyphens, at most 80 of them."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].rstrip("-") or "unnamed"
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:

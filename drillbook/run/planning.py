@@ -13,7 +13,7 @@ from gherkin.errors import ParserError as GherkinError
 from gherkin.parser import Parser
 
 from drillbook import __version__
-from drillbook.domain import plan
+from drillbook.domain import plan, titles
 from drillbook.domain.environment import WHOLE_REGION
 from drillbook.domain.fault import CATALOGUE
 from drillbook.domain.fault_settings import FaultSettings
@@ -101,12 +101,19 @@ class Drill:
         scenario: Its name; an outline counts once for each of its examples.
         requirements: Ids of the promises that it proves.
         tags: All of the scenario's and its feature's, without their @.
+        example: Values of its example; empty when it is none of an outline.
     """
 
     feature: str
     scenario: str
     requirements: tuple[str, ...]
     tags: tuple[str, ...] = ()
+    example: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What it is called in a run."""
+        return titles.title(self.scenario, self.example)
 
     @property
     def pods_share(self) -> float:
@@ -159,7 +166,8 @@ def drills(features: Path) -> list[Drill]:
     """All scenarios.
 
     Raises:
-        PlanError: When a file is no feature, or a tag that says how far a drill reaches cannot be understood.
+        PlanError: When a file is no feature, a tag that says how far a drill reaches cannot be understood, or two
+            scenarios are called alike.
     """
     found: list[Drill] = []
     for path in sorted(features.rglob("*.feature")):
@@ -170,6 +178,8 @@ def drills(features: Path) -> list[Drill]:
         found += _scenarios(path.stem, document["feature"] or {"children": (), "tags": ()})
     for drill in found:
         _check_reach(drill)
+    if told := titles.clash((drill.title, f"{drill.feature}.feature") for drill in found):
+        raise PlanError(told)
     return found
 
 
@@ -349,11 +359,12 @@ def _scenarios(stem: str, node: Mapping[str, Any], above: tuple[str, ...] = ()) 
             yield from _scenarios(stem, child["rule"], tags)
         elif "scenario" in child:
             scenario = child["scenario"]
-            tables = [(_tags(table), len(table["tableBody"])) for table in scenario["examples"]] or [((), 1)]
+            tables = [(_tags(table), table["tableBody"]) for table in scenario["examples"]] or [((), [{"cells": ()}])]
             for more, rows in tables:
                 found = (*tags, *_tags(scenario), *more)
-                for _ in range(rows):
-                    yield Drill(stem, scenario["name"], tuple(filter(is_requirement, found)), found)
+                for row in rows:
+                    example = tuple(cell["value"] for cell in row["cells"])
+                    yield Drill(stem, scenario["name"], tuple(filter(is_requirement, found)), found, example)
 
 
 def _check_reach(drill: Drill) -> None:

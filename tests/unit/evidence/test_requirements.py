@@ -80,3 +80,19 @@ def test_features_that_cannot_be_read_are_no_proof_of_anything(tmp_path, text, c
 
     with pytest.raises(scenarios.UnreadableFeatures, match=complaint):
         scenarios.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["Scenario: plain\n    Given x\n", "Scenario: of (1, 2)\n    Given x\n", "Rule: R\n    Scenario: plain\n"],
+)
+def test_two_scenarios_of_one_title_prove_nothing_for_each_other(tmp_path, other):
+    (tmp_path / "a.feature").write_text(
+        "Feature: F\n  Scenario: plain\n    Given x\n  Scenario Outline: of\n    Given <a>\n"
+        "    Examples:\n      | a | b |\n      | 1 | 2 |\n      | 2 | 1 |\n"
+    )
+    assert len(scenarios.read(tmp_path)) == 3
+    (tmp_path / "b.feature").write_text(f"Feature: G\n  {other}")
+
+    with pytest.raises(scenarios.UnreadableFeatures, match=r"two scenarios are called .*a\.feature and b\.feature"):
+        scenarios.read(tmp_path)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import asdict
 from html.parser import HTMLParser
 
 import pytest
-from sample import BROKEN, KEPT, REQUESTS, SCENARIO, START_S, UNDECIDED, Sample
+from sample import BROKEN, DRILL, KEPT, REQUESTS, SCENARIO, START_S, UNDECIDED, Sample, event
 
+from drillbook.domain.verdict import Verdict
 from drillbook.evidence import history, trace_report, tracing
 from drillbook.evidence.requirements import catalogue
 from drillbook.evidence.scenarios import Scenario
@@ -54,6 +58,30 @@ def test_the_last_drill_decides_whatever_came_before(tmp_path, checks, expected)
 
     run(tmp_path, day=0)
     assert state(matrix(tmp_path)) is State.PROVED
+
+
+@pytest.mark.parametrize("first", ["PASS", "FAIL"])
+def test_of_two_drills_of_one_name_in_one_run_both_have_to_pass(tmp_path, first):
+    """As runs of older versions have them."""
+    folder_of_run = run(tmp_path, checks=(KEPT,) if first == "PASS" else (BROKEN,))
+    second = folder_of_run / "drills" / f"{DRILL}-2"
+    shutil.copytree(folder_of_run / "drills" / DRILL, second)
+    document = json.loads((second / "drill.json").read_text())
+    document |= {"id": second.name, "started_s": START_S + 40, "finished_s": START_S + 60}
+    document["verdict"] = "FAIL" if first == "PASS" else "PASS"
+    (second / "drill.json").write_text(json.dumps(document))
+    for name, lines in (
+        ("checks.jsonl", [asdict(BROKEN if first == "PASS" else KEPT)]),
+        ("timeline.jsonl", [event(0, "note", "x")]),
+    ):
+        with (folder_of_run / name).open("a") as file:
+            file.writelines(json.dumps({**line, "drill": second.name}, default=str) + "\n" for line in lines)
+
+    found = matrix(tmp_path)
+
+    assert state(found) is State.BROKEN
+    assert [str(drill.verdict) for drill in found.runs[0].drills] == [first, document["verdict"]]
+    assert history.of(found.runs).pasts[0].verdicts == (Verdict.FAIL,)
 
 
 def test_evidence_goes_stale(tmp_path):

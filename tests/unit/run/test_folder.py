@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from drillbook.run.folder import FolderError, RunFolder, append_line, read_lines, read_what_is_whole, slug, write_json
+from drillbook.run.folder import FolderError, RunFolder, append_line, read_lines, read_what_is_whole, write_json
 
 
 def test_a_run_folder_is_named_after_its_time_and_environment(tmp_path):
@@ -57,13 +57,3 @@ def test_a_full_disk_is_named_as_such():
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FolderError, match="cannot be written"):
         write_json(tmp_path / "nowhere" / "run.json", {})
-
-
-@pytest.mark.parametrize("name", ["a" * 79 + " b c", "x" * 200, "A (b) — c", "ends with -"])
-def test_a_slug_of_a_slug_is_the_same(name):
-    assert slug(slug(name)) == slug(name)
-
-
-def test_slugs_are_never_empty():
-    assert slug("///") == "unnamed"
-    assert slug("A good release — replaces the live one") == "a-good-release-replaces-the-live-one"

@@ -162,6 +162,36 @@ def test_a_feature_that_cannot_be_read_is_refused(project):
         planning.drills(project / "features")
 
 
+TWICE = [
+    ("plain.feature", "Feature: Other\n  Scenario: Plain\n    Given nothing\n", "Plain"),
+    ("a.feature", "Feature: A\n  Rule: R\n    Scenario: Inside a rule\n      Given nothing\n", "Inside a rule"),
+    ("a.feature", "Feature: A\n  Scenario: Of examples (two)\n    Given nothing\n", r"Of examples \(two\)"),
+    ("a.feature", "Feature: A\n  Scenario: B\n    Given nothing\n  Scenario: B\n    Given nothing\n", "B"),
+    (
+        "a.feature",
+        "Feature: A\n  Scenario Outline: B\n    Given <c>\n    Examples:\n      | c |\n      | 1 |\n      | 1 |\n",
+        r"B \(1\)",
+    ),
+]
+"""What a second file may have that makes two scenarios of one title; the first file is `NESTED`."""
+
+
+@pytest.mark.parametrize(("file", "feature", "title"), TWICE)
+def test_two_scenarios_of_one_title_are_refused(project, file, feature, title):
+    (project / "features" / file).write_text(feature)
+    with pytest.raises(planning.PlanError, match=f"two scenarios are called '{title}'.*{file}"):
+        planning.drills(project / "features")
+
+
+def test_scenarios_that_differ_in_their_examples_or_are_named_alike_but_for_a_sign_are_not(project):
+    (project / "features" / "a.feature").write_text(
+        "Feature: A\n  Scenario: Of examples\n    Given nothing\n  Scenario: plain\n    Given nothing\n"
+    )
+    titles = [drill.title for drill in planning.drills(project / "features")]
+    assert titles[:2] == ["Of examples", "plain"]
+    assert titles[-3:] == ["Of examples (one)", "Of examples (two)", "Of examples (three)"]
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -127,6 +127,11 @@ def test_what_is_no_one_run_with_this_is_refused(ended, changes, why):
         gone_on(ended(**changes))
 
 
+def test_a_run_of_two_drills_of_one_name_is_refused(ended):
+    with pytest.raises(NotResumable, match="two of its drills are called one"):
+        gone_on(ended(requested=["one", "two", "one"]), requested=["one", "two", "one"])
+
+
 def test_a_run_that_died_without_a_verdict_can_be_gone_on_with(ended):
     assert gone_on(ended(verdict=None, interrupted=None)).scenarios == {"one", "two"}
 
@@ -216,6 +221,17 @@ def test_what_did_not_pass_is_drilled_again(ended):
     failed = {"id": "three", "scenario": "three", "verdict": "FAIL"}
     (path / "drills" / "three" / "drill.json").write_text(json.dumps(failed))
     assert not_passed(path) == {"two", "three", "never begun"}
+
+
+def test_a_name_that_was_asked_for_twice_has_to_have_passed_twice(ended):
+    path = ended(requested=["one", "one"])
+    assert not_passed(path) == {"one"}
+    failed = {"id": "two", "scenario": "one", "verdict": "FAIL"}
+    (path / "drills" / "two" / "drill.json").write_text(json.dumps(failed))
+    assert not_passed(path) == {"one"}
+    (path / "drills" / "two" / "drill.json").write_text(json.dumps({**failed, "verdict": "PASS"}))
+    with pytest.raises(NotResumable, match="nothing is to be drilled again"):
+        not_passed(path)
 
 
 def test_a_run_that_passed_everything_leaves_nothing_to_drill_again(ended):
