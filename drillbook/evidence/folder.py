@@ -158,6 +158,7 @@ def _drill(
         traffic=seen,
         source=text_of(document.get("file") or document.get("source"), limit=200),
         let_stay=text_of(document.get("let_stay"), limit=200),
+        withheld=tuple(filter(None, (*texts_of(document.get("doubts")), text_of(document.get("raised"))))),
         notes=reader.taken(),
     )
 

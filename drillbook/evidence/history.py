@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from drillbook.domain import streak
-from drillbook.domain.verdict import Verdict, merge
+from drillbook.domain.verdict import Verdict, judge, merge
 from drillbook.domain.wording import moment
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Figure:
     Attributes:
         run: Place of its run among those looked at.
         interval: None when nothing was measured.
-        verdict: Of its check.
+        verdict: Of its check, by the objective as it was then and as it is now; no PASS where its drill proved nothing.
     """
 
     run: int
@@ -260,7 +260,7 @@ def _series(name: str, environment: str, drills: Sequence[tuple[int, DrillRecord
     }
     for id_, objective in latest.items():
         figures = tuple(
-            _figure(number, check)
+            _figure(number, drill, check, objective)
             for number, drill in drills
             for check in drill.checks
             if check.recorded.objective.id == id_ and check.recorded.objective.unit == objective.unit
@@ -268,8 +268,12 @@ def _series(name: str, environment: str, drills: Sequence[tuple[int, DrillRecord
         yield Series(name, environment, objective, figures)
 
 
-def _figure(number: int, check: Check) -> Figure:
-    return Figure(number, check.recorded.measurement.interval, check.verdict)
+def _figure(number: int, drill: DrillRecord, check: Check, objective: Objective) -> Figure:
+    measurement = check.recorded.measurement
+    verdicts = [check.verdict, judge(objective, measurement).verdict]
+    if drill.doubts:
+        verdicts.append(Verdict.INCONCLUSIVE)
+    return Figure(number, measurement.interval, merge(verdicts))
 
 
 def _times(count: int) -> str:

@@ -75,7 +75,7 @@ def shown(past: Past) -> str:
 def recovered(series: Series) -> str:
     """What a streak of a recovery shows, likewise."""
     if not series.in_a_row or series.worst is None:
-        return "the last one did not keep it: nothing is shown"
+        return "the last one was not seen to keep it: nothing is shown"
     worst = quantity(series.worst, series.objective.unit)
     share = _share(streak.shown_share(series.in_a_row))
     missing = max(streak.needed() - series.in_a_row, 0)

@@ -149,6 +149,7 @@ class DrillRecord:
         traffic: What the load saw; None when there was none, or none that can be read.
         source: Name of the feature's file without its ending, when recorded.
         let_stay: Version of the release that it was to let stay; empty for none.
+        withheld: For which reasons beside its checks it proved nothing, as it wrote them down.
         notes: About its evidence.
     """
 
@@ -171,6 +172,7 @@ class DrillRecord:
     traffic: Traffic | None = None
     source: str = ""
     let_stay: str = ""
+    withheld: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
 
     @property
@@ -192,6 +194,8 @@ class DrillRecord:
             found.append("nothing was judged")
         if self.error and not any(check.verdict is not Verdict.PASS for check in self.checks):
             found.append(self.error)
+        else:
+            found += self.withheld
         return tuple(found)
 
     @property

@@ -36,14 +36,13 @@ def took(low, high, limit=120.0):
     return check(low, high, limit, id="release.rollback", unit="s", requirements=("DEP-2.3",))
 
 
+def in_seconds(judged):
+    measured = replace(judged.measurement, unit="s")
+    return replace(judged, measurement=measured, verdict=Verdict.PASS) if judged.objective.unit == "s" else judged
+
+
 def seen(record, *judgements):
-    judgements = [
-        replace(j, measurement=replace(j.measurement, unit=j.objective.unit), verdict=Verdict.PASS)
-        if j.objective.unit == "s"
-        else j
-        for j in judgements
-    ]
-    return history.of(nights(record, *judgements))
+    return history.of(nights(record, *map(in_seconds, judgements)))
 
 
 def test_a_row_ends_with_whatever_is_no_pass(record):
@@ -88,6 +87,44 @@ def test_a_recovery_is_told_by_the_worst_bound_of_its_row(record):
     assert [series.objective.id for series in found] == ["release.rollback"]
     assert found[0].worst == 6
     assert found[0].in_a_row == 3
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        {"error": "INCONCLUSIVE: the fault never took effect"},
+        {"error": "FAIL: a request failed", "withheld": ("the fault never took effect",), "checks": (BROKEN,)},
+        {"error": "INCONCLUSIVE: no data", "withheld": ("NotReady: it is not whole",), "checks": (UNDECIDED,)},
+    ],
+)
+def test_a_recovery_counts_only_where_its_drill_proved_something(record, doubt):
+    runs = list(nights(record, *[in_seconds(took(1, 2))] * 3))
+    (drill,) = runs[1].drills
+    others = tuple(history_check(judged) for judged in doubt.get("checks", ()))
+    runs[1] = replace(runs[1], drills=(replace(drill, **{**doubt, "checks": (*drill.checks, *others)}),))
+
+    assert history.of(runs).recovery[0].in_a_row == 1
+    told = history_report.recovered(history.of(runs[:2]).recovery[0])
+    assert told == "the last one was not seen to keep it: nothing is shown"
+
+
+def test_a_recovery_of_a_drill_that_broke_another_promise_counts(record):
+    runs = list(nights(record, *[in_seconds(took(1, 2))] * 2))
+    (drill,) = runs[0].drills
+    broken = replace(drill, checks=(*drill.checks, history_check(BROKEN)))
+    runs = [replace(run, drills=(broken,)) for run in runs]
+
+    assert history.of(runs).pasts[0].passed == 0
+    assert history.of(runs).recovery[0].in_a_row == 2
+
+
+def test_what_a_tighter_limit_forbids_is_no_part_of_a_row(record):
+    tightened = seen(record, *[took(50, 60)] * 3, took(1, 2, limit=20)).recovery[0]
+    loosened = seen(record, *[took(1, 2, limit=20)] * 3, took(50, 60)).recovery[0]
+
+    assert (tightened.objective.limit, tightened.in_a_row, tightened.worst) == (20, 1, 2)
+    assert [figure.verdict for figure in tightened.figures[:3]] == [Verdict.FAIL] * 3
+    assert (loosened.in_a_row, loosened.worst) == (4, 60)
 
 
 def test_what_is_not_about_recovery_is_not_told_as_one(record):

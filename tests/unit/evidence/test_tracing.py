@@ -8,10 +8,10 @@ from dataclasses import asdict
 from html.parser import HTMLParser
 
 import pytest
-from sample import BROKEN, DRILL, KEPT, REQUESTS, SCENARIO, START_S, UNDECIDED, Sample, event
+from sample import BROKEN, DRILL, KEPT, REQUESTS, SCENARIO, START_S, UNDECIDED, Sample, check, event
 
 from drillbook.domain.verdict import Verdict
-from drillbook.evidence import history, trace_report, tracing
+from drillbook.evidence import folder, history, trace_report, tracing
 from drillbook.evidence.requirements import catalogue
 from drillbook.evidence.scenarios import Scenario
 from drillbook.evidence.tracing import DAY_S, State
@@ -130,6 +130,16 @@ def test_a_pass_whose_raw_data_is_gone_proves_nothing(tmp_path):
     (run(tmp_path) / REQUESTS).write_bytes(b"PAR1")
 
     assert state(matrix(tmp_path)) is State.UNDECIDED
+
+
+@pytest.mark.parametrize("doubt", [{"doubts": ["the fault never took effect"]}, {"raised": "NotReady: not whole"}])
+def test_a_drill_that_doubted_something_proves_nothing_whatever_else_it_broke(tmp_path, doubt):
+    other = check(3, 5, id="other", requirements=("DEP-1.1",))
+    run(tmp_path, checks=(KEPT, other), error="FAIL: no request failed", drill=doubt)
+
+    assert state(matrix(tmp_path)) is State.UNDECIDED
+    told = folder.read(tmp_path / "run-1000").drills[0].reasons
+    assert any("never took effect" in reason or "not whole" in reason for reason in told)
 
 
 def test_a_scenario_that_names_no_promise_fails_the_whole(tmp_path):
