@@ -107,13 +107,13 @@ def recorded(folder: Path) -> Recorded:
         folder=folder,
         application=str(settings["application"]),
         every_s=float(settings["every_s"]),
-        steps=tuple(Step(**{**line, "failed": _failed(line)}) for line in kept.get("step", [])),
+        steps=tuple(Step(**_with_its_end(line)) for line in kept.get("step", [])),
         contents=tuple(Contents(line["taken_s"], line["rows"], int(line["sum"])) for line in kept.get("contents", [])),
         invalid=tuple(sorted({str(name) for line in indexes for name in line["invalid"]})) if indexes else None,
         killed_s=float(kept["killed"][0]["at_s"]) if "killed" in kept else None,
         backfilled=_done(kept["backfilled"][-1]) if "backfilled" in kept else None,
         fillings=_fillings(kept.get("filling", [])),
-        contracts=tuple(Contraction(**{**line, "failed": _failed(line)}) for line in kept.get("contract", [])),
+        contracts=tuple(Contraction(**_with_its_end(line)) for line in kept.get("contract", [])),
         looks=tuple(Look.from_document(line) for line in _lines(folder / FOLDER / LOOKS)),
     )
 
@@ -230,6 +230,10 @@ def lost_crosswise(kept: Recorded, who: str) -> Measurement:
     return replace(
         found, doubts=(*found.doubts, *doubts), evidence=(load.evidence("ledger"), load.evidence("readback"))
     )
+
+
+def _with_its_end(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {**line, "failed": _failed(line)}
 
 
 def _failed(line: Mapping[str, Any]) -> bool:

@@ -74,11 +74,11 @@ class Jobs:
 
     def _send(self, request: Request, began: str, region: str, *, again: bool = False) -> bool:
         exchange = self._regions.ask(region, request)
-        state: State = "indeterminate"
-        by = answer = ""
+        unread: State = "indeterminate"
+        state, by, answer = unread, "", ""
         if (reply := exchange.reply) is not None:
             by, _ = read(lambda: self._workload.origin(reply).region, "")
-            state, _ = read(lambda: _STATES[self._workload.state(request, reply)], state)
+            state, _ = read(lambda: _STATES[self._workload.state(request, reply)], unread)
             answer = hashlib.sha256(reply.body).hexdigest()
         elif exchange.outcome in {Outcome.REFUSED, Outcome.UNABLE}:
             state = "refused"
