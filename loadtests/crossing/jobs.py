@@ -74,11 +74,12 @@ class Jobs:
 
     def _send(self, request: Request, began: str, region: str, *, again: bool = False) -> bool:
         exchange = self._regions.ask(region, request)
-        unread: State = "indeterminate"
-        state, by, answer = unread, "", ""
+        state: State = "indeterminate"
+        by = answer = ""
         if (reply := exchange.reply) is not None:
             by, _ = read(lambda: self._workload.origin(reply).region, "")
-            state, _ = read(lambda: _STATES[self._workload.state(request, reply)], unread)
+            judged: tuple[State, str] = read(lambda: _STATES[self._workload.state(request, reply)], "indeterminate")
+            state = judged[0]
             answer = hashlib.sha256(reply.body).hexdigest()
         elif exchange.outcome in {Outcome.REFUSED, Outcome.UNABLE}:
             state = "refused"
