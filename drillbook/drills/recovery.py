@@ -297,12 +297,14 @@ def fenced_until_s(drill: Drill) -> float:
 
 
 def window_of_failback(drill: Drill) -> Window:
-    """From where the place was handed back to the end of the load.
+    """From where the recovery time's watch ends, or the place was handed back, to the end of the load.
+
+    What was lost may pull users to itself as soon as it is back, long before it leads again.
 
     Raises:
-        NotReady: When it never was.
+        NotReady: When the place was never handed back.
     """
-    start_s = _moment(drill, "switch-back", "intent")
+    start_s = min(_moment(drill, "switch-back", "intent"), watched_until_s(drill))
     return Window(start_s, max(start_s, drill.seen.window.end_s))
 
 

@@ -152,7 +152,7 @@ def users(window):
     return table
 
 
-def leave_load(drill, *, lost_s=0.3, late_loss=False, split_brain=False, unexplained_s=0.0):
+def leave_load(drill, *, lost_s=0.3, late_loss=False, split_brain=False, unexplained_s=0.0, returned_s=0.0):
     """What users and the fencing ledger would have seen of it."""
     load, window = drill.folder / "load", drill.seen.window
     table = users(window)
@@ -163,6 +163,8 @@ def leave_load(drill, *, lost_s=0.3, late_loss=False, split_brain=False, unexpla
     fail(table, happened.high, served_s)
     handed_s = at(drill, "switch-back", "intent")
     fail(table, handed_s, handed_s + 2.0)
+    back_s = at(drill, "end_fault", "intent")
+    fail(table, back_s + 1.0, back_s + 1.0 + returned_s)
     gone = (served_s + 1.0, served_s + 1.2) if late_loss else (happened.low - lost_s, happened.low)
     leave_rows(load, table, ledger(table, lost=gone))
     leave_attempts(drill, happened, split_brain=split_brain)
@@ -299,6 +301,30 @@ def test_what_a_recovery_must_not_do_fails_it(drill, world, seen, broken) -> Non
     assert failed
     assert failed <= broken
     assert rejudge.judge(drill.session.folder.path).agreement is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("returned_s", "broken"), [(20.0, set()), (40.0, {"recovery.failback.new", "recovery.failback.reused"})]
+)
+def test_what_is_down_once_the_lost_region_is_back_counts_as_time_of_the_failback(
+    drill, world, monkeypatch, returned_s, broken
+) -> None:
+    """A region that returns may pull users to itself while its database is rebuilt, which takes its time."""
+    take_step = recovery_activities.take_step
+
+    def slowly(step):
+        world.sleep(60.0 if step == "rebuild-as-standby" else 0.0)
+        return take_step(step)
+
+    monkeypatch.setattr(recovery_activities, "take_step", slowly)
+    lose_region(drill, world)
+    leave_load(drill, returned_s=returned_s)
+    assert judge(drill) is (Verdict.FAIL if broken else Verdict.PASS), drill.reasons()
+    assert {found.objective.id for found in drill.judgements if found.verdict is Verdict.FAIL} == broken
+    of_failback = [it.measurement for it in drill.judgements if it.objective.id == "recovery.failback.new"]
+    assert of_failback[0].interval.low == pytest.approx(returned_s + 2.0, abs=0.6)
+    found = rejudge.judge(drill.session.folder.path)
+    assert found.agreement is Verdict.PASS, said(found)
 
 
 @pytest.mark.parametrize(
