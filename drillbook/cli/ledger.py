@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 RUNS = Path(__file__).resolve().parents[2] / "reports" / "runs"
 EXIT_REFUSED = 2
 _POINT = "recovery.point"
+_OLD_LOSSES = (_POINT, "recovery.point_at_fence")
+_LATER_LOSSES = ("recovery.lost_since_fence", "recovery.lost_since_restore")
+"""What a drill judges of the lost server's writes, and of those that were acknowledged by the one in its place."""
 
 
 def register(app: typer.Typer) -> None:
@@ -95,8 +98,12 @@ def _account(folder: Path, drill: DrillRecord, name: str) -> Account:
 
 
 def _within_its_point(drill: DrillRecord) -> bool:
-    """Whether what was lost was judged, and found to be allowed."""
+    """Whether all that was lost was judged, and found to be allowed: what the lost server had, and what came after."""
     from drillbook.domain.verdict import Verdict
 
-    points = [check.verdict for check in drill.checks if check.recorded.objective.id == _POINT]
-    return bool(points) and all(verdict is Verdict.PASS for verdict in points)
+    found = {
+        id_: [check.verdict for check in drill.checks if check.recorded.objective.id == id_]
+        for id_ in (*_OLD_LOSSES, *_LATER_LOSSES)
+    }
+    whole = bool(found[_POINT]) and any(found[id_] for id_ in _LATER_LOSSES)
+    return whole and all(verdict is Verdict.PASS for verdicts in found.values() for verdict in verdicts)

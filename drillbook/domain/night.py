@@ -25,7 +25,8 @@ class Account:
         drill: Whose, as people find it: the run and the drill's folder.
         fate: Every key by what became of it; None when that is not known of any.
         why: It is not known, in words; empty when it is.
-        may_lose: Whether the drill lost its database and judged what was lost to be within its recovery point.
+        may_lose: Whether the drill lost its database, and judged what was lost with it to be within its recovery point,
+            and nothing to be lost since.
     """
 
     drill: str

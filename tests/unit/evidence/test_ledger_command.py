@@ -19,7 +19,8 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-def write(runs, run="one", keys="ab", missing="", point=None):
+def write(runs, run="one", keys="ab", missing="", lost=()):
+    """A run; `lost` holds what its drill measured of what was lost, by check, of which 1 is allowed."""
     folder, drill = runs / run, "cutover"
     load = folder / "drills" / drill / "load"
     load.mkdir(parents=True)
@@ -35,16 +36,18 @@ def write(runs, run="one", keys="ab", missing="", point=None):
         "key": list(keys), "error": [""] * len(keys), "equal": there, "copies": [int(it) for it in there],
     }  # fmt: skip
     pq.write_table(pa.table(found), load / "readback.parquet")
-    if point is not None:
-        check = {
+    checks = [
+        {
             "drill": drill, "verdict": "PASS", "reason": "",
-            "objective": {"id": "recovery.point", "statement": "s", "direction": "at_most", "limit": 1, "unit": "s"},
+            "objective": {"id": id_, "statement": "s", "direction": "at_most", "limit": 1, "unit": "s"},
             "measurement": {
-                "name": "n", "interval": {"low": point, "high": point}, "unit": "s", "samples": 1, "source": "ledger",
+                "name": "n", "interval": {"low": found, "high": found}, "unit": "s", "samples": 1, "source": "ledger",
                 "window": {"start_s": 0, "end_s": 1},
             },
-        }  # fmt: skip
-        (folder / "checks.jsonl").write_text(json.dumps(check) + "\n")
+        }
+        for id_, found in dict(lost).items()
+    ]  # fmt: skip
+    (folder / "checks.jsonl").write_text("".join(json.dumps(check) + "\n" for check in checks))
     return load
 
 
@@ -94,9 +97,21 @@ def test_what_is_lost_fails_unless_a_recovery_point_allowed_it(runs):
     assert (code, "broken: one, cutover: 1 writes are lost" in output) == (1, True)
 
 
-@pytest.mark.parametrize(("point", "code"), [(0.5, 0), (2.0, 1)])
-def test_a_recovery_point_allows_a_loss_only_while_it_is_kept(runs, point, code):
-    write(runs, missing="a", point=point)
+@pytest.mark.parametrize(
+    ("lost", "code"),
+    [
+        ({"recovery.point": 0.5, "recovery.point_at_fence": 0.5, "recovery.lost_since_fence": 0}, 0),
+        ({"recovery.point": 2.0, "recovery.point_at_fence": 0.5, "recovery.lost_since_fence": 0}, 1),
+        ({"recovery.point": 0.5, "recovery.point_at_fence": 2.0, "recovery.lost_since_fence": 0}, 1),
+        ({"recovery.point": 0.5, "recovery.point_at_fence": 0.5, "recovery.lost_since_fence": 2}, 1),
+        ({"recovery.point": 0.5, "recovery.lost_since_restore": 0}, 0),
+        ({"recovery.point": 0.5, "recovery.lost_since_restore": 2}, 1),
+        ({"recovery.point": 0.5}, 1),
+        ({"recovery.lost_since_fence": 0}, 1),
+    ],
+)
+def test_a_loss_is_allowed_only_where_all_that_the_drill_lost_was_judged_and_within_what_it_may_lose(runs, lost, code):
+    write(runs, missing="a", lost=lost)
     assert told(runs)[0] == code
 
 
