@@ -205,12 +205,14 @@ def lose_servers(drill: Drill) -> None:
 
 
 def restored(drill: Drill) -> Interval:
-    """When what was restored was seen to take writes.
+    """Since when nobody but what is restored can acknowledge a write: the order, for both servers are gone by then.
+
+    It takes users' writes before anybody has seen that it does.
 
     Raises:
-        NotReady: When it never was.
+        NotReady: When it was never ordered.
     """
-    return Interval.exactly(_moment(drill, "restore-server", "observed"))
+    return Interval.exactly(_moment(drill, "restore-server", "intent"))
 
 
 def suffers(drill: Drill) -> bool:
