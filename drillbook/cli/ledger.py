@@ -50,7 +50,7 @@ def ledger(
         typer.echo(f"there is no folder {runs}: give the folder of the runs with --runs", err=True)
         raise typer.Exit(EXIT_REFUSED)
     # A run that does not say when it began may be of this night.
-    chosen = [run for run in tracing.read_runs(runs, environment) if run.started_s is None or run.started_s >= after_s]
+    chosen = [run for run in tracing.read_runs(runs, environment) if run.began_s is None or run.began_s >= after_s]
     found = night(account for run in chosen for account in _accounts(run))
     typer.echo(
         f"{found.acknowledged} writes were acknowledged in {found.drills} drills of {len(chosen)} runs: "

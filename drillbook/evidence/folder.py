@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
+from drillbook.domain.titles import ids
 from drillbook.domain.undo import Change, Stage, latest
 from drillbook.domain.verdict import Judgement, Objective, Verdict, judge
 from drillbook.evidence import traffic
@@ -78,10 +79,14 @@ def read(run_dir: Path, *, load: bool = True) -> RunRecord:
     undo = _undo(reader)
     environment_file = reader.text("environment.yaml", needed=False) or ""
     general = list(reader.taken())
-    drills = [_drill(reader, id_, checks, events, load=load) for id_ in _drill_ids(run_dir, checks, events)]
+    requested = texts_of(run.get("requested"))
+    titles = ids(requested)
+    drills = [
+        _drill(reader, id_, titles.get(id_, id_), checks, events, load=load)
+        for id_ in _drill_ids(run_dir, checks, events)
+    ]
     files = reader.files() if load else ()
     general += reader.taken()
-    requested = texts_of(run.get("requested"))
     missing, unsure = _missing(requested, drills)
     for name in unsure:
         reader.note(name, "was asked for, and no record names it", withholds=False)
@@ -117,8 +122,9 @@ def _continued(found: Mapping[str, Any]) -> Continued | None:
 
 
 def _drill(
-    reader: Reader, id_: str, checks: Mapping[str, _Lines], events: Mapping[str, _Lines], *, load: bool
+    reader: Reader, id_: str, title: str, checks: Mapping[str, _Lines], events: Mapping[str, _Lines], *, load: bool
 ) -> DrillRecord:
+    """What is there of a drill; the title is the one that it has where its own record is lost."""
     folder = f"drills/{id_}"
     document = reader.document(f"{folder}/drill.json") or {}
     judged = tuple(
@@ -141,7 +147,7 @@ def _drill(
     return DrillRecord(
         id=id_,
         feature=text_of(document.get("feature")),
-        scenario=text_of(document.get("scenario")) or id_,
+        scenario=text_of(document.get("scenario")) or title,
         description=text_of(document.get("description")),
         tags=texts_of(document.get("tags")),
         requirements=texts_of(document.get("requirements")),

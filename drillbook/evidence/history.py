@@ -197,7 +197,7 @@ class History:
         """What somebody should look into, in sentences."""
         found = [
             f"{self.named(past)}: passed {_times(past.regressed)}, and is now {past.drilled[-1]}: "
-            f"no pass since {moment(self.runs[past.broke_at].started_s)}"
+            f"no pass since {moment(self.runs[past.broke_at].began_s)}"
             for past in self.pasts
             if past.broke_at is not None
         ]

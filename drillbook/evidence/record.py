@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.verdict import Judgement, Verdict, merge
@@ -219,6 +220,14 @@ class DrillRecord:
             return None
         return self.finished_s - self.started_s
 
+    @property
+    def heard_of_s(self) -> float | None:
+        """When it ended, else was last heard of, in seconds since the epoch; None when unknown."""
+        if self.finished_s is not None:
+            return self.finished_s
+        times = [self.started_s or 0.0, *(event.t_s for event in self.events)]
+        return max(times) or None
+
     def proof_of(self, requirement: str) -> Verdict:
         """What it shows about one promise: its own checks of it, where it has any; else all of it."""
         own = [check.verdict for check in self.checks if requirement in check.recorded.objective.requirements]
@@ -335,6 +344,17 @@ class RunRecord:
             return None
         return self.finished_s - self.started_s
 
+    @property
+    def began_s(self) -> float | None:
+        """When it began itself, in seconds since the epoch; None when unknown.
+
+        One that goes on with another is recorded as begun when that was.
+        """
+        if self.continues is None:
+            return self.started_s
+        newest_s = max((drill.heard_of_s or 0.0 for drill in self.drills), default=0.0)
+        return _stamped_s(self.run_id) or newest_s or self.started_s
+
     def requirements(self) -> dict[str, Verdict]:
         """Every promise that a drill of this run is about, with what the drills together show of it."""
         ids = {name for drill in self.drills for name in _requirements(drill)}
@@ -348,6 +368,14 @@ class RunRecord:
         found = drill.proof_of(requirement)
         withheld = found is Verdict.PASS and any(note.withholds for note in self.notes)
         return Verdict.INCONCLUSIVE if withheld else found
+
+
+def _stamped_s(run_id: str) -> float | None:
+    """The moment by which a run's folder is named, in seconds since the epoch; None when it is named otherwise."""
+    try:
+        return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
 
 
 def _requirements(drill: DrillRecord) -> set[str]:

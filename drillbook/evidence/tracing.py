@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from drillbook.domain.titles import slug
 from drillbook.domain.verdict import WORST_FIRST, Verdict
 from drillbook.evidence import folder
 
@@ -139,7 +140,7 @@ def read_runs(runs: Path, environment: str = "") -> tuple[RunRecord, ...]:
     paths = sorted(runs.iterdir()) if runs.is_dir() else []
     records = [folder.read(path, load=False) for path in paths if path.is_dir() and not path.name.startswith(".")]
     kept = [run for run in records if not environment or run.environment.get("name") == environment]
-    return tuple(sorted(kept, key=lambda run: (run.started_s or 0.0, run.run_id)))
+    return tuple(sorted(kept, key=lambda run: (run.began_s or 0.0, run.run_id)))
 
 
 def trace(
@@ -176,25 +177,34 @@ def trace(
 def _last(
     scenario: Scenario, id_: str, runs: Sequence[RunRecord], whole: dict[Path, RunRecord], now_s: float
 ) -> Evidence | None:
-    """Of the newest run in which the scenario left a record and was about this requirement.
+    """Of the run with the scenario's last drill that was about this requirement.
 
-    Where it left several, as two scenarios of one name did in older versions, the worst counts.
+    Where that run has several, as two scenarios of one name left them in older versions, the worst counts.
     """
-    for run in reversed(runs):
-        if any(_is_about(drill, scenario, id_) for drill in run.drills):
-            if run.path not in whole:
-                whole[run.path] = folder.read(run.path)
-            read = whole[run.path]
-            about = [drill for drill in read.drills if _is_about(drill, scenario, id_)]
-            drill = min(about, key=lambda drill: WORST_FIRST.index(read.proof_of(id_, drill)))
-            at_s = drill.finished_s or drill.started_s or run.started_s
-            age_s = None if at_s is None or at_s > now_s + _AHEAD_S else max(now_s - at_s, 0.0)
-            checks = tuple(check for check in drill.checks if id_ in check.recorded.objective.requirements)
-            return Evidence(read, drill, read.proof_of(id_, drill), checks, at_s, age_s)
-    return None
+    found = [
+        (drill.heard_of_s or run.finished_s or run.began_s or 0.0, place)
+        for place, run in enumerate(runs)
+        for drill in run.drills
+        if _is_about(drill, scenario, id_)
+    ]
+    if not found:
+        return None
+    run = runs[max(found)[1]]
+    if run.path not in whole:
+        whole[run.path] = folder.read(run.path)
+    read = whole[run.path]
+    about = [drill for drill in read.drills if _is_about(drill, scenario, id_)]
+    drill = min(about, key=lambda drill: WORST_FIRST.index(read.proof_of(id_, drill)))
+    at_s = drill.finished_s or drill.started_s or run.started_s
+    age_s = None if at_s is None or at_s > now_s + _AHEAD_S else max(now_s - at_s, 0.0)
+    checks = tuple(check for check in drill.checks if id_ in check.recorded.objective.requirements)
+    return Evidence(read, drill, read.proof_of(id_, drill), checks, at_s, age_s)
 
 
 def _is_about(drill: DrillRecord, scenario: Scenario, id_: str) -> bool:
+    """One whose own record is lost counts by its folder's name, and as about all that its scenario is."""
+    if drill.recorded is None and not drill.requirements:
+        return scenario.name == drill.scenario or slug(scenario.name) == drill.id == drill.scenario
     return drill.scenario == scenario.name and id_ in drill.requirements
 
 

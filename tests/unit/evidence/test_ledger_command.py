@@ -56,6 +56,17 @@ def told(runs, *options):
     return done.exit_code, done.output
 
 
+def test_a_run_is_of_the_night_in_which_it_went_on_with_another(runs):
+    write(runs, run="20261118T120000Z-twin-aaaa", missing="b")
+    path = runs / "20261118T120000Z-twin-aaaa" / "run.json"
+    document = {**json.loads(path.read_text()), "continues": {"run_id": "earlier"}, "started_s": START_S - 36_000}
+    path.write_text(json.dumps(document))
+    code, output = told(runs, "--since", "2026-11-18T10:00:00Z")
+    assert "1 lost" in output
+    assert code == 1
+    assert "in 0 drills of 0 runs" in told(runs, "--since", "2026-11-18T13:00:00Z")[1]
+
+
 def test_all_drills_of_all_runs_are_added_up(runs):
     write(runs)
     write(runs, run="two", keys="cde")

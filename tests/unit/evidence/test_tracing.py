@@ -84,6 +84,79 @@ def test_of_two_drills_of_one_name_in_one_run_both_have_to_pass(tmp_path, first)
     assert history.of(found.runs).pasts[0].verdicts == (Verdict.FAIL,)
 
 
+def unrecorded(run_dir):
+    (run_dir / "drills" / DRILL / "drill.json").unlink()
+
+
+def damaged(run_dir):
+    (run_dir / "drills" / DRILL / "drill.json").write_text('{"scen')
+
+
+def without_any_record(run_dir):
+    unrecorded(run_dir)
+    (run_dir / "run.json").unlink()
+
+
+@pytest.mark.parametrize("lose", [unrecorded, damaged])
+@pytest.mark.parametrize(
+    ("checks", "expected"), [((BROKEN,), State.BROKEN), ((KEPT,), State.UNDECIDED), ((), State.UNDECIDED)]
+)
+def test_a_drill_whose_record_is_lost_is_still_the_last(tmp_path, lose, checks, expected):
+    run(tmp_path, day=2)
+    lose(run(tmp_path, day=1, checks=checks))
+    other = Scenario("Another", "F", "f.feature", ("DEP-2.1",))
+
+    found = matrix(tmp_path, ABOUT, other)
+
+    states = [proof.state for row in found.rows if row.requirement.id == "DEP-2.1" for proof in row.proofs]
+    assert states == [expected, State.NEVER_DRILLED]
+
+
+@pytest.mark.parametrize(("checks", "expected"), [((BROKEN,), State.BROKEN), ((KEPT,), State.STALE)])
+def test_nor_does_an_older_pass_count_where_the_record_of_the_run_is_lost_as_well(tmp_path, checks, expected):
+    """It has no age then."""
+    run(tmp_path, day=2)
+    without_any_record(run(tmp_path, day=1, checks=checks))
+
+    assert state(matrix(tmp_path)) is expected
+
+
+def test_a_drill_whose_record_is_lost_stays_one_of_its_scenario(tmp_path):
+    run(tmp_path, day=2)
+    unrecorded(run(tmp_path, day=1, checks=(BROKEN,)))
+
+    found = history.of(tracing.read_runs(tmp_path))
+
+    assert [(past.scenario, past.verdicts) for past in found.pasts] == [(SCENARIO, (Verdict.PASS, Verdict.FAIL))]
+
+
+GOES_ON = {"continues": {"run_id": "run-997", "sha256": "0" * 64, "envelope": None, "again": []}}
+"""With a run that began three days before the newest possible one."""
+
+
+@pytest.mark.parametrize("name", ["run-999", "20261117T110638Z-twin-0a1b"])
+def test_a_run_that_goes_on_with_another_is_as_new_as_its_own_drills(tmp_path, name):
+    began = {"started_s": START_S - 3 * DAY_S}
+    run(tmp_path, day=2)
+    run(tmp_path, day=1, checks=(BROKEN,), run={**began, **GOES_ON, "run_id": name})
+
+    found = matrix(tmp_path)
+
+    assert [record.run_id for record in found.runs] == ["run-998", name]
+    assert state(found) is State.BROKEN
+    past = history.of(found.runs)
+    assert past.pasts[0].verdicts == (Verdict.PASS, Verdict.FAIL)
+    assert "no pass since 2026-11-17" in past.findings[0]
+
+
+def test_a_drill_that_was_kept_is_as_old_as_it_is(tmp_path):
+    """The run that has kept it is newer than the one in between, in which it failed."""
+    run(tmp_path, day=2, checks=(BROKEN,))
+    run(tmp_path, day=3, run={**GOES_ON, "run_id": "20261117T110638Z-twin-0a1b"})
+
+    assert state(matrix(tmp_path)) is State.BROKEN
+
+
 def test_evidence_goes_stale(tmp_path):
     run(tmp_path)
     ends_s = START_S + 25
