@@ -2,12 +2,15 @@
 
 The fencing ledger keeps trying to write to the old primary, past every pooler and name, from before the fault to after
 the old primary is back. A write that it took after the promotion is a split brain, whether or not its row is later
-overwritten. Each try lies between its sending and its end and the promotion within its interval, so a try is certainly
-after the promotion, possibly, or not; only what is certain fails a drill, and what is possible leaves it undecided.
+overwritten. A try that nobody answered was not taken, and says nothing of writes that the old primary may have been
+sent from its own region meanwhile. Each try lies between its sending and its end and the promotion within its interval,
+so a try is certainly after the promotion, possibly, or not; only what is certain fails a drill, and what is possible
+leaves it undecided.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -42,12 +45,14 @@ class Attempt:
         done_s: When it was answered, or given up; the server has to give it up by then too (`statement_timeout`).
         answer: `refused` when it certainly was not taken: no connection, read-only, an error that rolls back.
         kept: Whether the old primary was later seen to have it; None when nobody could look.
+        reached: Whether anybody answered: the server, or its machine that there is none.
     """
 
     sent_s: float
     done_s: float
     answer: Answer
     kept: bool | None = None
+    reached: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,14 @@ class Fencing:
         first_s: When the first was sent that it certainly took then; None without one.
         tried: How many were sent certainly after the promotion.
         silence: The longest stretch after it in which none was tried.
+        unreached: The longest stretch after it in which none reached anybody.
     """
 
     taken: Interval
     first_s: float | None
     tried: int
     silence: Window
+    unreached: Window
 
 
 def answer_of_commit(command_tag: str, severities: Iterable[str]) -> Answer:
@@ -108,16 +115,21 @@ def after_promotion(attempts: Iterable[Attempt], promotion: Interval, until_s: f
         first_s=certain[0].sent_s if certain else None,
         tried=sum(promotion.high < attempt.sent_s <= until_s for attempt in tries),
         silence=_longest_silence(tries, promotion.high, until_s),
+        unreached=_longest_silence([attempt for attempt in tries if attempt.reached], promotion.high, until_s),
     )
 
 
-def taken_measured(found: Fencing, window: Window, *, gap_s: float, evidence: Sequence[str] = ()) -> Measurement:
+def taken_measured(
+    found: Fencing, window: Window, *, gap_s: float, unreached_s: float = math.inf, evidence: Sequence[str] = ()
+) -> Measurement:
     """Number of writes that the old primary took after the promotion, to be judged.
 
     Args:
         found: What the ledger says.
         window: From the promotion to when the old primary had to be fenced.
         gap_s: The longest stretch without a try that leaves the ledger a witness, in seconds.
+        unreached_s: The longest stretch in which no try reached anybody that leaves it one, in seconds; infinite where
+            only writes that come from where it tries are judged.
         evidence: Paths of the raw data.
     """
     doubts: list[str] = []
@@ -126,6 +138,11 @@ def taken_measured(found: Fencing, window: Window, *, gap_s: float, evidence: Se
         doubts.append(
             f"the fencing ledger tried nothing for {found.silence.length_s:.2f} s after the promotion, and must try "
             f"every {gap_s:g} s"
+        )
+    if not found.taken.low and found.unreached.length_s > unreached_s:
+        doubts.append(
+            f"the fencing ledger reached nobody for {found.unreached.length_s:.2f} s after the promotion: what the old "
+            "primary was sent from its own region then is not seen"
         )
     return Measurement(
         "writes taken by the old primary after the promotion",

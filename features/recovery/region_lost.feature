@@ -20,7 +20,7 @@ Feature: A region is lost, and the other one takes over by itself
     And most of the time without writes after the loss is put down to the database
     And of what was acknowledged at most the last 1 h was lost
     And nothing is missing that was acknowledged once the lost primary was fenced, and no event is there twice
-    And the lost primary took no write once another one was promoted
+    And the lost primary took no write from outside its region once another one was promoted
     And users were answered by the primary region before the loss, and by the other one once writes were good again
     And for at most 30 s in all nothing could be written while the place was handed back
     And the primary region is us-east-1, and the other one us-west-2

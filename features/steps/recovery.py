@@ -163,10 +163,23 @@ def _(drill: Drill, told_of: str, limit_s: float) -> None:
 
 @then("the lost primary took no write once another one was promoted")
 def _(drill: Drill) -> None:
+    _fenced(drill, "no two primaries take writes", from_outside=False)
+
+
+@then("the lost primary took no write from outside its region once another one was promoted")
+def _(drill: Drill) -> None:
+    _fenced(drill, "the lost primary takes no write from outside its region", from_outside=True)
+
+
+def _fenced(drill: Drill, statement: str, *, from_outside: bool) -> None:
     measured = writes_after_promotion(
-        drill.folder, recovery_drill.loss(drill), recovery_drill.promotion(drill), recovery_drill.fenced_until_s(drill)
+        drill.folder,
+        recovery_drill.loss(drill),
+        recovery_drill.promotion(drill),
+        recovery_drill.fenced_until_s(drill),
+        from_outside=from_outside,
     )
-    drill.check("recovery.split_brain", "no two primaries take writes", "at_most", 0, measured)
+    drill.check("recovery.split_brain", statement, "at_most", 0, measured)
 
 
 @then("users were answered by the primary region before the loss, and by the other one once writes were good again")

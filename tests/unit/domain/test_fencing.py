@@ -77,7 +77,33 @@ def test_a_try_speaks_until_its_end_whatever_was_tried_meanwhile():
     assert found.silence == Window(109, 110)
     assert fencing.after_promotion(
         [Attempt(103, 104, "refused"), Attempt(102, 109, "refused")], PROMOTION, UNTIL_S
-    ) == (replace(found, tried=2, silence=Window(101, 102)))
+    ) == (replace(found, tried=2, silence=Window(101, 102), unreached=Window(101, 102)))
+
+
+@pytest.mark.parametrize(
+    ("silent", "unreached_s", "expected"),
+    [
+        ((103, 107), 3.0, Verdict.INCONCLUSIVE),
+        ((103, 107), 5.0, Verdict.PASS),
+        ((95, 112), math.inf, Verdict.PASS),
+    ],
+)
+def test_tries_that_reached_nobody_say_nothing_of_what_the_old_primary_was_sent_from_nearby(
+    silent, unreached_s, expected
+):
+    tries = [replace(it, reached=not silent[0] <= it.sent_s < silent[1]) for it in refusals()]
+    found = fencing.after_promotion(tries, PROMOTION, UNTIL_S)
+    assert found.silence.length_s == 0
+    judged = judge(NONE_TAKEN, fencing.taken_measured(found, WINDOW, gap_s=1.5, unreached_s=unreached_s))
+    assert judged.verdict is expected
+    assert ("reached nobody for 4.00 s" in judged.reason) == (expected is Verdict.INCONCLUSIVE)
+
+
+def test_what_was_taken_for_certain_is_taken_whoever_was_not_reached_otherwise():
+    tries = [Attempt(105, 105.1, "acknowledged"), *(replace(it, reached=False) for it in refusals())]
+    found = fencing.after_promotion(tries, PROMOTION, UNTIL_S)
+    judged = judge(NONE_TAKEN, fencing.taken_measured(found, WINDOW, gap_s=1.5, unreached_s=1.0))
+    assert judged.verdict is Verdict.FAIL
 
 
 def test_nobody_tried():

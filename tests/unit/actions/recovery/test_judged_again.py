@@ -48,7 +48,7 @@ SENTENCES = (
     "most of the time without writes after the loss is put down to the database",
     "of what was acknowledged at most the last 1 h was lost",
     "nothing is missing that was acknowledged once the lost primary was fenced, and no event is there twice",
-    "the lost primary took no write once another one was promoted",
+    "the lost primary took no write from outside its region once another one was promoted",
     "users were answered by the primary region before the loss, and by the other one once writes were good again",
     "for at most 30 s in all nothing could be written while the place was handed back",
 )
