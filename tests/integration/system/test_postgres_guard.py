@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 FILES = SYSTEM / "charts" / "platform" / "files"
+BIN = Path("/usr/lib/postgresql/15/bin")
 WITHIN_S = 60.0
 
 
@@ -78,6 +79,18 @@ class Region:
                 user=account.pw_uid if account else None, group=account.pw_gid if account else None,
                 extra_groups=[] if account else None,
             )  # fmt: skip
+
+    def use_instead(self, program: str, text: str) -> None:
+        """From its next start on this in the place of one of PostgreSQL's programs."""
+        there = self.top / "bin"
+        there.mkdir()
+        for name in BIN.iterdir():
+            (there / name.name).symlink_to(name)
+        (there / program).unlink()
+        (there / program).write_text(text)
+        (there / program).chmod(0o755)
+        start = self.top / "etc" / "start.sh"
+        start.write_text(start.read_text().replace(f"bin={BIN}\n", f"bin={there}\n"))
 
     def ask(self, statement: str) -> str:
         """The first value of the answer, as text; empty for none."""
@@ -183,6 +196,38 @@ def test_a_primary_that_returns_to_a_newer_timeline_is_refused_and_follows_it_wh
     assert east.ask("SELECT count(*) FROM pg_class WHERE relname = 'lost'") == "0"
     assert east.ask("SELECT pg_is_in_recovery()") == "True"
     assert "copying the other region's server anew" not in east.log()
+
+
+# What it keeps of the log begins where the last common checkpoint was written, not where that begins to replay.
+FORGETFUL_REWIND = """#!/bin/sh
+{real}/pg_rewind "$@" || exit
+data={data}
+first=$(sed -n 's/^START WAL LOCATION: .*(file \\([0-9A-F]*\\)).*/\\1/p' "$data/backup_label")
+rm "$data/pg_wal/$first"
+"""
+
+
+def test_a_primary_that_the_other_regions_log_no_longer_reaches_back_to_is_copied_anew(
+    regions: tuple[Region, Region],
+) -> None:
+    east, west = regions
+    east.ask("CREATE TABLE kept AS SELECT 1 AS n")
+    east.ask("CHECKPOINT")
+    east.ask("SELECT pg_switch_wal()")
+    east.ask("CREATE TABLE filled AS SELECT 1 AS n")
+    west.wait("SELECT count(*) FROM pg_class WHERE relname = 'filled'", "1")
+    west.ask("ALTER SYSTEM SET wal_keep_size = 0")
+    west.ask("SELECT pg_reload_conf()")
+    east.kill()
+    west.ask("SELECT pg_promote(true, 20)")
+    west.ask("CREATE TABLE of_the_west AS SELECT 2 AS n")
+    west.ask("CHECKPOINT")
+    east.use_instead("pg_rewind", FORGETFUL_REWIND.format(real=BIN, data=east.top / "lib" / "data"))
+    east.start(west, orders="standby")
+    west.wait("SELECT state FROM pg_stat_replication WHERE application_name = 'standby_primary'", "streaming")
+    east.wait("SELECT count(*) FROM pg_class WHERE relname IN ('kept', 'filled', 'of_the_west')", "3")
+    assert east.ask("SELECT pg_is_in_recovery()") == "True"
+    assert "copying the other region's server anew" in east.log()
 
 
 def test_a_primary_whose_standby_is_silent_stops_and_does_not_start_without_it(regions: tuple[Region, Region]) -> None:

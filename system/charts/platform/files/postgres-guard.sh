@@ -90,6 +90,16 @@ check_new_primary() {
   fi
 }
 
+# A server that was rewound replays from where the last checkpoint of both begins. pg_rewind keeps what was logged since
+# that was written; what lies before it, and the peer has removed, would be asked for and never come.
+log_reaches_back() {
+  [ -e "$data/backup_label" ] || return 0   # it did not have to be rewound
+  first=$(sed -n 's/^START WAL LOCATION: .*(file \([0-9A-F]*\)).*/\1/p' "$data/backup_label")
+  [ -n "$first" ] && [ -e "$data/pg_wal/$first" ] && return
+  say "The log no longer reaches back to ${first:-where it is to be replayed from}."
+  return 1
+}
+
 # Makes what is on the volume a standby of the peer: as it is where that is possible, rewound where it has gone on by
 # itself, copied anew where it cannot be rewound. What is there is removed only once its successor is whole.
 follow_peer() {
@@ -109,7 +119,8 @@ follow_peer() {
     # pg_rewind knows the source's timeline from its last checkpoint alone.
     if ! { "$bin/psql" --no-psqlrc --quiet --command=CHECKPOINT "$source dbname=postgres" &&
       "$bin/pg_rewind" --target-pgdata="$data" --source-server="$source dbname=postgres" \
-        --config-file="$configuration"; }; then
+        --config-file="$configuration" &&
+      log_reaches_back; }; then
       say "It cannot be rewound: copying the other region's server anew."
       PRIMARY_HOST=$PEER_HOST PRIMARY_PORT=$PEER_PORT
       make_standby
