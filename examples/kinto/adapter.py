@@ -58,7 +58,7 @@ class KintoWorkload:
         if request.key:
             right = isinstance(data, dict) and data.get("id") == request.key
             return "" if right else "the answer does not confirm the id"
-        records = cast("list[object]", data) if isinstance(data, list) else []
+        records = data if isinstance(data, list) else []
         values = [cast("dict[str, Any]", entry).get("value") if isinstance(entry, dict) else None for entry in records]
         return (
             "" if values == list(range(_SEEDED)) else f"the list has the values {values}, 0 to {_SEEDED - 1} is right"
@@ -94,7 +94,7 @@ class KintoWorkload:
         return Request(operation, "PUT", path, _JSON, json.dumps({"data": data}).encode(), path.rpartition("/")[2])
 
 
-def _data(reply: Reply) -> object:
+def _data(reply: Reply) -> dict[str, Any] | list[object] | None:
     try:
         document: object = json.loads(reply.body)
     except (ValueError, RecursionError):

@@ -78,8 +78,8 @@ class Jobs:
         by = answer = ""
         if (reply := exchange.reply) is not None:
             by, _ = read(lambda: self._workload.origin(reply).region, "")
-            judged: tuple[State, str] = read(lambda: _STATES[self._workload.state(request, reply)], "indeterminate")
-            state = judged[0]
+            known, _ = read(lambda: self._workload.state(request, reply), WriteState.INDETERMINATE)
+            state = _STATES[known]
             answer = hashlib.sha256(reply.body).hexdigest()
         elif exchange.outcome in {Outcome.REFUSED, Outcome.UNABLE}:
             state = "refused"
