@@ -12,7 +12,7 @@ from psycopg import errors, sql
 from drillbook.domain.migration.backfill import Filling
 from drillbook.domain.migration.locks import Held, Look, Wait
 from drillbook.domain.migration.settings import ADVERSARY
-from drillbook.ports import Unreachable
+from drillbook.ports import Conflict, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -96,6 +96,32 @@ class MigratedDatabase:
             except errors.UndefinedTable:
                 return ""
         return "" if row is None else str(row[0])
+
+    def try_seed(self) -> None:
+        """Add a row and remove it as `remove_seed` does, and take both back.
+
+        Raises:
+            Conflict: When it would stay: a trigger, a policy, a foreign key, a publication or a right is against it.
+            Unreachable: When the database does not answer.
+        """
+        with (
+            self._asking("take a row to prove a migration with", statement_ms=_READ_WITHIN_MS) as connection,
+            connection.transaction(force_rollback=True),
+        ):
+            connection.execute(cast("LiteralString", self.table.seed), {"first": 0, "count": 1})
+            try:
+                removed = connection.execute(self._about("DELETE FROM {table} WHERE {seeded}")).rowcount
+            except errors.ObjectNotInPrerequisiteState as error:  # it is published, and has no replica identity
+                raise self._keeps(str(error.diag.message_primary)) from error
+            except psycopg.OperationalError:
+                raise
+            except psycopg.Error as error:
+                raise self._keeps(str(error.diag.message_primary)) from error
+            if removed < 1:
+                raise self._keeps("DELETE takes none away")
+
+    def _keeps(self, why: str) -> Conflict:
+        return Conflict(f"no rows are added to {self.table.name}: they could not be removed again: {why}")
 
     def seed(self, rows: int) -> None:
         """Add rows until there are so many.

@@ -19,6 +19,10 @@ class MigratedTable(Protocol):
         """At which revision the schema is; empty before the first."""
         ...
 
+    def try_seed(self) -> None:
+        """Add a row and remove it, and take both back; raises Conflict when it would stay."""
+        ...
+
     def seed(self, rows: int) -> None:
         """Add rows until there are so many. Idempotent."""
         ...

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from drillbook.drivers.migrated_database import MigratedDatabase
+from drillbook.ports import Conflict
 from tests.integration.system.conftest import Postgres, running
 from tests.integration.system.proving import TABLE
 
@@ -91,3 +92,35 @@ def test_nothing_is_left_to_vacuum_while_users_are_there(archiving: tuple[Postgr
         size = connection.execute("SELECT pg_relation_size('events')").fetchone()
     assert size is not None
     assert size[0] < pages * 8192 / 10
+
+
+APPEND_ONLY = """
+CREATE FUNCTION keeps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} END $$;
+CREATE TRIGGER keeps BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION keeps()
+"""
+PUBLISHED = "ALTER TABLE events DROP CONSTRAINT events_pkey; CREATE PUBLICATION of_it FOR TABLE events"
+SEES_NONE = """
+ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY adds ON events FOR INSERT WITH CHECK (true);
+CREATE ROLE adder LOGIN; GRANT SELECT, INSERT, DELETE ON events TO adder
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        (PUBLISHED, "replica identity"),
+        (APPEND_ONLY.format("RETURN NULL;"), "DELETE takes none away"),
+        (APPEND_ONLY.format("RAISE EXCEPTION 'append only';"), "append only"),
+        (SEES_NONE, "DELETE takes none away"),
+    ],
+)
+def test_rows_that_would_stay_are_not_added(database: str, migrate: Migrate, statement: str, why: str) -> None:
+    assert migrate(database, "1.0.0", "upgrade", "--to", "0001").returncode == 0
+    with psycopg.connect(database, autocommit=True) as connection:
+        MigratedDatabase(database, str, TABLE).try_seed()
+        connection.execute(statement.encode())
+        who = database.replace("postgres@", "adder@") if "adder" in statement else database
+        with pytest.raises(Conflict, match=why):
+            MigratedDatabase(who, str, TABLE).try_seed()
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)

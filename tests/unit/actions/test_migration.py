@@ -43,6 +43,7 @@ class Database:
     sum: int = 0
     now_s: float = 1000.0
     refuses: str = ""
+    keeps: str = ""
     invalid: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     ways: list[str] = field(default_factory=list)
@@ -63,6 +64,10 @@ class Database:
 
     def revision(self) -> str:
         return self.revision_
+
+    def try_seed(self) -> None:
+        if self.keeps:
+            raise Conflict(self.keeps)
 
     def seed(self, rows: int) -> None:
         self.rows = rows
@@ -158,6 +163,15 @@ def test_a_schema_that_somebody_else_has_migrated_is_left() -> None:
     with pytest.raises(Conflict, match="somebody else has migrated it"):
         migrate(database, "0002").undo({"revision": "0001"})
     assert database.ways == []
+
+
+def test_rows_that_could_not_be_removed_are_not_added() -> None:
+    database = Database(keeps="its DELETE takes none of them away")
+    action = Seed(database, database, 10)
+    with pytest.raises(Conflict, match="takes none of them away"):
+        action.capture()
+    database.rows = 4
+    assert action.capture() == {"rows": 4}
 
 
 def test_rows_of_a_drill_that_died_are_used_and_removed_in_the_end() -> None:
