@@ -92,6 +92,30 @@ def test_a_scenario_about_files_has_no_users_whose_writes_are_missed(runs):
     assert "2 writes were acknowledged in 1 drills of 2 runs" in output
 
 
+@pytest.mark.parametrize(
+    ("seen", "raised", "left", "code"),
+    [
+        ({"window": None}, None, "", 0),
+        ({"window": [1.0, 2.0]}, None, "", 75),
+        ({"window": None}, "NotReady: release 1.0.0 is not live", "", 75),
+        ({"window": None}, None, "newer/load/plan.json", 75),
+        ({}, None, "", 75),
+    ],
+    ids=["nobody was there", "users were", "it was cut short", "somebody left a record", "it does not say"],
+)
+def test_a_drill_about_nobody_has_no_writes_that_are_missed(runs, seen, raised, left, code):
+    write(runs)
+    folder = runs / "nobody" / "drills" / "canary"
+    (folder / "load").mkdir(parents=True)
+    (runs / "nobody" / "run.json").write_text(json.dumps({"run_id": "nobody", "started_s": START_S}))
+    document = {"id": "canary", "scenario": "Canary", "tags": ["nightly"], "seen": seen, "raised": raised}
+    (folder / "drill.json").write_text(json.dumps(document))
+    if left:
+        (folder / left).parent.mkdir(parents=True)
+        (folder / left).write_text("{}")
+    assert told(runs)[0] == code
+
+
 def test_a_drill_that_had_users_is_missed_whatever_it_says_of_itself(runs):
     write(runs)
     folder = write_static(runs)
