@@ -198,10 +198,9 @@ class Platform:
     def _make_release(self, action: str, arguments: Mapping[str, Any]) -> Action:
         if arguments["slot"] not in self.router.backends():
             raise ValueError(f"the undo journal names the slot {arguments['slot']!r}, which this environment lacks")
-        if action == "deploy-release":
-            return replace(self.deploy(arguments["slot"], arguments["release"]), mark=str(arguments.get("mark", "")))
-        if action == UPDATE:
-            return replace(self.update(arguments["slot"], arguments["release"]), mark=str(arguments["mark"]))
+        if action in {"deploy-release", UPDATE}:
+            made = self.update if action == UPDATE else self.deploy
+            return replace(made(arguments["slot"], arguments["release"]), mark=str(arguments.get("mark", "")))
         if action == "switch-traffic":
             return self.switch(arguments["slot"])
         if action == "shift-traffic":

@@ -6,7 +6,6 @@ broken promise and its check it would still agree with itself.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_bdd.feature import get_features
 
 from drillbook.domain import titles
+from drillbook.run import planning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,11 +55,8 @@ def known() -> Mapping[tuple[str, str], Told]:
 @cache
 def sha256() -> str:
     """Digest of all features, by which a run tells whether it was made with these."""
-    digest = hashlib.sha256()
-    for path in sorted(FEATURES.rglob("*.feature")):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(FEATURES).as_posix()} {content}\n".encode())
-    return digest.hexdigest()
+    paths = sorted(FEATURES.rglob("*.feature"))
+    return planning.files_sha256((path.relative_to(FEATURES).as_posix(), path) for path in paths)
 
 
 def deviations(told: Told, spoken: Sequence[str], tags: Sequence[str], *, cut_short: bool) -> list[str]:

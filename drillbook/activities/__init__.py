@@ -22,7 +22,7 @@ from drillbook.run.action import perform, restore, wait_for
 from probes import story
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from drillbook.actions.watch import Decision
     from drillbook.domain.undo import Change, Restoration
@@ -127,8 +127,7 @@ def deploy_release(release: str) -> dict[str, Any]:
     """To the idle slot."""
     drill = wiring.experiment()
     action = drill.platform.deploy(drill.platform.idle_slot(), release)
-    done = perform(action, drill.journal, drill.timeline, drill.clock)
-    return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+    return perform(action, drill.journal, drill.timeline, drill.clock).answer
 
 
 @activity
@@ -165,8 +164,7 @@ def switch_traffic() -> dict[str, Any]:
     """To the slot that was idle."""
     drill = wiring.experiment()
     action = drill.platform.switch(drill.platform.idle_slot())
-    done = perform(action, drill.journal, drill.timeline, drill.clock)
-    return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+    return perform(action, drill.journal, drill.timeline, drill.clock).answer
 
 
 @activity
@@ -291,12 +289,22 @@ def roll_back(drill: wiring.Experiment, how: str) -> str:
     Raises:
         Unreachable: When there is none to take back.
     """
-    change = next((found for found in drill.journal.open_changes() if found.action in _MOVES_TRAFFIC), None)
-    if change is None:
-        raise Unreachable("there is no switch to take back: the undo journal holds none that is open")
+    change = open_change(drill, _MOVES_TRAFFIC, "switch to take back")
     weights = change.arguments["before"]["weights"]
     drill.timeline.record("intent", f"send traffic back to {weights}, {how}", activity="roll_back")
     return take_back(drill, change, "traffic is declared for the old slot")
+
+
+def open_change(drill: wiring.Experiment, actions: Collection[str], what: str) -> Change:
+    """The last change by one of these actions that the undo journal has open.
+
+    Raises:
+        Unreachable: When it has none; `what` says what there is not.
+    """
+    change = next((found for found in drill.journal.open_changes() if found.action in actions), None)
+    if change is None:
+        raise Unreachable(f"there is no {what}: the undo journal holds none that is open")
+    return change
 
 
 def take_back(drill: wiring.Experiment, change: Change, declared: str) -> str:

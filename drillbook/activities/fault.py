@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from drillbook import wiring
-from drillbook.activities import Halted, activity
+from drillbook.activities import Halted, activity, open_change
 from drillbook.domain.fault import CATALOGUE
 from drillbook.ports import Observation, Unreachable
 from drillbook.run import fault_guard
@@ -33,8 +33,7 @@ def inject_fault(fault: str) -> dict[str, Any]:
     fault_guard.check(
         drill.platform.environment, CATALOGUE[fault], chosen.reach, fault_guard.faults_in(drill.journal.open_changes())
     )
-    done = perform(chosen.action, drill.journal, drill.timeline, drill.clock)
-    return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+    return perform(chosen.action, drill.journal, drill.timeline, drill.clock).answer
 
 
 @activity
@@ -45,7 +44,7 @@ def hold_fault(fault: str) -> dict[str, Any]:
     drill.clock.sleep(max(0.0, meant_s + CATALOGUE[fault].held_s - drill.clock.now()))
     if not CATALOGUE[fault].lasts:
         return {"seen": f"{fault} is over by itself"}
-    action = drill.platform.make(_open(drill, fault))
+    action = drill.platform.make(open_change(drill, {fault}, f"{fault} in the system"))
     seen = wait_for(action.observe, drill.clock, deadline_s=0.0)
     kind = "observed" if seen.holds else "note"
     drill.timeline.record(kind, seen.text, at_s=seen.at_s, **{**seen.data, "activity": "hold_fault"}, holds=seen.holds)
@@ -58,7 +57,7 @@ def hold_fault(fault: str) -> dict[str, Any]:
 def lift_fault(fault: str) -> dict[str, Any]:
     """Its undo, by the journal, so that nothing is left to undo of it."""
     drill = wiring.experiment()
-    change = _open(drill, fault)
+    change = open_change(drill, {fault}, f"{fault} in the system")
     drill.timeline.record("intent", f"lift {fault}", activity="lift_fault")
     found = drill.journal.settle(change, functools.partial(_undo_and_see_service, drill), drill.clock)
     kind = "recovered" if found.restored else "note"
@@ -81,20 +80,13 @@ def _undo_and_see_service(drill: wiring.Experiment, change: Change) -> Restorati
 
     def look() -> Observation:
         ready, wanted = wiring.serving(drill.platform)
-        return Observation(0 < wanted <= ready, f"{ready} of {wanted} serving pods are ready", drill.clock.now())
+        return Observation(0 < wanted == ready, f"{ready} of {wanted} serving pods are ready", drill.clock.now())
 
     found = drill.platform.undo(change)
     if not found.restored:
         return found
     seen = wait_for(look, drill.clock, deadline_s=_WHOLE_WITHIN_S)
     return replace(found, restored=seen.holds, text=f"{found.text}; {seen.text}", at_s=seen.at_s)
-
-
-def _open(drill: wiring.Experiment, fault: str) -> Change:
-    change = next((found for found in drill.journal.open_changes() if found.action == fault), None)
-    if change is None:
-        raise Unreachable(f"there is no {fault} in the system: the undo journal holds none that is open")
-    return change
 
 
 def _faults(drill: wiring.Experiment) -> Faults:

@@ -166,7 +166,7 @@ def take_step(step: str) -> dict[str, Any]:
     if step in STAGE_OF:
         end_stage(drill, STAGE_OF[step], done.observed_s)
     telling.after(drill, recovery, step)
-    return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+    return done.answer
 
 
 @activity

@@ -76,7 +76,7 @@ def restore_table(step: str, repository: int) -> dict[str, Any]:
         _keep(drill, action)
     end_stage(drill, "restore", done.observed_s)
     telling.after(drill, recovery, step)
-    return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+    return done.answer
 
 
 @activity
@@ -103,7 +103,7 @@ def restore_server(step: str, repository: int) -> dict[str, Any]:
     done = perform(recovery.restore_server(repository), drill.journal, drill.timeline, drill.clock)
     end_stage(drill, "restore", done.observed_s)
     telling.after(drill, recovery, step)
-    return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+    return done.answer
 
 
 def _keep(drill: wiring.Experiment, action: RestoreTable) -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 from drillbook import wiring
 from drillbook.actions.deploy import UPDATE
-from drillbook.activities import activity, take_back
-from drillbook.ports import Unreachable
+from drillbook.activities import activity, open_change, take_back
 from drillbook.run.action import perform
 
 
@@ -16,8 +15,7 @@ def update_release(release: str) -> dict[str, Any]:
     """In the slot that has the public."""
     drill = wiring.experiment()
     action = drill.platform.update(drill.platform.live_slot(), release)
-    done = perform(action, drill.journal, drill.timeline, drill.clock)
-    return {"seen": done.observation.text, "took_s": done.observed_s - done.intended_s}
+    return perform(action, drill.journal, drill.timeline, drill.clock).answer
 
 
 @activity
@@ -29,9 +27,7 @@ def roll_back_by_operator(after_s: float) -> dict[str, Any]:
     """
     drill = wiring.experiment()
     drill.clock.sleep(float(after_s))
-    change = next((found for found in drill.journal.open_changes() if found.action == UPDATE), None)
-    if change is None:
-        raise Unreachable("there is no update to take back: the undo journal holds none that is open")
+    change = open_change(drill, {UPDATE}, "update to take back")
     drill.timeline.record("decided", "an operator orders the way back", activity="roll_back", by="operator")
     revision = change.arguments["before"]["revision"]
     drill.timeline.record("intent", f"have Helm roll back to revision {revision}", activity="roll_back")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -80,17 +79,7 @@ def _needed_none(folder: Path, drill: DrillRecord) -> bool:
     """Whether it was about files, or about nobody's being there, and nobody left a record all the same."""
     from drillbook.run.planning import STATIC
 
-    left = any(folder.rglob("load/*"))
-    return not left and (STATIC in drill.tags or _had_no_users(folder))
-
-
-def _had_no_users(folder: Path) -> bool:
-    """Whether it was ended in good order and says that no users were put there; what it lost it would not say so of."""
-    try:
-        document: Any = json.loads((folder / "drill.json").read_bytes())
-        return document["seen"]["window"] is None and document["raised"] is None
-    except (OSError, KeyError, TypeError, ValueError):
-        return False
+    return (STATIC in drill.tags or drill.unused) and not any(folder.rglob("load/*"))
 
 
 def _account(folder: Path, drill: DrillRecord, name: str) -> Account:

@@ -189,8 +189,7 @@ class AsideTable:
             if found.aside and not found.live:
                 self._run(connection, "ALTER TABLE {} SET SCHEMA {}", self._hidden, self._schema)
             elif found.aside:
-                hidden = f"{ASIDE}.{self.table.partition('.')[2]}"
-                connection.execute(_MOVE_SEQUENCES_ON, {"live": self.table, "aside": hidden})
+                connection.execute(_MOVE_SEQUENCES_ON, {"live": self.table, "aside": self._hidden_name})
                 added = self._add_what_lacks(connection)
                 self._run(connection, "DROP TABLE {}", self._hidden)
             self._run(connection, "DROP SCHEMA {}", sql.Identifier(ASIDE))
@@ -211,7 +210,7 @@ class AsideTable:
         return Conflict(f"{self.table} is not destroyed: {why}, and it could not be put back as it was")
 
     def _add_what_lacks(self, connection: psycopg.Connection[Any]) -> int:
-        hidden = f"{ASIDE}.{self.table.partition('.')[2]}"
+        hidden = self._hidden_name
         columns = sql.SQL(", ").join(map(sql.Identifier, self._one(connection, _COLUMNS, [hidden])))
         same = sql.SQL(" AND ").join(
             sql.SQL("there.{0} = kept.{0}").format(sql.Identifier(name))
@@ -234,8 +233,8 @@ class AsideTable:
         return made.rowcount
 
     def _state(self, connection: psycopg.Connection[Any]) -> TableState:
-        hidden = f"{ASIDE}.{self.table.partition('.')[2]}"
-        row: Any = connection.execute(_STATE, {"live": self.table, "aside": hidden, "schema": ASIDE}).fetchone()
+        names = {"live": self.table, "aside": self._hidden_name, "schema": ASIDE}
+        row: Any = connection.execute(_STATE, names).fetchone()
         return TableState(*row)
 
     @property
@@ -247,8 +246,12 @@ class AsideTable:
         return sql.Identifier(self.table.partition(".")[0])
 
     @property
+    def _hidden_name(self) -> str:
+        return f"{ASIDE}.{self.table.partition('.')[2]}"
+
+    @property
     def _hidden(self) -> sql.Identifier:
-        return sql.Identifier(ASIDE, self.table.partition(".")[2])
+        return sql.Identifier(*self._hidden_name.split("."))
 
     @staticmethod
     def _run(connection: psycopg.Connection[Any], statement: LiteralString, *parts: sql.Composable) -> None:

@@ -100,14 +100,10 @@ class HelmReleaser:
         Raises:
             Unreachable: When helm or the cluster does not answer, or what it shows are no Kubernetes objects.
         """
-        code, out, err = self._call(["get", "manifest", self._name(slot)], _ASK_S)
-        if code != 0 and "release: not found" in err:
-            return None
-        if code != 0:
-            raise Unreachable(f"helm cannot show the manifest of {self._name(slot)}: {_sentence(err)}")
+        out = self._shown("manifest", slot, "get", "manifest")
         name = self.deployment.format(slot=slot)
         try:
-            objects = [found for found in YAML(typ="safe", pure=True).load_all(out) if found]
+            objects = [found for found in YAML(typ="safe", pure=True).load_all(out or "") if found]
             ours = [it for it in objects if it["kind"] == "Deployment" and it["metadata"]["name"] == name]
             asked = [it["spec"].get("replicas") for it in ours]
             return next((int(number) for number in asked if number is not None), None)
@@ -164,16 +160,23 @@ class HelmReleaser:
 
     def _history(self, slot: str) -> list[dict[str, Any]]:
         """Revisions of the slot's release, oldest first; none when there is no release."""
-        code, out, err = self._call(["history", self._name(slot), f"--max={_HISTORY_SHOWN}", "--output=json"], _ASK_S)
-        if code != 0 and "release: not found" in err:
+        out = self._shown("history", slot, "history", f"--max={_HISTORY_SHOWN}", "--output=json")
+        if out is None:
             return []
-        if code != 0:
-            raise Unreachable(f"helm cannot show the history of {self._name(slot)}: {_sentence(err)}")
         try:
             entries: list[dict[str, Any]] = json.loads(out)
             return sorted(entries, key=lambda entry: int(entry["revision"]))
         except (ValueError, KeyError, TypeError) as error:
             raise Unreachable(f"helm's history of {self._name(slot)} cannot be read: {out[:200]!r}") from error
+
+    def _shown(self, what: str, slot: str, *words: str) -> str | None:
+        """What helm tells of a slot's release; None when there is no release."""
+        code, out, err = self._call([*words, self._name(slot)], _ASK_S)
+        if code != 0 and "release: not found" in err:
+            return None
+        if code != 0:
+            raise Unreachable(f"helm cannot show the {what} of {self._name(slot)}: {_sentence(err)}")
+        return out
 
     def _run(self, arguments: Sequence[str], *, deadline_s: float) -> None:
         code, _, err = self._call(arguments, deadline_s)

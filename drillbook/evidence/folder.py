@@ -165,6 +165,7 @@ def _drill(
         source=text_of(document.get("file") or document.get("source"), limit=200),
         let_stay=text_of(document.get("let_stay"), limit=200),
         withheld=tuple(filter(None, (*texts_of(document.get("doubts")), text_of(document.get("raised"))))),
+        unused=_unused(document),
         notes=reader.taken(),
     )
 
@@ -298,6 +299,12 @@ def _check_undo(reader: Reader, undo: Iterable[Change]) -> None:
             reader.note("undo.jsonl", f"{what} could not be put back: {text_of(change.note, limit=400)}")
         elif change.stage.open:
             reader.note("undo.jsonl", f"{what} was not put back when this was written", withholds=False)
+
+
+def _unused(document: Mapping[str, Any]) -> bool:
+    """Of what says nothing of its users, or was cut short, nobody knows whether it had any."""
+    seen = mapping_of(document.get("seen"))
+    return "window" in seen and seen["window"] is None and document.get("raised", "") is None
 
 
 def _missing(requested: Sequence[str], drills: Iterable[DrillRecord]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -151,6 +151,7 @@ class DrillRecord:
         source: Name of the feature's file without its ending, when recorded.
         let_stay: Version of the release that it was to let stay; empty for none.
         withheld: For which reasons beside its checks it proved nothing, as it wrote them down.
+        unused: Whether it came to its end and says that no users were put there.
         notes: About its evidence.
     """
 
@@ -174,6 +175,7 @@ class DrillRecord:
     source: str = ""
     let_stay: str = ""
     withheld: tuple[str, ...] = ()
+    unused: bool = False
     notes: tuple[Note, ...] = ()
 
     @property

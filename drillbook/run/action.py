@@ -91,6 +91,11 @@ class Performed:
     observed_s: float
     observation: Observation
 
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What an activity answers with, JSON-compatible: what was seen, and how many seconds it took."""
+        return {"seen": self.observation.text, "took_s": self.observed_s - self.intended_s}
+
 
 def perform(action: Action, journal: Journal, timeline: Timeline, clock: Clock) -> Performed:
     """Capture, write ahead, do, observe.

@@ -380,19 +380,30 @@ def _check_reach(drill: Drill) -> None:
 
 def _sources_sha256(environment: Environment, features: Path) -> str:
     """Digest of all that says what drills do: features, steps, experiments, chart, values, adapter, migrations."""
-    digest = hashlib.sha256()
     adapter = Path(environment.workload.adapter.rpartition(":")[0])
     roots = [features, features.parent / "experiments", environment.releases.chart, *environment.releases.values]
     scripts = [environment.migrations.scripts] if environment.migrations is not None else []
-    for root in [*roots, *scripts, *([adapter] if adapter.suffix == ".py" else [])]:
-        for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
-            # Where things lie differs from machine to machine; what they are called within does not.
-            if path.is_file() and path.suffix != ".pyc":
-                try:
-                    content = hashlib.sha256(path.read_bytes()).hexdigest()
-                except OSError as error:
-                    raise PlanError(f"{path} says what drills do, and cannot be read: {error.strerror}") from error
-                digest.update(f"{root.name}/{path.relative_to(root).as_posix()} {content}\n".encode())
+    files = [
+        (f"{root.name}/{path.relative_to(root).as_posix()}", path)
+        for root in [*roots, *scripts, *([adapter] if adapter.suffix == ".py" else [])]
+        for path in (sorted(root.rglob("*")) if root.is_dir() else [root])
+        if path.is_file() and path.suffix != ".pyc"
+    ]
+    try:
+        return files_sha256(files)
+    except OSError as error:
+        raise PlanError(f"{error.filename} says what drills do, and cannot be read: {error.strerror}") from error
+
+
+def files_sha256(files: Iterable[tuple[str, Path]]) -> str:
+    """Digest of files and of what they are called; where they lie, which differs from machine to machine, is not in it.
+
+    Raises:
+        OSError: When one cannot be read.
+    """
+    digest = hashlib.sha256()
+    for name, path in files:
+        digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 

@@ -236,22 +236,24 @@ def test_what_may_be_the_meters_own_doing_says_neither_that_a_release_answers_no
     assert switch.high == pytest.approx(8.11)
 
 
-def test_what_the_meter_itself_slept_through_was_for_nobody_to_answer(drill):
+def unsent_from_17():
+    """For 0.3 s."""
     table = columns()
     fail(table, 17.0, 17.3, "unsent")
     unsent = table["outcome"] == "unsent"
     table["version"][unsent] = ""
     table["sent_s"][unsent] = table["done_s"][unsent] = math.nan
+    return table
+
+
+def test_what_the_meter_itself_slept_through_was_for_nobody_to_answer(drill):
+    table = unsent_from_17()
     folder = drill(table, stalls=[(17.0, 17.3)])
     assert serving.version_serving_after(folder, WINDOW, "2").interval.high == pytest.approx(5.01)
 
 
 def test_what_was_held_back_since_too_much_was_unanswered_was_not_answered(drill):
-    table = columns()
-    fail(table, 17.0, 17.3, "unsent")
-    unsent = table["outcome"] == "unsent"
-    table["version"][unsent] = ""
-    table["sent_s"][unsent] = table["done_s"][unsent] = math.nan
+    table = unsent_from_17()
     assert serving.version_serving_after(drill(table), WINDOW, "2").interval.low == pytest.approx(7.295)
 
 
