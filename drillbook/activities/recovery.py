@@ -171,10 +171,10 @@ def take_step(step: str) -> dict[str, Any]:
 
 @activity
 def verify_writes(step: str, where: str) -> dict[str, Any]:
-    """See that what the public writes is kept; `where` is `home`, `away`, or `led`: where the name leads it now."""
+    """See that what the public writes is kept, answered by the region that is `home` or the other one, `away`."""
     drill = wiring.experiment()
     recovery = recovery_of(drill)
-    region = recovery.public.order()[0] if where == "led" else {"home": recovery.home, "away": recovery.away}[where]
+    region = {"home": recovery.home, "away": recovery.away}[where]
     check = recovery.verify(drill.platform.smoke(drill.prefix), region)
     drill.timeline.record("intent", check.describe(), activity=step)
     seen = wait_for(check.observe, drill.clock, deadline_s=check.deadline_s, pace_s=0.5)

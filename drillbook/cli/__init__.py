@@ -52,8 +52,8 @@ def tell_runbook(
     experiment: Annotated[
         str,
         typer.Argument(
-            help="failover, failover_of_database, failback, switchover, traffic_moved, data_destroyed or "
-            "both_servers_gone."
+            help="failover, failback, failover_of_database, failback_of_database, switchover, traffic_moved, "
+            "application_state, data_destroyed or both_servers_gone."
         ),
     ],
     environment: EnvironmentName = "twin",

@@ -17,7 +17,6 @@ from drillbook.domain.undo import FAULT
 from drillbook.domain.wording import span
 from drillbook.drills import topology
 from drillbook.drills.seen import NotReady
-from drillbook.ports import Unreachable
 from drillbook.run import yaml_file
 from drillbook.run.load import Load
 from probes import archive, recovery, story
@@ -52,11 +51,15 @@ REGION_LOSSES = {
 }
 """What a region may suffer, as features say it, and its name among the environment's faults."""
 
-TOLD_OF = {"the switchover": ("switchover",), "the failover and the failback": ("failover_of_database", "failback")}
+TOLD_OF = {
+    "the switchover": ("switchover",),
+    "the failover and the failback": ("failover_of_database", "failback_of_database"),
+}
 """Experiments of whose steps people are told, as features say it."""
 
-_RECOVERED_WITHIN_S = 1200.0
-"""Detection, fence and each step have deadlines of 2 min, of which an orderly one needs seconds, as on the way back."""
+_RECOVERED_WITHIN_S = 1320.0
+"""Detection, fence and each step have deadlines of 2 min, of which an orderly one needs seconds, as on the way back;
+the name's time to live is waited for twice."""
 _RESTORED_WITHIN_S = 1320.0
 """The job that restores has 15 min; what comes before and after it, deadlines of 2 min."""
 _SWITCHOVER_WITHIN_S = 420.0
@@ -69,10 +72,9 @@ def start(drill: Drill) -> None:
     Raises:
         NotReady: When it is not so, or the environment does not say how it is recovered.
     """
-    try:
-        seen = topology.look(recovery_of(drill), drill.session.clock)
-    except Unreachable as error:
-        raise NotReady(f"the regions cannot be looked at: {error}") from error
+    seen = topology.settled(recovery_of(drill), drill.session.clock)
+    if not seen.data:
+        raise NotReady(f"the regions cannot be looked at: {seen.text}")
     if not seen.holds:
         wrong = "; ".join(topology.differences([seen.data, seen.data]))
         raise NotReady(f"{wrong}: put the platform back with `drillbook recover`, or look at it yourself")
@@ -167,15 +169,15 @@ def lose_region(drill: Drill, loss: str) -> None:
     Raises:
         NotReady: When nobody has said how the region is lost that way here.
     """
-    _fail_over(drill, "failover", REGION_LOSSES[loss])
+    _fail_over(drill, "failover", "failback", REGION_LOSSES[loss])
 
 
 def lose_database(drill: Drill, moment: str = "any") -> None:
-    """The experiments `failover_of_database` and `failback`, as one; raises NotReady as `lose_region` does.
+    """The experiments `failover_of_database` and `failback_of_database`, as one; raises NotReady as `lose_region` does.
 
     The loss comes at one of `archive_age.MOMENTS`.
     """
-    _fail_over(drill, "failover_of_database", "server", moment=moment)
+    _fail_over(drill, "failover_of_database", "failback_of_database", "server", moment=moment)
 
 
 def destroy_table(drill: Drill) -> None:
@@ -233,12 +235,12 @@ def serves_again(drill: Drill) -> bool:
     return story.moment(drill.seen.events, "await_good_service", "observed") is not None
 
 
-def _fail_over(drill: Drill, name: str, how: str, **configuration: str) -> None:
+def _fail_over(drill: Drill, name: str, back: str, how: str, **configuration: str) -> None:
     try:
         recovery_of(drill).fault(how)
     except ValueError as error:
         raise NotReady(str(error)) from error
-    drill.run_experiment(name, "failback", deadline_s=_RECOVERED_WITHIN_S, how=how, **configuration)
+    drill.run_experiment(name, back, deadline_s=_RECOVERED_WITHIN_S, how=how, **configuration)
 
 
 def check_moment(drill: Drill, least: float) -> None:

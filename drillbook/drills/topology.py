@@ -1,4 +1,4 @@
-"""What two regions are to each other: which has the primary, who streams from it, where the public is led.
+"""What two regions are to each other: who has the primary, who streams from it, where the public is led, what is up.
 
 A drill looks before it begins and after it has ended; both looks are on its timeline, and what differs is told from
 them alone.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.recovery.site import follows
-from drillbook.ports import Observation
+from drillbook.ports import Observation, Unreachable
 from drillbook.run.action import wait_for
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _ACTIVITY = "topology"
 _SETTLES_WITHIN_S = 60.0
-"""A standby that was just rebuilt streams after a moment."""
+"""A standby that was just rebuilt streams after a moment, and pods that were restarted are ready. Besides, an answer of
+before leads the public for as long as it may be kept."""
 
 _HARMLESS_ORDERS: Mapping[str, tuple[str, ...]] = {"home": ("",), "away": ("", "standby")}
 """With which a restart changes nothing: an order `primary` that was left behind makes a server ask nobody any more."""
@@ -40,14 +41,21 @@ def look(recovery: Recovery, clock: Clock) -> Observation:
         "orders": {"home": home.host.orders(), "away": away.host.orders()},
         "name": list(order),
         "application": {region: application.points_at() for region, application in recovery.application.items()},
+        "led": sorted(recovery.public.resolved()),
+        "pods": {region: _pods(recovery, region) for region in (recovery.home, recovery.away)},
     }
-    text = f"{home.said()}; {away.said()}; the public's name prefers {order[0]}"
+    led = ", ".join(data["led"]) or "nowhere"
+    text = f"{home.said()}; {away.said()}; the public's name prefers {order[0]} and leads to {led}"
     return Observation(not _wrong(data), text, clock.now(), data)
 
 
 def settled(recovery: Recovery, clock: Clock) -> Observation:
     """The last look, once it is as expected or that has been waited for."""
-    return wait_for(lambda: look(recovery, clock), clock, deadline_s=_SETTLES_WITHIN_S, pace_s=0.5)
+    try:
+        kept_s = recovery.public.kept_for_s()
+    except Unreachable:
+        kept_s = 0.0  # the look says so
+    return wait_for(lambda: look(recovery, clock), clock, deadline_s=_SETTLES_WITHIN_S + kept_s, pace_s=0.5)
 
 
 def tell(timeline: Timeline, seen: Observation) -> None:
@@ -72,7 +80,18 @@ def differences(looks: Sequence[Mapping[str, Any]]) -> list[str]:
         for key, what in (("name", "the order of the public's name"), ("application", "the application's database"))
         if first[key] != last[key]
     ]
-    return [*_wrong(last), *changed]
+    # Looks of earlier versions have no pods, nor where the name leads.
+    unseen = [
+        f"nobody saw {key} when the drill had ended" for key in ("led", "pods") if key in first and key not in last
+    ]
+    return [*_wrong(last), *changed, *unseen]
+
+
+def _pods(recovery: Recovery, region: str) -> Mapping[str, Any]:
+    """The pods of the one slot of a region that has some."""
+    seen = recovery.clusters[region].slot(recovery.slot_in(region))
+    whole = seen.rolled_out and seen.desired == seen.ready == len(seen.pods)
+    return {"slot": seen.slot, "desired": seen.desired, "ready": seen.ready, "whole": whole}
 
 
 def _wrong(data: Mapping[str, Any]) -> list[str]:
@@ -84,6 +103,13 @@ def _wrong(data: Mapping[str, Any]) -> list[str]:
         found.append(f"writes are held in {home}")
     if data["name"][0] != home:
         found.append(f"the public's name prefers {data['name'][0]}")
+    if data.get("led", [home]) != [home]:
+        found.append(f"the public's name leads to {', '.join(data['led']) or 'nowhere'}")
+    found += [
+        f"{region} has {pods['ready']} of {pods['desired']} pods of slot {pods['slot']} ready as they are to be now"
+        for region, pods in data.get("pods", {}).items()
+        if not pods["whole"]
+    ]
     found += [
         f"the database in {data[key]} is ordered to be {data['orders'][key]!r} at its next start"
         for key, harmless in _HARMLESS_ORDERS.items()

@@ -186,7 +186,7 @@ class KubernetesCluster:
         name = self.deployment.format(slot=slot)
         apps = client.AppsV1Api(self.api)
         selector = f"slot={slot}"
-        version, desired = "", 0
+        version, desired, rolled_out = "", 0, True
         with asking(self.api, f"show the deployment {self.namespace}/{name}"):
             try:
                 found: Any = apps.read_namespaced_deployment(name, self.namespace, _request_timeout=TIMEOUT_S)
@@ -195,6 +195,7 @@ class KubernetesCluster:
                     raise
             else:
                 desired = int(found.spec.replicas or 0)
+                rolled_out = _rolled_out(found)
                 version = str(cast("dict[str, str]", found.spec.template.metadata.labels or {}).get(VERSION_LABEL, ""))
                 selector = ",".join(f"{key}={value}" for key, value in found.spec.selector.match_labels.items())
         with asking(self.api, f"list the pods {selector} in {self.namespace}"):
@@ -210,8 +211,9 @@ class KubernetesCluster:
         since = {str(pod.metadata.name): _ready_since(pod) for pod in ready}
         bounds = {f"{pod.metadata.name}/{it.name}": _bounds(it) for pod in ready for it in pod.spec.containers}
         return SlotStatus(
-            slot, version, desired, len(ready), names, addresses, tuple(sorted(images)), since, bounds, len(serving)
-        )
+            slot, version, desired, len(ready), names, addresses, tuple(sorted(images)), since, bounds, len(serving),
+            rolled_out,
+        )  # fmt: skip
 
     def scale(self, slot: str, replicas: int) -> None:
         """Ask for a number of replicas."""
@@ -220,6 +222,16 @@ class KubernetesCluster:
             client.AppsV1Api(self.api).patch_namespaced_deployment_scale(
                 name, self.namespace, {"spec": {"replicas": replicas}}, _request_timeout=TIMEOUT_S
             )
+
+
+def _rolled_out(deployment: Any) -> bool:
+    """As `kubectl rollout status` decides it: the controller has seen what is asked for, and made all pods of it."""
+    status, asked = deployment.status, int(deployment.spec.replicas or 0)
+    if status is None:
+        return False
+    seen = int(status.observed_generation or 0) >= int(deployment.metadata.generation or 0)
+    updated, there = int(status.updated_replicas or 0), int(status.replicas or 0)
+    return seen and updated == there == asked
 
 
 def _bounds(container: Any) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import sql
+from psycopg import pq, sql
+from psycopg.conninfo import make_conninfo
 
-from drillbook.ports import DatabaseStatus, Unreachable
+from drillbook.ports import DatabaseStatus, Refused, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -153,15 +154,40 @@ class PostgreSQL:
 
     @contextmanager
     def _asking(self, what: str, *, statement_s: float = _STATEMENT_S) -> Generator[psycopg.Connection[Any]]:
+        """A session, for one question or order.
+
+        Raises:
+            Refused: When the server is up, and this role cannot be let in now.
+            Unreachable: When it does not answer, or not as it should.
+        """
+        told = f"the database in {self.region} did not {what}"
         try:
-            with psycopg.connect(
+            connection = psycopg.connect(
                 self.address, password=self.password(), autocommit=True, connect_timeout=_CONNECT_S,
                 application_name="drillbook", tcp_user_timeout=_STATEMENT_S * 1000,
                 options=f"-c statement_timeout={round(statement_s * 1000)} -c default_transaction_read_only=off",
-            ) as connection:  # fmt: skip
+            )  # fmt: skip
+        except (psycopg.Error, Unreachable) as error:
+            kind = Refused if self._is_up(error) else Unreachable
+            raise kind(f"{told}: {_first_line(error)}") from error
+        try:
+            with connection:
                 yield connection
         except psycopg.Error as error:
-            said = str(error).strip().splitlines()
-            raise Unreachable(
-                f"the database in {self.region} did not {what}: {said[0] if said else type(error).__name__}"
-            ) from error
+            raise Unreachable(f"{told}: {_first_line(error)}") from error
+
+    def _is_up(self, error: Exception) -> bool:
+        """Whether there is a server behind a connection that did not come about.
+
+        libpq's ping needs no role: what refuses one is up, what starts or stops is not, see PostgreSQL's
+        `PQpingParams`. One that has let the time pass is not asked again, for that would take as long once more.
+        """
+        if isinstance(error, psycopg.errors.ConnectionTimeout):
+            return False
+        address = make_conninfo(self.address, connect_timeout=_CONNECT_S)
+        return pq.PGconn.ping(address.encode()) == pq.Ping.OK
+
+
+def _first_line(error: Exception) -> str:
+    said = str(error).strip().splitlines()
+    return said[0] if said else type(error).__name__

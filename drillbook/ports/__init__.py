@@ -26,6 +26,10 @@ class Unreachable(Exception):
         super().__init__(visible(text))
 
 
+class Refused(Unreachable):
+    """A system answered, and let nobody in: a credential lapsed, or every connection is taken. It is up."""
+
+
 class Conflict(Exception):
     """What is to be put back was changed by somebody else since, and is left as it is; the text says what was found."""
 
@@ -63,6 +67,8 @@ class SlotStatus:
         bounds: Of each of their containers, as `POD/CONTAINER`, what it has of `requests.cpu`, `requests.memory`,
             `limits.cpu` and `limits.memory`.
         serving: Pods that are ready, of whatever version: while one replaces another both answer.
+        rolled_out: Whether all of its pods are as is asked for now: those of a restart that was just asked for are not
+            there yet, and nobody sees that by their version.
     """
 
     slot: str
@@ -75,6 +81,7 @@ class SlotStatus:
     ready_since: Mapping[str, str] = field(default_factory=dict[str, str])
     bounds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     serving: int = 0
+    rolled_out: bool = True
 
 
 @dataclass(frozen=True, slots=True)

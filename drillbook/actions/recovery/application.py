@@ -63,12 +63,12 @@ class RepointApplication:
         self.application.point_at(self.database)
 
     def observe(self) -> Observation:
-        """Whether it points there with every pod ready: readiness asks the database."""
+        """Whether it points there with every pod ready, and started since: readiness asks the database."""
         points_at, seen = self.application.points_at(), self.cluster.slot(self.slot)
-        whole = 0 < seen.desired == seen.ready == len(seen.pods)
+        whole = seen.rolled_out and 0 < seen.desired == seen.ready == len(seen.pods)
         text = (
             f"the application in {self.region} points at the database in {points_at}, with {seen.ready} of "
-            f"{seen.desired} pods ready"
+            f"{seen.desired} pods ready{'' if seen.rolled_out else ', some from before'}"
         )
         return Observation(whole and points_at == self.database, text, self.clock.now(), {"pods": list(seen.pods)})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drillbook.ports import Observation
+from drillbook.ports import Observation, Refused
 
 if TYPE_CHECKING:
     from drillbook.actions.recovery.site import Site
@@ -36,9 +36,13 @@ class DetectLoss:
         return f"look whether the database in {self.site.region} is lost"
 
     def observe(self) -> Observation:
-        """Look once."""
+        """Look once; one that lets nobody in is up, and not lost."""
         asked_s = self.clock.now()
-        found = self.site.look()
+        try:
+            found = self.site.look()
+        except Refused as refused:
+            self._missed = 0
+            return Observation(False, str(refused), asked_s)
         if found is not None and found.primary:
             self._missed = 0
             return Observation(False, f"the database in {self.site.region} is a primary", asked_s)

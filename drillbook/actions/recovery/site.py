@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drillbook.ports import Conflict, Observation, Unreachable
+from drillbook.ports import Conflict, Observation, Refused, Unreachable
 from drillbook.run.action import wait_for
 
 if TYPE_CHECKING:
@@ -32,15 +32,24 @@ class Site:
     host: DatabaseHost
 
     def look(self) -> DatabaseStatus | None:
-        """What the server is; None when it does not answer."""
+        """What the server is; None when it does not answer.
+
+        Raises:
+            Refused: When it is up and lets nobody in: it may be the one that users write to, and is not taken for lost.
+        """
         try:
             return self.database.status()
+        except Refused:
+            raise
         except Unreachable:
             return None
 
     def said(self) -> str:
         """The same in words."""
-        found = self.look()
+        try:
+            found = self.look()
+        except Refused as refused:
+            return f"the database in {self.region} lets nobody in ({refused})"
         if found is None:
             return f"the database in {self.region} does not answer"
         kind = "is the primary" if found.primary else "is a standby"
@@ -99,8 +108,10 @@ def end_promotion(site: Site, other: Site, clock: Clock, *, deadline_s: float) -
         deadline_s: For it to stop, and again to answer.
 
     Raises:
+        Refused: When the other one lets nobody in; nothing is stopped then.
         Unreachable: When its region does not answer, or it does not stop or come back in time.
     """
+    other.look()
     site.host.stop()
     reach(lambda: not site.host.running(), f"the server in {site.region} stops", clock, deadline_s=deadline_s)
     # A standby stays one, whichever; what has become the primary must not wait for a region that is fenced.
@@ -115,6 +126,7 @@ def end_silence(old: Site, new: Site, clock: Clock, *, deadline_s: float) -> Non
     The one that was stopped first, in order, is fenced; the other one may have gone on from there.
 
     Raises:
+        Refused: When one of them lets nobody in; nothing is stopped then.
         Unreachable: When its region does not answer, or it does not come back in time.
     """
     if old.look() is None and new.look() is None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from recorded_api import RecordedApi
 
 from drillbook.drivers.kubernetes import VERSION_LABEL, KubernetesCluster
@@ -20,16 +21,20 @@ def pod(name, *, ready, since, containers=(), version="1.0.0"):
     }  # fmt: skip
 
 
-def slot_of(*pods):
+ROLLED_OUT = {"observedGeneration": 8, "replicas": 2, "updatedReplicas": 2}
+
+
+def slot_of(*pods, status=ROLLED_OUT):
     labels = {"metadata": {"labels": {VERSION_LABEL: "1.0.0"}}, "spec": {"containers": []}}
     api = RecordedApi(
         {
             f"GET {DEPLOYMENT}": {
-                "spec": {"replicas": 2, "selector": {"matchLabels": {"slot": "blue"}}, "template": labels}
+                "metadata": {"generation": 8}, "status": status,
+                "spec": {"replicas": 2, "selector": {"matchLabels": {"slot": "blue"}}, "template": labels},
             },
             "GET /api/v1/namespaces/analytics/pods": {"items": list(pods)},
         }
-    )
+    )  # fmt: skip
     return KubernetesCluster(api, "analytics", "analytics-{slot}").slot("blue")
 
 
@@ -64,3 +69,22 @@ def test_a_slot_tells_what_each_of_its_containers_asks_for_and_is_held_to():
         "a/greedy": ("requests.cpu", "requests.memory", "limits.memory"),
         "a/bare": (),
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "rolled_out"),
+    [
+        (ROLLED_OUT, True),
+        # Asked for a moment ago, and the controller has not looked.
+        (ROLLED_OUT | {"observedGeneration": 7}, False),
+        (ROLLED_OUT | {"updatedReplicas": 1}, False),
+        # A pod of before is still counted beside those that replace it.
+        (ROLLED_OUT | {"replicas": 3}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_pods_that_a_restart_has_not_replaced_yet_are_told_by_the_controllers_word(status, rolled_out):
+    ready = [pod(name, ready="True", since="2026-11-24T02:00:00Z") for name in ("a", "b")]
+    found = slot_of(*ready, status=status)
+    assert (found.ready, found.rolled_out) == (2, rolled_out)

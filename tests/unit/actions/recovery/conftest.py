@@ -15,7 +15,7 @@ from drillbook.actions.recovery.plan import Recovery
 from drillbook.actions.recovery.site import Site
 from drillbook.domain.traffic import Origin
 from drillbook.platform import Platform
-from drillbook.ports import Answer, DatabaseStatus, Observation, SlotStatus, SmokeReport, Unreachable
+from drillbook.ports import Answer, DatabaseStatus, Observation, Refused, SlotStatus, SmokeReport, Unreachable
 from drillbook.run.action import restore
 from drillbook.run.journal import Journal
 from drillbook.run.timeline import Timeline, events
@@ -40,6 +40,7 @@ class Server:
     detached: bool = False
     given: str = ""
     reachable: bool = True
+    lets_nobody_in: bool = False
     host_reachable: bool = True
     hangs: bool = False
     stays: bool = True
@@ -66,6 +67,8 @@ class Server:
 
     # Database.
     def status(self):
+        if self.up and self.lets_nobody_in:
+            raise Refused(f"the database in {self.region} did not say what it is: too many clients")
         if not (self.up and self.reachable):
             raise Unreachable(f"the database in {self.region} does not answer")
         self.replicate()
@@ -235,6 +238,8 @@ class World:
     desired: int = 2
     names_order: tuple[str, ...] = ("east", "west")
     asked_again_s: float = 0.0
+    restarted_s: float = 0.0
+    stays_away: bool = False
     answering: str = "east"
     smoke_problems: tuple[str, ...] = ()
     writes: int = 4
@@ -279,7 +284,8 @@ class World:
     # Cluster, application, name, client, smoke.
     def slot(self, slot):
         pods = tuple(f"pod-{n}" for n in range(self.desired))
-        return SlotStatus(slot, "1.0.0" if self.desired else "", self.desired, self.desired, pods, pods)
+        version, rolled_out = "1.0.0" if self.desired else "", self.now_s >= self.restarted_s
+        return SlotStatus(slot, version, self.desired, self.desired, pods, pods, rolled_out=rolled_out)
 
     def scale(self, slot, replicas):
         self.desired = replicas
@@ -288,7 +294,7 @@ class World:
         return self.points
 
     def point_at(self, region):
-        self.points = region
+        self.points, self.restarted_s = region, self.now_s + 3.0
 
     def order(self):
         return self.names_order
@@ -300,7 +306,7 @@ class World:
         return 30.0
 
     def resolved(self):
-        if self.now_s >= self.asked_again_s:
+        if self.now_s >= self.asked_again_s and not self.stays_away:
             self.answering = self.names_order[0]
         return frozenset({self.answering})
 

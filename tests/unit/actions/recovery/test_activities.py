@@ -83,6 +83,14 @@ def test_the_starting_topology_is_seen(look) -> None:
         (lambda w: setattr(w.servers["east"], "given", "primary"), "ordered to be 'primary'"),
         (lambda w: setattr(w.servers["west"], "given", "fenced"), "ordered to be 'fenced'"),
         (lambda w: setattr(w, "points", "west"), "the application's database was"),
+        (
+            lambda w: setattr(w, "answering", "west") or setattr(w, "stays_away", True),
+            "the public's name leads to west",
+        ),
+        (
+            lambda w: setattr(w, "restarted_s", w.now_s + 9),
+            "west has 2 of 2 pods of slot blue ready as they are to be now",
+        ),
     ],
 )
 def test_whatever_differs_at_the_end_is_said(look, world, change, says) -> None:
@@ -90,6 +98,25 @@ def test_whatever_differs_at_the_end_is_said(look, world, change, says) -> None:
     change(world)
     found = topology.differences([first, look().data])
     assert any(says in text for text in found)
+
+
+def test_what_an_earlier_version_did_not_look_at_is_no_difference(look) -> None:
+    old = {key: value for key, value in look().data.items() if key not in {"led", "pods"}}
+    assert topology.differences([old, old]) == []
+    assert topology.differences([look().data, old]) == [
+        "nobody saw led when the drill had ended",
+        "nobody saw pods when the drill had ended",
+    ]
+
+
+def test_users_who_still_hold_an_answer_of_before_are_waited_for(recovery, world) -> None:
+    world.prefer(("west", "east"))
+    world.sleep(31.0)
+    assert not topology.look(recovery, world).holds
+    world.prefer(("east", "west"))
+    began_s = world.now()
+    assert topology.settled(recovery, world).holds
+    assert 29.0 <= world.now() - began_s <= 31.0
 
 
 def test_a_drill_at_whose_end_nobody_looked_or_could_look_is_not_back(look) -> None:
@@ -141,6 +168,13 @@ def test_nothing_is_failed_over_while_the_primary_answers(drill, world) -> None:
     with pytest.raises(Halted, match="the database in east is a primary, 120 s after"):
         recovery_activities.detect_loss()
     assert world.steps == []
+    assert heard(drill, "stage") == []
+
+
+def test_a_primary_that_lets_nobody_in_is_not_lost(drill, east) -> None:
+    east.lets_nobody_in = True
+    with pytest.raises(Halted, match="too many clients, 120 s after"):
+        recovery_activities.detect_loss()
     assert heard(drill, "stage") == []
 
 

@@ -376,3 +376,24 @@ def test_a_standby_whose_rebuild_dies_is_not_left_fenced(moment, do, undo_all, w
     assert west.given in {"", "standby"}
     assert west.up
     assert west.asked_for
+
+
+def test_nothing_is_stopped_for_a_primary_that_lets_nobody_in(do, undo_all, world, east, west) -> None:
+    fail_over(do)
+    west.lets_nobody_in = True
+    steps = list(world.steps)
+    found = undo_all()
+    assert not any(it.restored for it in found)
+    assert "too many clients" in found[0].text
+    assert (west.up, west.is_primary) == (True, True)
+    assert [step for step in world.steps[len(steps) :] if step.startswith(("stop", "order west"))] == []
+    west.lets_nobody_in = False
+    assert all(it.restored for it in undo_all())
+    assert as_before(east, west)
+
+
+def test_nobody_is_promoted_beside_a_primary_that_lets_nobody_in(do, world, east, west) -> None:
+    east.lets_nobody_in = True
+    with pytest.raises(Unreachable, match="too many clients"):
+        do("promote-standby", old="east", new="west", timeline=1)
+    assert not west.is_primary

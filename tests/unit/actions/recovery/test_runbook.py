@@ -50,6 +50,7 @@ def play(name, how="cut"):
         "failover",
         "failover_of_database",
         "failback",
+        "failback_of_database",
         "switchover",
         "data_destroyed",
         "both_servers_gone",
@@ -134,6 +135,8 @@ def test_after_a_failback_nothing_is_done_twice(drill, world, east, west) -> Non
     world.write("in the west")
     play("failback")
     assert east.is_primary
+    # Users were seen at home before what the other region was given to carry them is taken away.
+    assert (world.names_order, world.answering, world.desired) == (("east", "west"), "east", 4)
     assert activities.put_back()["all"]
     assert east.is_primary
     assert west.receiving
@@ -142,10 +145,18 @@ def test_after_a_failback_nothing_is_done_twice(drill, world, east, west) -> Non
     assert drill.journal.open_changes() == []
 
 
+def test_a_region_to_which_nobody_is_led_back_is_not_handed_its_place(drill, world) -> None:
+    play("failover")
+    world.stays_away = True
+    with pytest.raises(activities.Halted, match="users are not led home: the public's name leads to west"):
+        play("failback")
+    assert world.desired == 4
+
+
 def test_a_lost_database_is_failed_over_while_users_stay_where_they_are(drill, world, east, west) -> None:
     play("failover_of_database")
     assert (west.is_primary, world.answering, world.desired) == (True, "east", 2)
-    play("failback")
+    play("failback_of_database")
     assert activities.put_back()["all"]
     assert east.is_primary
 

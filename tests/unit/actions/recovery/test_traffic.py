@@ -50,6 +50,12 @@ def test_a_name_that_outlives_the_deadline_in_resolvers_is_not_moved(world, jour
         perform(move, journal, timeline, world)
 
 
+def test_pods_of_before_the_restart_do_not_count_as_repointed(repoint, world, journal, timeline) -> None:
+    began_s = world.now()
+    done = perform(repoint, journal, timeline, world)
+    assert 3.0 <= done.observed_s - began_s <= 3.5
+
+
 @pytest.mark.parametrize("name", ["move", "repoint", "scale"])
 def test_what_somebody_else_has_changed_since_is_left(name, request, world) -> None:
     action = request.getfixturevalue(name)
