@@ -120,18 +120,24 @@ def approved(made: Made, production: Part) -> list[str]:
 def nightly(pipeline: Pipeline) -> list[str]:
     """Schedules drill; what is inconclusive warns, what fails fails, evidence is kept, and what is left is put back.
 
+    Also that there is a schedule on which a pipeline is made.
+
     Raises:
         NotAPipeline: When nobody can tell what GitLab would make of it.
     """
     found = list(pipeline.unseen)
+    nights = 0
     for made in pipelines.on_every_occasion(pipeline):
         if not made.occasion.startswith(pipelines.SCHEDULE):
             continue
+        nights += 1
         drills = [part for part in made.parts.values() if runs(part.job, (DRILL,))]
         if not drills:
             found.append(f"{made.occasion} drills nothing")
         for part in drills:
             found += (f"on {made.occasion}, {part.job.name} {problem}" for problem in _of_a_drill(made, part))
+    if not nights:
+        found.append("no pipeline is made on a schedule, so there is no night that verifies anything")
     return list(dict.fromkeys(found))
 
 

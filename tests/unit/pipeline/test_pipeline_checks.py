@@ -131,6 +131,20 @@ def test_a_night_that_tells_less_is_found(own, changes, says) -> None:
     assert any(says in sentence for sentence in found(changed(own, "nightly", **changes), "nightly")["nightly"])
 
 
+NEVER_BY_NIGHT = (Rule('$CI_PIPELINE_SOURCE == "schedule"', when="never"),)
+
+
+def test_a_night_for_which_no_pipeline_is_made_is_found(own) -> None:
+    said = found(replace(own, rules=(*NEVER_BY_NIGHT, *(own.rules or (Rule(),)))), "nightly")
+    assert said == {"nightly": ["no pipeline is made on a schedule, so there is no night that verifies anything"]}
+
+
+def test_a_night_without_a_job_is_found(own) -> None:
+    jobs = {job.name: replace(job, rules=(*NEVER_BY_NIGHT, *(job.rules or (Rule(),)))) for job in own.jobs.values()}
+    said = found(replace(own, jobs=jobs), "nightly")
+    assert said == {"nightly": ["no pipeline is made on a schedule, so there is no night that verifies anything"]}
+
+
 def test_what_puts_back_runs_whatever_happened(own) -> None:
     recover = replace(own.jobs["nightly:recover"], rules=(Rule('$CI_PIPELINE_SOURCE == "schedule"'),))
     said = found(replace(own, jobs={**own.jobs, recover.name: recover}), "nightly")["nightly"]
