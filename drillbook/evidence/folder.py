@@ -166,6 +166,7 @@ def _drill(
         let_stay=text_of(document.get("let_stay"), limit=200),
         withheld=tuple(filter(None, (*texts_of(document.get("doubts")), text_of(document.get("raised"))))),
         unused=_unused(document),
+        sentences=texts_of(document.get("sentences")),
         notes=reader.taken(),
     )
 

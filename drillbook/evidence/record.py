@@ -152,6 +152,7 @@ class DrillRecord:
         let_stay: Version of the release that it was to let stay; empty for none.
         withheld: For which reasons beside its checks it proved nothing, as it wrote them down.
         unused: Whether it came to its end and says that no users were put there.
+        sentences: The scenario's that were begun, each with `given`, `when` or `then` before it; none in older records.
         notes: About its evidence.
     """
 
@@ -176,6 +177,7 @@ class DrillRecord:
     let_stay: str = ""
     withheld: tuple[str, ...] = ()
     unused: bool = False
+    sentences: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
 
     @property

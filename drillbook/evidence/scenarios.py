@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_EXAMPLES: Mapping[str, Any] = {"tags": [], "tableBody": []}
+_KINDS = {"Context": "given", "Action": "when", "Outcome": "then"}
 
 
 class UnreadableFeatures(Exception):
@@ -31,12 +32,14 @@ class Scenario:
         feature: Title of its feature.
         file: Relative to the features.
         requirements: Ids that its tags and its feature's name.
+        sentences: As a run records them: the background's first, each with `given`, `when` or `then` before it.
     """
 
     name: str
     feature: str
     file: str
     requirements: tuple[str, ...]
+    sentences: tuple[str, ...]
 
 
 def read(features: Path) -> tuple[Scenario, ...]:
@@ -68,22 +71,45 @@ def is_requirement(tag: str) -> bool:
     return re.fullmatch(r"[A-Z]+-\d+\.\d+", tag) is not None
 
 
-def _scenarios(node: Mapping[str, Any], feature: str, file: str, above: tuple[str, ...] = ()) -> Iterator[Scenario]:
-    """Of a feature, or of a rule inside one."""
+def _scenarios(
+    node: Mapping[str, Any], feature: str, file: str, above: tuple[str, ...] = (), before: tuple[str, ...] = ()
+) -> Iterator[Scenario]:
+    """Of a feature, or of a rule inside one; what is above it has these tags and, as background, these sentences."""
     above = (*above, *_tags(node))
     for child in node["children"]:
-        if "rule" in child:
-            yield from _scenarios(child["rule"], feature, file, above)
+        if "background" in child:
+            before = (*before, *_sentences(child["background"]))
+        elif "rule" in child:
+            yield from _scenarios(child["rule"], feature, file, above, before)
         elif "scenario" in child:
             scenario = child["scenario"]
+            told = (*before, *_sentences(scenario))
             for table in scenario["examples"] or [_NO_EXAMPLES]:
-                tags = dict.fromkeys((*above, *_tags(scenario), *_tags(table)))
-                for name in _names(scenario["name"], table["tableBody"]):
-                    yield Scenario(name, feature, file, tuple(filter(is_requirement, tags)))
+                tags = tuple(filter(is_requirement, dict.fromkeys((*above, *_tags(scenario), *_tags(table)))))
+                for example in _examples(table) or [{}]:
+                    sentences = tuple(_with_values(sentence, example) for sentence in told)
+                    name = titles.title(scenario["name"], list(example.values()))
+                    yield Scenario(name, feature, file, tags, sentences)
 
 
-def _names(name: str, rows: list[Mapping[str, Any]]) -> list[str]:
-    return [titles.title(name, [cell["value"] for cell in row["cells"]]) for row in rows] or [name]
+def _sentences(node: Mapping[str, Any]) -> list[str]:
+    """Of a background or a scenario; an “and” is whatever was before it."""
+    kind = ""
+    found: list[str] = []
+    for step in node["steps"]:
+        kind = _KINDS.get(step["keywordType"], kind)
+        found.append(f"{kind} {step['text']}")
+    return found
+
+
+def _examples(table: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The values of each row, by the names of their columns."""
+    names = [cell["value"] for cell in table["tableHeader"]["cells"]] if table["tableBody"] else []
+    return [dict(zip(names, (cell["value"] for cell in row["cells"]), strict=True)) for row in table["tableBody"]]
+
+
+def _with_values(sentence: str, example: Mapping[str, str]) -> str:
+    return re.sub(r"<([^<>]+)>", lambda place: example.get(place[1], place[0]), sentence)
 
 
 def _tags(node: Mapping[str, Any]) -> tuple[str, ...]:

@@ -22,19 +22,24 @@ WORDS = {
     State.PROVED: "a running system was seen to keep it, within the age limit",
     State.BROKEN: "the last drill saw it broken",
     State.UNDECIDED: "the last drill could not decide",
+    State.CHANGED: "the last drill was of other sentences than the scenario has now",
     State.STALE: "the last evidence is older than the age limit",
     State.NEVER_DRILLED: "there is a scenario, and no run of it",
     State.NO_SCENARIO: "no scenario proves it",
 }
 _SYMBOLS = {
-    State.PROVED: "✓", State.BROKEN: "✕", State.UNDECIDED: "?", State.STALE: "⌛", State.NEVER_DRILLED: "○",
-    State.NO_SCENARIO: "\N{EN DASH}",
+    State.PROVED: "✓", State.BROKEN: "✕", State.UNDECIDED: "?", State.CHANGED: "≠", State.STALE: "⌛",
+    State.NEVER_DRILLED: "○", State.NO_SCENARIO: "\N{EN DASH}",
 }  # fmt: skip
 
 _COUNTED = {
-    State.BROKEN: "seen broken", State.UNDECIDED: "undecided", State.STALE: "with stale evidence",
+    State.BROKEN: "seen broken", State.UNDECIDED: "undecided",
+    State.CHANGED: "changed since they were drilled", State.STALE: "with stale evidence",
     State.NEVER_DRILLED: "never drilled", State.NO_SCENARIO: "without a scenario",
 }  # fmt: skip
+
+_REMARKS = {State.CHANGED: "of other sentences than the scenario has now", State.STALE: "stale"}
+"""Why evidence does not count that may itself look well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ def page(matrix: Matrix, past: History, folder: Path) -> str:
             age_limit=_days(matrix.max_age_days),
             words=WORDS,
             symbols=_SYMBOLS,
+            remarks=_REMARKS,
             age=_age,
             link=partial(_link, folder=folder),
             PASS=Verdict.PASS,

@@ -28,6 +28,7 @@ class State(StrEnum):
 
     BROKEN = "broken"
     UNDECIDED = "undecided"
+    CHANGED = "changed since"
     STALE = "stale"
     NEVER_DRILLED = "never drilled"
     NO_SCENARIO = "no scenario"
@@ -158,7 +159,7 @@ def trace(
 
     def proof(scenario: Scenario, requirement: Requirement) -> Proof:
         evidence = _last(scenario, requirement.id, runs, whole, now_s)
-        return Proof(scenario, evidence, _state(evidence, max_age_days))
+        return Proof(scenario, evidence, _state(scenario, evidence, max_age_days))
 
     rows = tuple(
         Row(requirement, tuple(proof(s, requirement) for s in scenarios if requirement.id in s.requirements))
@@ -208,11 +209,24 @@ def _is_about(drill: DrillRecord, scenario: Scenario, id_: str) -> bool:
     return drill.scenario == scenario.name and id_ in drill.requirements
 
 
-def _state(evidence: Evidence | None, max_age_days: float) -> State:
+def _state(scenario: Scenario, evidence: Evidence | None, max_age_days: float) -> State:
     if evidence is None:
         return State.NEVER_DRILLED
     if evidence.verdict is Verdict.FAIL:
         return State.BROKEN
+    if not _is_as_told_now(scenario, evidence):
+        return State.CHANGED
     if evidence.age_s is None or evidence.age_s > max_age_days * DAY_S:
         return State.STALE
     return State.PROVED if evidence.verdict is Verdict.PASS else State.UNDECIDED
+
+
+def _is_as_told_now(scenario: Scenario, evidence: Evidence) -> bool:
+    """A limit that was tightened since is another sentence, of which a drill of the looser one shows nothing.
+
+    What proved nothing may have been ended before it came to the last one.
+    """
+    spoken = evidence.drill.sentences
+    if evidence.verdict is Verdict.PASS:
+        return bool(spoken) and spoken == scenario.sentences
+    return spoken == scenario.sentences[: len(spoken)]

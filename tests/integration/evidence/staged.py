@@ -43,6 +43,9 @@ _TAGS = {
 }
 """Sections or ids of the catalogue that each made-up scenario is tagged with."""
 
+_SAID_SINCE = {"tracing": ("then it can be followed into the other region",)}
+"""Sentences that scenarios have got after they were drilled."""
+
 
 def write(place: Path, page: str) -> Path:
     """The page of this name; answers its path."""
@@ -69,11 +72,19 @@ def nights(runs: Path) -> tuple[RunRecord, ...]:
 def trace(place: Path, found: tuple[RunRecord, ...]) -> Path:
     """With a state of every kind on it."""
     scenarios = [
-        Scenario(drill.scenario, "F", f"{name}.feature", _requirements(name))
+        Scenario(
+            drill.scenario,
+            "F",
+            f"{name}.feature",
+            _requirements(name),
+            (*drill.sentences, *_SAID_SINCE.get(name, ())),
+        )
         for name, drill in {drill.id: drill for night in range(_NIGHTS) for drill in _night(night)}.items()
     ]
     scenarios += [
-        Scenario("A secret is changed while it is used", "F", "secrets.feature", _requirements("secrets")),
+        Scenario(
+            "A secret is changed while it is used", "F", "secrets.feature", _requirements("secrets"), ("given one",)
+        ),
     ]
     finished_s = found[-1].finished_s
     assert finished_s is not None
@@ -127,7 +138,9 @@ def _night(number: int) -> list[Drill]:
     if number == 0:
         backup = samples.cutover()
         backup.id, backup.scenario = "backup", "The newest backup is restored beside the live database"
-        drills.append(backup)
+        traced = samples.cutover()
+        traced.id, traced.scenario = "tracing", "A request can be followed through every service"
+        drills += [backup, traced]
     return drills
 
 

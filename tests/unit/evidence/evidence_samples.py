@@ -49,6 +49,7 @@ class Drill:
     switch_s: float | None = 25.0
     requirements: tuple[str, ...] = ("DEP-2.1", "DEP-2.2")
     description: str = "A good release replaces the live one while people work on it, and none of them notices."
+    sentences: tuple[str, ...] = ("given users are on the platform", "then no promise to them is broken")
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -297,7 +298,7 @@ def _document(drill: Drill, start_s: float) -> dict[str, Any]:
         "id": drill.id, "feature": "A release is cut over without anybody noticing", "scenario": drill.scenario,
         "description": drill.description, "tags": list(drill.requirements), "requirements": list(drill.requirements),
         "started_s": start_s, "finished_s": start_s + drill.length_s, "verdict": str(verdict), "error": None,
-        **drill.extra,
+        "sentences": list(drill.sentences), **drill.extra,
     }  # fmt: skip
 
 

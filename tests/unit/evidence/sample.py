@@ -21,6 +21,7 @@ LENGTH_S = 20.0
 SWITCH_S = START_S + 8
 DRILL = "a-good-release-replaces-the-live-one"
 SCENARIO = "A good release replaces the live one"
+SENTENCES = ("given release 1.0.0 is live", "when 1.1.0 is cut over", "then at most 0 requests fail")
 REQUESTS = f"drills/{DRILL}/load/requests.parquet"
 WINDOW = Window(START_S, START_S + LENGTH_S)
 
@@ -92,7 +93,7 @@ class Sample:
             "id": DRILL, "feature": "A release is cut over", "scenario": SCENARIO,
             "description": "Nobody notices a release but by what it brings.", "tags": ["DEP-2.1"],
             "requirements": ["DEP-2.1", "DEP-2.3"], "started_s": START_S - 1, "finished_s": START_S + 25,
-            "verdict": str(verdict), "error": self.error, **self.drill,
+            "verdict": str(verdict), "error": self.error, "sentences": list(SENTENCES), **self.drill,
         }  # fmt: skip
 
     def _requests(self) -> pa.Table:

@@ -9,6 +9,7 @@ import pytest
 
 from drillbook.evidence import scenarios
 from drillbook.evidence.requirements import CatalogueError, catalogue, parse
+from features import scenarios as drilled
 
 FEATURES = Path(__file__).parents[3] / "features"
 CONTROLS = "nist: {name: NIST, controls: {CP-4: plans are tested}}"
@@ -61,13 +62,25 @@ def test_oscal_writes_an_enhancement_with_a_dot():
 
 def test_scenarios_have_the_names_under_which_runs_record_them(tmp_path):
     (tmp_path / "a.feature").write_text(
-        "@DR-1.1\nFeature: F\n  Scenario: plain\n    Given x\n\n  Rule: R\n    @DR-1.2 @slow\n"
-        "    Scenario Outline: of\n      Given <a>\n      Examples:\n        | a | b |\n        | 1 | 2 |\n"
+        "@DR-1.1\nFeature: F\n  Background:\n    Given all\n  Scenario: plain\n    When x\n    And <y>\n    Then z\n\n"
+        "  Rule: R\n    Background:\n      Given some\n    @DR-1.2 @slow\n"
+        "    Scenario Outline: of\n      Given <a>\n      But <c>\n"
+        "      Examples:\n        | a | b |\n        | 1 | 2 |\n"
     )
 
     found = scenarios.read(tmp_path)
 
     assert [(s.name, s.requirements) for s in found] == [("plain", ("DR-1.1",)), ("of (1, 2)", ("DR-1.1", "DR-1.2"))]
+    assert [s.sentences for s in found] == [
+        ("given all", "when x", "when <y>", "then z"),
+        ("given all", "given some", "given 1", "given <c>"),
+    ]
+
+
+def test_scenarios_have_the_sentences_that_their_runs_record():
+    read = {(scenario.feature, scenario.name): scenario.sentences for scenario in scenarios.read(FEATURES)}
+
+    assert read == {key: told.sentences for key, told in drilled.known().items()}
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import pytest
-from sample import BROKEN, DRILL, KEPT, REQUESTS, SCENARIO, START_S, UNDECIDED, Sample, check, event
+from sample import BROKEN, DRILL, KEPT, REQUESTS, SCENARIO, SENTENCES, START_S, UNDECIDED, Sample, check, event
 
 from drillbook.domain.verdict import Verdict
 from drillbook.evidence import folder, history, trace_report, tracing
@@ -17,7 +17,8 @@ from drillbook.evidence.scenarios import Scenario
 from drillbook.evidence.tracing import DAY_S, State
 
 NOW_S = START_S + DAY_S
-ABOUT = Scenario(SCENARIO, "A release is cut over", "cutover.feature", ("DEP-2.1", "DEP-2.3"))
+ABOUT = Scenario(SCENARIO, "A release is cut over", "cutover.feature", ("DEP-2.1", "DEP-2.3"), SENTENCES)
+ANOTHER = Scenario("Another", "F", "f.feature", ("DEP-2.1",), SENTENCES)
 
 
 def run(runs, day=0.0, checks=(KEPT,), **changes):
@@ -104,9 +105,7 @@ def without_any_record(run_dir):
 def test_a_drill_whose_record_is_lost_is_still_the_last(tmp_path, lose, checks, expected):
     run(tmp_path, day=2)
     lose(run(tmp_path, day=1, checks=checks))
-    other = Scenario("Another", "F", "f.feature", ("DEP-2.1",))
-
-    found = matrix(tmp_path, ABOUT, other)
+    found = matrix(tmp_path, ABOUT, ANOTHER)
 
     states = [proof.state for row in found.rows if row.requirement.id == "DEP-2.1" for proof in row.proofs]
     assert states == [expected, State.NEVER_DRILLED]
@@ -185,9 +184,7 @@ def test_a_stale_failure_is_still_a_failure(tmp_path):
 
 def test_every_scenario_of_a_requirement_has_to_pass(tmp_path):
     run(tmp_path)
-    other = Scenario("Another", "F", "f.feature", ("DEP-2.1",))
-
-    found = matrix(tmp_path, ABOUT, other)
+    found = matrix(tmp_path, ABOUT, ANOTHER)
 
     assert state(found) is State.NEVER_DRILLED
     assert state(found, "DEP-2.3") is State.PROVED
@@ -197,6 +194,44 @@ def test_a_drill_that_was_not_about_it_then_is_no_evidence_now(tmp_path):
     run(tmp_path, drill={"requirements": ["DEP-2.1"]})
 
     assert state(matrix(tmp_path), "DEP-2.3") is State.NEVER_DRILLED
+
+
+LOOSER = (*SENTENCES[:2], "then at most 9 requests fail")
+
+
+@pytest.mark.parametrize(
+    "sentences", [LOOSER, SENTENCES[:2], (*SENTENCES, "then nobody notices"), SENTENCES[::-1], (), None]
+)
+def test_a_pass_of_other_sentences_than_the_scenario_has_now_proves_nothing(tmp_path, sentences):
+    """Nor does one of a record that keeps none, as older versions have them."""
+    run(tmp_path, day=1)
+    run(tmp_path, drill={"sentences": sentences if sentences is None else list(sentences)})
+
+    found = matrix(tmp_path)
+
+    assert (state(found), found.proved) == (State.CHANGED, False)
+    assert "Not proved: 2 changed since they were drilled" in trace_report.summary(found)
+
+
+def test_a_scenario_that_says_nothing_is_proved_by_nothing(tmp_path):
+    run(tmp_path, drill={"sentences": []})
+
+    assert state(matrix(tmp_path, replace(ABOUT, sentences=()))) is State.CHANGED
+
+
+def test_a_promise_that_was_broken_stays_so_whatever_the_sentences_were(tmp_path):
+    run(tmp_path, checks=(BROKEN,), drill={"sentences": list(LOOSER)})
+
+    assert state(matrix(tmp_path)) is State.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("sentences", "expected"), [(SENTENCES, State.UNDECIDED), (SENTENCES[:2], State.UNDECIDED), (LOOSER, State.CHANGED)]
+)
+def test_a_drill_that_was_cut_short_is_one_of_the_sentences_that_it_came_to(tmp_path, sentences, expected):
+    run(tmp_path, error="NotReady: not whole", drill={"sentences": list(sentences), "raised": "NotReady: not whole"})
+
+    assert state(matrix(tmp_path)) is expected
 
 
 def test_a_pass_whose_raw_data_is_gone_proves_nothing(tmp_path):
@@ -218,16 +253,16 @@ def test_a_drill_that_doubted_something_proves_nothing_whatever_else_it_broke(tm
 def test_a_scenario_that_names_no_promise_fails_the_whole(tmp_path):
     run(tmp_path)
 
-    assert matrix(tmp_path, Scenario(SCENARIO, "F", "f.feature", ("DEP-2.1", "DEP-9.9"))).unknown == ("DEP-9.9",)
+    assert matrix(tmp_path, replace(ABOUT, requirements=("DEP-2.1", "DEP-9.9"))).unknown == ("DEP-9.9",)
 
 
 def test_all_are_proved_only_when_all_are(tmp_path):
     run(tmp_path, drill={"requirements": [r.id for r in catalogue().requirements]})
-    everything = Scenario(SCENARIO, "F", "f.feature", tuple(r.id for r in catalogue().requirements))
+    everything = replace(ABOUT, requirements=tuple(r.id for r in catalogue().requirements))
 
     assert matrix(tmp_path, everything).proved
     assert "prove all of them" in trace_report.summary(matrix(tmp_path, everything))
-    assert not matrix(tmp_path, everything, Scenario("x", "F", "f.feature", ("DEP-9.9",))).proved
+    assert not matrix(tmp_path, everything, replace(ANOTHER, requirements=("DEP-9.9",))).proved
 
 
 def test_runs_of_another_environment_are_left_out_when_asked(tmp_path):
@@ -259,7 +294,8 @@ def test_the_page_shows_in_red_what_is_not_proved_and_links_only_to_what_is_ther
     folder = run(tmp_path / "runs")
     (folder / "report.html").write_text("the report")
     run(tmp_path / "runs", day=1, drill={"scenario": "<script>alert(1)</script>"})
-    found = matrix(tmp_path / "runs")
+    run(tmp_path / "runs", day=2, drill={"scenario": ANOTHER.name, "sentences": list(LOOSER)})
+    found = matrix(tmp_path / "runs", ABOUT, ANOTHER)
 
     page = trace_report.page(found, history.of(found.runs), tmp_path)
     parsed = Closed()
@@ -274,3 +310,5 @@ def test_the_page_shows_in_red_what_is_not_proved_and_links_only_to_what_is_ther
         cell = page.split(f'id="{row.requirement.id}"', 1)[1].split("</tr>", 1)[0]
         assert ("not proved" in cell) is not row.state.proved
         assert f"s-{row.state.replace(' ', '-')}" in cell
+    assert state(found) is State.CHANGED
+    assert "3 days ago, of other sentences than the scenario has now" in page
