@@ -14,6 +14,7 @@ from drillbook.afterwards import signers
 from drillbook.domain import titles
 from drillbook.run import planning
 from drillbook.run.resumption import Earlier, NotResumable, earlier, not_passed
+from features import scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,13 +82,13 @@ def resumed(config: pytest.Config, environment: Environment, items: list[pytest.
 
 
 def keep_not_passed(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the scenarios those that did not pass in the run of the option `--again`.
+    """Of the scenarios those that did not pass, as they are now, in the run of the option `--again`.
 
     Raises:
         NotResumable: When there is no such run, or it leaves nothing to drill.
     """
     if path := config.getoption("--again"):
-        names = not_passed(Path(path))
+        names = not_passed(Path(path), {name: told.sentences for (_, name), told in scenarios.known().items()})
         _leave_out(
             config, items, [item for item in items if scenario_of(item) is not None and title(item) not in names]
         )

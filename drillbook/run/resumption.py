@@ -136,20 +136,22 @@ def earlier(path: Path, environment: Environment, requested: Sequence[str], *, n
     return Earlier(path, document, hashlib.sha256(data).hexdigest(), tuple(kept.values()), again)
 
 
-def not_passed(path: Path) -> frozenset[str]:
+def not_passed(path: Path, said: Mapping[str, Sequence[str]]) -> frozenset[str]:
     """Names of the drills that a run was asked for and that did not pass, those that it never came to included.
+
+    What passed with other sentences, before a limit was tightened for example, has not passed what is promised now.
 
     Args:
         path: Its folder.
+        said: The sentences of each scenario as they are now, by its name.
 
     Raises:
         NotResumable: When it is no run, or has passed all that it was asked for.
     """
     with _readable(path):
         requested = Counter(str(name) for name in json.loads((path / "run.json").read_bytes())["requested"])
-        drills = _drills(path).values()
-    # Counted, since in runs of older versions two scenarios may have one name.
-    passed = Counter(str(drill["scenario"]) for drill in drills if drill and drill["verdict"] == str(Verdict.PASS))
+        # Counted, since in runs of older versions two scenarios may have one name.
+        passed = Counter(str(drill["scenario"]) for drill in _drills(path).values() if drill and _passed(drill, said))
     if not (left := requested - passed):
         raise NotResumable(f"{path.name} has passed all that was asked for; nothing is to be drilled again")
     return frozenset(left)
@@ -208,6 +210,12 @@ def _drill(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is the record of another drill, {document['id']!r}")
     Verdict(document["verdict"])
     return document
+
+
+def _passed(drill: Mapping[str, Any], said: Mapping[str, Sequence[str]]) -> bool:
+    """Whether it passed what its scenario says now; of one that there is no more, what it said then."""
+    spoken = list(drill.get("sentences", ()))
+    return drill["verdict"] == str(Verdict.PASS) and spoken == list(said.get(str(drill["scenario"]), spoken))
 
 
 def _says_nothing(drill: Mapping[str, Any]) -> bool:

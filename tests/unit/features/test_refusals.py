@@ -13,7 +13,7 @@ from drillbook import wiring
 from drillbook.domain.verdict import Verdict
 from drillbook.run.resumption import Earlier
 from features import conftest as drills
-from features import selection
+from features import scenarios, selection
 
 
 class Config:
@@ -59,16 +59,28 @@ def test_only_keeps_the_features_asked_for(items) -> None:
     assert [item.stem for item in items] == ["rollback"]
 
 
+def kept_of_a_run(path, requested, record) -> None:
+    (path / "drills" / "one").mkdir(parents=True)
+    (path / "run.json").write_text(json.dumps({"requested": requested}))
+    (path / "drills" / "one" / "drill.json").write_text(json.dumps({"id": "one", **record}))
+
+
 def test_of_a_run_only_what_did_not_pass_is_drilled_again(items, tmp_path) -> None:
     passed, *others = [item.name for item in items]
-    (tmp_path / "drills" / "one").mkdir(parents=True)
-    (tmp_path / "run.json").write_text(json.dumps({"requested": [passed, *others]}))
-    record = {"id": "one", "scenario": passed, "verdict": "PASS"}
-    (tmp_path / "drills" / "one" / "drill.json").write_text(json.dumps(record))
+    (said,) = (told.sentences for (_, name), told in scenarios.known().items() if name == passed)
+    kept_of_a_run(tmp_path, [passed, *others], {"scenario": passed, "verdict": "PASS", "sentences": said})
     config = Config(**{"--again": str(tmp_path)})
     selection.keep_not_passed(config, items)
     assert [item.name for item in items] == others
     assert [item.name for item in config.deselected] == [passed]
+
+
+def test_what_passed_with_other_sentences_than_the_scenario_has_now_is_drilled_again(items, tmp_path) -> None:
+    names = [item.name for item in items]
+    record = {"scenario": names[0], "verdict": "PASS", "sentences": ["then at most 9 requests fail"]}
+    kept_of_a_run(tmp_path, names, record)
+    selection.keep_not_passed(Config(**{"--again": str(tmp_path)}), items)
+    assert [item.name for item in items] == names
 
 
 @pytest.mark.parametrize(

@@ -220,26 +220,36 @@ def test_what_did_not_pass_is_drilled_again(ended):
     path = ended(requested=["one", "two", "three", "never begun"])
     failed = {"id": "three", "scenario": "three", "verdict": "FAIL"}
     (path / "drills" / "three" / "drill.json").write_text(json.dumps(failed))
-    assert not_passed(path) == {"two", "three", "never begun"}
+    assert not_passed(path, {}) == {"two", "three", "never begun"}
 
 
 def test_a_name_that_was_asked_for_twice_has_to_have_passed_twice(ended):
     path = ended(requested=["one", "one"])
-    assert not_passed(path) == {"one"}
+    assert not_passed(path, {}) == {"one"}
     failed = {"id": "two", "scenario": "one", "verdict": "FAIL"}
     (path / "drills" / "two" / "drill.json").write_text(json.dumps(failed))
-    assert not_passed(path) == {"one"}
+    assert not_passed(path, {}) == {"one"}
     (path / "drills" / "two" / "drill.json").write_text(json.dumps({**failed, "verdict": "PASS"}))
     with pytest.raises(NotResumable, match="nothing is to be drilled again"):
-        not_passed(path)
+        not_passed(path, {})
+
+
+@pytest.mark.parametrize(
+    ("now", "left"), [(["then 1 is"], set()), (["then 2 are"], {"one"}), (["then 1 is", "then more"], {"one"})]
+)
+def test_what_passed_with_other_sentences_is_drilled_again(ended, now, left):
+    path = ended(requested=["one", "never begun"])
+    record = {"id": "one", "scenario": "one", "verdict": "PASS", "sentences": ["then 1 is"]}
+    (path / "drills" / "one" / "drill.json").write_text(json.dumps(record))
+    assert not_passed(path, {"one": now}) == {"never begun", *left}
 
 
 def test_a_run_that_passed_everything_leaves_nothing_to_drill_again(ended):
     path = ended(requested=["one"])
     with pytest.raises(NotResumable, match="nothing is to be drilled again"):
-        not_passed(path)
+        not_passed(path, {})
 
 
 def test_no_run_leaves_nothing_to_drill_again(tmp_path):
     with pytest.raises(NotResumable, match="no run that could be read"):
-        not_passed(tmp_path)
+        not_passed(tmp_path, {})
