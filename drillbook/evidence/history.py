@@ -103,12 +103,15 @@ class Past:
         environment: Name.
         verdicts: One for each run; None where it was not drilled.
         requirements: Of the newest drill.
+        since: The run from which on all drills were of the same sentences as the newest: those before passed, or did
+            not, something else.
     """
 
     scenario: str
     environment: str
     verdicts: tuple[Verdict | None, ...]
     requirements: tuple[str, ...]
+    since: int = 0
 
     @property
     def drilled(self) -> tuple[Verdict, ...]:
@@ -116,9 +119,14 @@ class Past:
         return tuple(verdict for verdict in self.verdicts if verdict is not None)
 
     @property
+    def alike(self) -> tuple[Verdict, ...]:
+        """Those of the drills that were of the same sentences as the newest."""
+        return tuple(verdict for verdict in self.verdicts[self.since :] if verdict is not None)
+
+    @property
     def in_a_row(self) -> int:
-        """How many of the newest drills passed; an INCONCLUSIVE one ends it as a FAIL does."""
-        return _in_a_row(self.drilled)
+        """How many of the newest alike passed; an INCONCLUSIVE one ends it as a FAIL does."""
+        return _in_a_row(self.alike)
 
     @property
     def passed(self) -> int:
@@ -132,8 +140,8 @@ class Past:
 
     @property
     def shown_by_all(self) -> float:
-        """The share of drills that pass, as far as all of them show it."""
-        return streak.shown_share_of(self.passed, len(self.drilled))
+        """The share of drills that pass, as far as all that are alike show it."""
+        return streak.shown_share_of(self.alike.count(Verdict.PASS), len(self.alike))
 
     @property
     def broke_at(self) -> int | None:
@@ -250,7 +258,17 @@ def _past(name: str, environment: str, drills: Sequence[tuple[int, DrillRecord]]
     for number, drill in drills:
         other = verdicts[number]
         verdicts[number] = drill.verdict if other is None else merge((other, drill.verdict))
-    return Past(name, environment, tuple(verdicts), drills[-1][1].requirements)
+    newest = drills[-1][1]
+    since = max((number + 1 for number, drill in drills if not _alike(drill, newest)), default=0)
+    return Past(name, environment, tuple(verdicts), newest.requirements, since)
+
+
+def _alike(one: DrillRecord, other: DrillRecord) -> bool:
+    """Whether both were of the same sentences; what did not pass may have been ended before it came to the last."""
+    shorter, longer = sorted((one, other), key=lambda drill: len(drill.sentences))
+    if shorter.verdict is Verdict.PASS:
+        return shorter.sentences == longer.sentences
+    return shorter.sentences == longer.sentences[: len(shorter.sentences)]
 
 
 def _series(name: str, environment: str, drills: Sequence[tuple[int, DrillRecord]]) -> Iterable[Series]:

@@ -63,13 +63,15 @@ def summary(past: History) -> str:
 
 def shown(past: Past) -> str:
     """What its drills show at our confidence: those in a row, and where there were others, all of them."""
-    everything = f"by all {len(past.drilled)}, at least {_share(past.shown_by_all)} do"
+    earlier = len(past.drilled) - len(past.alike)
+    before = f"; the {earlier} before were of other sentences" if earlier else ""
+    everything = f"by all {len(past.alike)}, at least {_share(past.shown_by_all)} do"
     if not past.in_a_row:
-        return f"the last one did not pass; {everything}"
+        return f"the last one did not pass; {everything}{before}"
     row = f"at least {_share(past.shown_share)} of such drills pass"
-    if past.in_a_row == len(past.drilled):
-        return row
-    return f"{row} if what failed before is mended; {everything}"
+    if past.in_a_row == len(past.alike):
+        return f"{row}{before}"
+    return f"{row} if what failed before is mended; {everything}{before}"
 
 
 def recovered(series: Series) -> str:

@@ -195,6 +195,36 @@ def test_drills_that_did_not_pass_count_where_all_are_counted(record):
     assert history_report.shown(seen(record, KEPT, KEPT).pasts[0]) == "at least 22.3 % of such drills pass"
 
 
+def said(run, *sentences, **changes):
+    (drill,) = run.drills
+    return replace(run, drills=(replace(drill, sentences=sentences, **changes),))
+
+
+def test_a_row_is_of_the_sentences_that_the_scenario_has_now(record):
+    loose = [said(run, "given a", "then at most 9 fail") for run in nights(record, *[KEPT] * 5)]
+    tight = [said(run, "given a", "then none fails") for run in nights(record, KEPT, KEPT)]
+
+    past = history.of([*loose, *tight]).pasts[0]
+
+    assert (past.in_a_row, past.passed, len(past.drilled)) == (2, 7, 7)
+    told = "at least 22.3 % of such drills pass; the 5 before were of other sentences"
+    assert history_report.shown(past) == told
+    broken = [said(run, "given a", "then none fails") for run in nights(record, BROKEN)]
+    told = "the last one did not pass; by all 2, at least 2.5 % do; the 5 before were of other sentences"
+    assert history_report.shown(history.of([*loose, *tight[:1], *broken]).pasts[0]) == told
+    assert history.of([*loose, *nights(record, KEPT)]).pasts[0].in_a_row == 1, "whose record keeps none, was of others"
+
+
+def test_a_drill_that_was_ended_before_its_last_sentence_is_one_of_them(record):
+    whole = [said(run, "given a", "then b") for run in nights(record, KEPT, KEPT)]
+    ended = [said(run, "given a") for run in nights(record, UNDECIDED)]
+    longer = [said(run, "given a", "then b", "then c") for run in nights(record, BROKEN)]
+
+    assert [past.since for past in history.of([*whole, *ended]).pasts] == [0]
+    assert [past.since for past in history.of([*ended, *whole]).pasts] == [0]
+    assert [past.since for past in history.of([*whole, *longer]).pasts] == [2]
+
+
 def test_the_page_has_the_worst_first_and_everything_that_was_found(record):
     other = replace(next(nights(record, KEPT)).drills[0], scenario="Another")
     runs = [replace(run, drills=(other, *run.drills)) for run in nights(record, KEPT, BROKEN)]
