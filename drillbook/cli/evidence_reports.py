@@ -144,7 +144,9 @@ def _line(row: Row) -> str:
     state = "proved" if row.state.proved else f"NOT PROVED: {row.state}"
     colour = typer.colors.GREEN if row.state.proved else typer.colors.RED
     told = printable(f"  {row.requirement.id:<8} {row.requirement.says}: ")
-    return told + typer.style(state, fg=colour) + (f"\n           {printable(proofs)}" if proofs else "")
+    unshown = row.requirement.unshown and f"not shown: {row.requirement.unshown}"
+    below = "".join(f"\n           {printable(line)}" for line in (proofs, unshown) if line)
+    return told + typer.style(state, fg=colour) + below
 
 
 def _summary(matrix: Matrix) -> None:

@@ -258,6 +258,7 @@ class _Maker:
         }  # fmt: skip
         if not found["props"]:
             del found["props"]
+        found |= _remarks(promise)
         return {**found, "related-observations": [{"observation-uuid": id_} for id_ in observed]} if observed else found
 
     def _reviewed(self) -> Document:
@@ -308,7 +309,13 @@ def _objective(promise: Requirement) -> Document:
         "parts": [
             {"id": _objective_id(promise), "name": "assessment-objective", "title": promise.id, "prose": promise.says},
         ],
+        **_remarks(promise),
     }  # fmt: skip
+
+
+def _remarks(promise: Requirement) -> Document:
+    """What is not shown of it by drills that pass."""
+    return {"remarks": f"Not shown: {promise.unshown}."} if promise.unshown else {}
 
 
 def _objective_id(promise: Requirement) -> str:

@@ -41,11 +41,13 @@ class Requirement:
         id: For example `DEP-2.3`; also the tag of the scenarios that prove it.
         says: The promise, in our own words.
         controls: For which a proof of it is evidence.
+        unshown: What its scenarios do not show of it though they pass, after “not shown”; empty for nothing.
     """
 
     id: str
     says: str
     controls: tuple[Control, ...]
+    unshown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +126,13 @@ def _section(document: Mapping[str, Any], known: Mapping[tuple[str, str], Contro
     for id_, body in cast("dict[str, dict[str, Any]]", document["requirements"]).items():
         if not id_.startswith(f"{document['id']}."):
             raise CatalogueError(f"requirements.yaml: {id_} stands under {document['id']}, whose ids begin alike")
-        if set(body) != {"says", "answers"}:
+        if set(body) - {"unshown"} != {"says", "answers"}:
             raise CatalogueError(f"requirements.yaml: {id_} has {', '.join(body)}: quote a statement that has a comma")
         names = [(key, name) for key, of in cast("dict[str, list[str]]", body["answers"]).items() for name in of]
         unknown = [f"{key} {name}" for key, name in names if (key, name) not in known]
         if unknown:
             raise CatalogueError(f"requirements.yaml: {id_} answers for {', '.join(unknown)}: add it to controls.yaml")
-        found.append(Requirement(id_, body["says"], tuple(known[name] for name in names)))
+        found.append(Requirement(id_, body["says"], tuple(known[name] for name in names), body.get("unshown", "")))
     return Section(document["id"], document["title"], tuple(found))
 
 

@@ -46,6 +46,20 @@ def test_inconclusive_is_not_satisfied_for_another_reason(tmp_path, checks, stat
     assert oscal_checks.faults(made, CONTROLS) == []
 
 
+def test_what_the_drills_do_not_show_of_a_promise_stands_beside_its_finding(tmp_path):
+    made = assess(tmp_path, drill={"requirements": ["DEP-2.1", "DEP-3.3"]})
+    unshown = f"Not shown: {catalogue().by_id()['DEP-3.3'].unshown}."
+
+    findings = made.results["results"][0]["findings"]
+    assert [finding.get("remarks") for finding in findings] == [None, None, unshown]
+    assert [one.get("remarks") for one in made.plan["local-definitions"]["objectives-and-methods"]] == [
+        None,
+        None,
+        unshown,
+    ]
+    assert oscal_checks.faults(made, CONTROLS) == []
+
+
 def test_figures_are_not_rounded(made):
     observation = made.results["results"][0]["observations"][0]
     figures = {prop["name"]: prop["value"] for prop in observation["props"]}

@@ -56,6 +56,24 @@ def test_a_catalogue_that_contradicts_itself_is_refused(requirements, complaint)
         parse(requirements, CONTROLS)
 
 
+def test_a_promise_may_say_what_its_scenarios_do_not_show():
+    told = parse(ONE.replace("made daily,", "made daily, unshown: by whom,"), CONTROLS).requirements
+
+    assert [requirement.unshown for requirement in told] == ["by whom"]
+    assert [requirement.unshown for requirement in parse(ONE, CONTROLS).requirements] == [""]
+
+
+@pytest.mark.parametrize(
+    ("id_", "says"),
+    [
+        ("DEP-3.3", "that a deployment of the platform's makes the backup: the drill makes it itself"),
+        ("ENV-3.4", "that the platform fails over by itself: the drill notices the loss, decides and fails over"),
+    ],
+)
+def test_what_the_drill_does_itself_is_no_doing_of_the_platform(id_, says):
+    assert catalogue().by_id()[id_].unshown.startswith(says)
+
+
 def test_oscal_writes_an_enhancement_with_a_dot():
     assert {c.oscal_id for c in catalogue().controls if c.id in {"CP-9(1)", "CP-4"}} == {"cp-9.1", "cp-4"}
 

@@ -8,8 +8,11 @@ from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import escape
 from sample import BROKEN, DRILL, KEPT, REQUESTS, SCENARIO, SENTENCES, START_S, UNDECIDED, Sample, check, event
+from typer.testing import CliRunner
 
+from drillbook.cli import app
 from drillbook.domain.verdict import Verdict
 from drillbook.evidence import folder, history, trace_report, tracing
 from drillbook.evidence.requirements import catalogue
@@ -312,3 +315,17 @@ def test_the_page_shows_in_red_what_is_not_proved_and_links_only_to_what_is_ther
         assert f"s-{row.state.replace(' ', '-')}" in cell
     assert state(found) is State.CHANGED
     assert "3 days ago, of other sentences than the scenario has now" in page
+
+
+def test_what_the_scenarios_do_not_show_of_a_promise_is_told_beside_it(tmp_path):
+    run(tmp_path / "runs", drill={"requirements": ["DEP-3.3"]})
+    (tmp_path / "cutover.feature").write_text(f"@DEP-3.3\nFeature: F\n  Scenario: {SCENARIO}\n    Given x\n")
+    unshown = catalogue().by_id()["DEP-3.3"].unshown
+
+    told = CliRunner().invoke(app, ["trace", "--runs", str(tmp_path / "runs"), "--features", str(tmp_path)])
+
+    assert told.exit_code == 1
+    assert f"\n           not shown: {unshown}\n" in told.output
+    page = (tmp_path / "traceability.html").read_text()
+    assert f"Not shown: {escape(unshown)}" in page.split('id="DEP-3.3"', 1)[1].split("</tr>", 1)[0]
+    assert "Not shown" not in page.split('id="DEP-3.4"', 1)[1].split("</tr>", 1)[0]
