@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain import backup, pgbackrest
+from drillbook.domain.backup import BackupSchedule
 from drillbook.domain.backup_report import BackupReport
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
@@ -36,6 +37,7 @@ class Look:
         timelines: The primary's and the standby's.
         archive_timeout_s: After how long the primary ends a segment of WAL that is not full, 0 when never; None in a
             look that did not ask.
+        schedules: By which the backups are made; None likewise.
     """
 
     stanza: str
@@ -47,6 +49,7 @@ class Look:
     replayed: int | None
     timelines: tuple[int, int]
     archive_timeout_s: float | None = None
+    schedules: tuple[BackupSchedule, ...] | None = None
 
     @property
     def window(self) -> Window:
@@ -70,6 +73,7 @@ def look(drill_dir: Path) -> Look:
     report = document["report"]
     archives = {int(key): str(listing) for key, listing in report["archives"].items()}
     replayed, archive_timeout_s = document["replayed"], document.get("archive_timeout_s")
+    schedules = document.get("schedules")
     first, second = document["timelines"]
     return Look(
         stanza=str(document["stanza"]),
@@ -89,6 +93,7 @@ def look(drill_dir: Path) -> Look:
         replayed=None if replayed is None else int(replayed),
         timelines=(int(first), int(second)),
         archive_timeout_s=None if archive_timeout_s is None else float(archive_timeout_s),
+        schedules=None if schedules is None else tuple(BackupSchedule(**schedule) for schedule in schedules),
     )
 
 
@@ -108,6 +113,11 @@ def full_backup_age(seen: Look, key: int) -> Measurement:
 def full_backups_kept(seen: Look, key: int) -> Measurement:
     """Number of good full backups in a repository."""
     return backup.full_backups_kept(_repositories(seen), key, seen.window, (FILE,))
+
+
+def schedules_suspended(seen: Look) -> Measurement:
+    """Number of schedules by which the backups were to be made, and are not."""
+    return backup.schedules_suspended(seen.schedules, seen.window, (FILE,))
 
 
 def archive_age(seen: Look, key: int) -> Measurement:

@@ -8,6 +8,7 @@ nothing.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drillbook.domain import wal
@@ -24,6 +25,21 @@ _SOURCE = "pgbackrest"
 _MISSING = Interval.exactly(math.inf)
 # Times in a backup's record are cut to whole seconds.
 _CUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSchedule:
+    """By what backups are made without anybody's doing.
+
+    Attributes:
+        name: Of what makes them, for people.
+        due: When they are due, in its own words.
+        suspended: Whether it makes none until somebody has it go on.
+    """
+
+    name: str
+    due: str
+    suspended: bool
 
 
 def full_backup_age(
@@ -61,6 +77,23 @@ def full_backups_kept(
         count = Interval.exactly(sum(_good_full(backup) for backup in repository.backups))
     name = f"full backups kept in repository {key}"
     return Measurement(name, count, "backups", 1, window, _SOURCE, tuple(doubts), tuple(evidence))
+
+
+def schedules_suspended(
+    schedules: Sequence[BackupSchedule] | None, window: Window, evidence: Sequence[str] = ()
+) -> Measurement:
+    """Number of schedules that make no backup: the last one is fresh for a day yet, and for ever if made by hand.
+
+    Args:
+        schedules: By which backups are made; None when nobody asked after them.
+        window: When it was looked at, on our clock.
+        evidence: Paths of the raw data.
+    """
+    doubts = () if schedules else ("it was not asked after the schedule by which the backups are made",)
+    suspended = [schedule.name for schedule in schedules or () if schedule.suspended]
+    name = "schedules of backups that are suspended" + (f": {', '.join(suspended)}" if suspended else "")
+    count = Interval.exactly(len(suspended)) if schedules else None
+    return Measurement(name, count, "schedules", len(schedules or ()), window, "kubernetes", doubts, tuple(evidence))
 
 
 def archive_age(

@@ -151,7 +151,7 @@ def _look(drill: Drill, recovery: Recovery, host: BackupHost) -> backups.Look:
     clock, home, away = drill.session.clock, recovery.sites[recovery.home], recovery.sites[recovery.away]
     before = commit(drill, recovery)
     asked_s = clock.now()
-    report = host.report(mark(drill))
+    schedules, report = host.schedules(), host.report(mark(drill))
     answered_s = clock.now()
     commits = (before, commit(drill, recovery))
     primary, archive_timeout_s = home.database.status(), home.database.archive_timeout_s()
@@ -162,7 +162,7 @@ def _look(drill: Drill, recovery: Recovery, host: BackupHost) -> backups.Look:
         standby = away.database.status()
     return backups.Look(
         recovery.stanza, report, asked_s, answered_s, commits, clock.now(), _replayed(standby),
-        (primary.timeline, standby.timeline), archive_timeout_s,
+        (primary.timeline, standby.timeline), archive_timeout_s, schedules,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from drillbook.drivers.restore_script import PUT_BACK, SCRIPT
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
+    from drillbook.domain.backup import BackupSchedule
     from drillbook.drivers.kubernetes_job import TemplateJob
     from drillbook.ports import LosableTable
 
@@ -113,6 +114,14 @@ class PgBackRest:
             return BackupReport.printed(printed)
         except NotUnderstood as error:
             raise Unreachable(f"what the backups' host printed is no report: {error}") from error
+
+    def schedules(self) -> tuple[BackupSchedule, ...]:
+        """The CronJob by whose template it is asked: by it full backups are made.
+
+        Raises:
+            Unreachable: When it is not there, or the cluster does not answer or refuses.
+        """
+        return (self.jobs.schedule(),)
 
     def restore(self, mark: str, key: int, moment: str, written: str) -> str:
         """Restore one repository's backup to a moment, in a pod of its own that nobody reaches.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from drillbook.domain.backup import BackupSchedule
 from drillbook.drivers.kubernetes import TIMEOUT_S, asking
 from drillbook.ports import Unreachable
 
@@ -99,13 +100,24 @@ class TemplateJob:
                 return False
         return True
 
-    def _manifest(self, name: str, command: Sequence[str], deadline_s: float) -> dict[str, Any]:
+    def schedule(self) -> BackupSchedule:
+        """When the CronJob itself makes its jobs, and whether it does.
+
+        Raises:
+            Unreachable: When it is not there, or the cluster refuses or does not answer.
+        """
+        spec = self._cron_job().spec
+        return BackupSchedule(f"{self.namespace}/{self.cron_job}", str(spec.schedule), suspended=bool(spec.suspend))
+
+    def _cron_job(self) -> Any:
         with asking(self.api, f"show the CronJob {self.namespace}/{self.cron_job}"):
-            found: Any = client.BatchV1Api(self.api).read_namespaced_cron_job(
+            return client.BatchV1Api(self.api).read_namespaced_cron_job(
                 self.cron_job, self.namespace, _request_timeout=TIMEOUT_S
             )
+
+    def _manifest(self, name: str, command: Sequence[str], deadline_s: float) -> dict[str, Any]:
         template: dict[str, Any] = cast("Any", self.api).sanitize_for_serialization(
-            found.spec.job_template.spec.template
+            self._cron_job().spec.job_template.spec.template
         )
         containers = template["spec"]["containers"]
         if len(containers) != 1:

@@ -10,6 +10,7 @@ from drillbook.domain.wording import visible
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from drillbook.domain.backup import BackupSchedule
     from drillbook.domain.backup_report import BackupReport
     from drillbook.domain.slot_history import Revision
     from drillbook.domain.traffic import Origin
@@ -486,6 +487,10 @@ class BackupHost(Protocol):
 
     def report(self, mark: str) -> BackupReport:
         """What it says now; raises Unreachable when it does not. The mark makes the question one that no other is."""
+        ...
+
+    def schedules(self) -> tuple[BackupSchedule, ...]:
+        """By what backups are made without anybody's doing; raises Unreachable when one is not there or not told."""
         ...
 
     def restore(self, mark: str, key: int, moment: str, written: str) -> str:

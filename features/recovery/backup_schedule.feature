@@ -14,6 +14,7 @@ Feature: What a recovery would need is there and fresh, before anything has gone
     Then WAL gets into every repository
     And every region of the environment has a repository of its own
     And every repository has a full backup of the last 24 h, and 1 of them at least
+    And no schedule by which the backups are made is suspended
     And a recovery from any repository alone would lack nothing older than 1 h
     And however little is written, its segment ends and is in every repository within 1 h
     And the standby lacks nothing older than 60 s

@@ -110,6 +110,12 @@ def _(drill: Drill, hours: float, count: int) -> None:
         drill.check(f"backup.kept.{key}", statement, "at_least", count, backups.full_backups_kept(seen, key))
 
 
+@then("no schedule by which the backups are made is suspended")
+def _(drill: Drill) -> None:
+    measured = backups.schedules_suspended(backups.look(drill.folder))
+    drill.check("backup.suspended", "no schedule of the backups is suspended", "at_most", 0, measured)
+
+
 @then(parsers.parse("a recovery from any repository alone would lack nothing older than {hours:g} h"))
 def _(drill: Drill, hours: float) -> None:
     seen, limit_s = backups.look(drill.folder), _point_s(drill, hours)

@@ -87,6 +87,25 @@ def test_segments_that_end_only_when_they_are_full_are_found(drilled, segments_t
 
 
 @pytest.fixture
+def schedule_that_is_suspended() -> Iterator[None]:
+    """The last backup is there, and no other one will be."""
+    operator = Saboteur(Path())
+    patch = ("patch", "cronjob/backup-full", "--namespace=data", "--type=merge", "--patch")
+    try:
+        operator.kubectl(*patch, '{"spec": {"suspend": true}}')
+        yield
+    finally:
+        operator.kubectl(*patch, '{"spec": {"suspend": false}}')
+
+
+def test_a_schedule_that_is_suspended_is_found_on_the_same_day(drilled, schedule_that_is_suspended):
+    del schedule_that_is_suspended
+    outcome = drilled(FRESH, only="backup_schedule")
+    assert outcome.code == FAIL, str(outcome)
+    assert outcome.not_passed().keys() == {"backup.suspended"}, str(outcome)
+
+
+@pytest.fixture
 def replay_that_is_paused() -> Iterator[None]:
     """The standby receives all and replays nothing."""
     standby = Saboteur(Path(), WEST)

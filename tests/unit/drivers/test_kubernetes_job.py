@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from drillbook.domain.backup import BackupSchedule
+from drillbook.drivers.backup_host import PgBackRest
 from drillbook.drivers.kubernetes_job import TemplateJob
 from drillbook.ports import Unreachable
 from tests.unit.drivers.recorded_api import RecordedApi
@@ -89,6 +91,22 @@ def test_of_two_containers_none_is_chosen(api, jobs) -> None:
     with pytest.raises(Unreachable, match="has 2 containers"):
         jobs.run("drill-1", ["ask"], deadline_s=9)
     assert ("create", "jobs") not in done(api)
+
+
+@pytest.mark.parametrize(
+    ("suspend", "suspended"), [({}, False), ({"suspend": False}, False), ({"suspend": True}, True)]
+)
+def test_the_schedule_is_told_with_whether_it_is_suspended(api, jobs, suspend, suspended) -> None:
+    api.answers[CRON_JOB]["spec"] |= {"schedule": "0 1 * * *", **suspend}
+    assert PgBackRest(jobs).schedules() == (BackupSchedule("data/backup-full", "0 1 * * *", suspended),)
+    assert done(api) == [("get", "cronjobs")]
+
+
+@pytest.mark.parametrize(("answer", "says"), [(404, "it does not exist"), (403, "the account lacks the right")])
+def test_a_schedule_that_is_not_there_or_may_not_be_read_is_not_told(api, jobs, answer, says) -> None:
+    api.answers[CRON_JOB] = answer
+    with pytest.raises(Unreachable, match=f"show the CronJob data/backup-full.*{says}"):
+        PgBackRest(jobs).schedules()
 
 
 def test_who_may_not_make_it_is_told_so(api, jobs) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.domain.backup import BackupSchedule
 from drillbook.domain.backup_report import BackupReport
 from drillbook.domain.interval import Interval
 from drillbook.domain.pgbackrest import NotUnderstood
@@ -28,6 +29,7 @@ LACKING = Commit(NOW_S - 2, NOW_S - 1, 8 * SEGMENT_BYTES, 8 * SEGMENT_BYTES + 10
 LINES = [f"{NOW_S - 18:.3f}", "0", "", INFO, f"1 {ARCHIVE}", f"2 {ARCHIVE}", f"{NOW_S:.3f}"]
 TOLD = ["at 1 s3-endpoint=store.east.test type=s3", "at 2 s3-endpoint=Store.West.test type=s3"]
 STORES = {"us-east-1": "store.east.test", "us-west-2": "store.west.test"}
+DAILY = BackupSchedule("data/backup-full", "0 1 * * *", suspended=False)
 SEEN = backups.Look(
     "main",
     BackupReport.printed("\n".join([*LINES[:4], *TOLD, *LINES[4:]])),
@@ -38,6 +40,7 @@ SEEN = backups.Look(
     LACKING.after,
     (1, 1),
     60.0,
+    (DAILY,),
 )
 
 
@@ -89,6 +92,26 @@ def test_a_look_that_did_not_ask_when_segments_end_decides_nothing_of_it(tmp_pat
     unasked = backups.archived_within(backups.look(tmp_path))
     assert verdict(unasked, "at_most", 3600) is Verdict.INCONCLUSIVE
     assert "was not asked" in unasked.doubts[0]
+
+
+def test_a_schedule_that_is_suspended_is_found_while_its_last_backup_is_still_fresh() -> None:
+    stopped = replace(SEEN, schedules=(replace(DAILY, suspended=True),))
+    assert verdict(backups.full_backup_age(stopped, 1), "at_most", 86400) is Verdict.PASS
+    assert verdict(backups.schedules_suspended(SEEN), "at_most", 0) is Verdict.PASS
+    found = backups.schedules_suspended(stopped)
+    assert verdict(found, "at_most", 0) is Verdict.FAIL
+    assert "data/backup-full" in found.name
+
+
+def test_a_look_that_did_not_ask_after_the_schedule_decides_nothing_of_it(tmp_path) -> None:
+    """Of an older version, judged again."""
+    (tmp_path / backups.FILE).parent.mkdir()
+    older = {name: it for name, it in asdict(SEEN).items() if name != "schedules"}
+    write_json(tmp_path / backups.FILE, older)
+    unasked = backups.schedules_suspended(backups.look(tmp_path))
+    assert verdict(unasked, "at_most", 0) is Verdict.INCONCLUSIVE
+    assert "was not asked" in unasked.doubts[0]
+    assert verdict(backups.schedules_suspended(replace(SEEN, schedules=())), "at_most", 0) is Verdict.INCONCLUSIVE
 
 
 def test_archiving_that_fails_is_found_with_its_words() -> None:
