@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -114,14 +115,20 @@ def pods_that_flapped(events: Sequence[Event], window: Window) -> Measurement:
 
 
 def containers_unbounded(events: Sequence[Event], window: Window) -> Measurement:
-    """How many containers of the live release lack a request or a limit; nothing when none was looked at."""
-    found: Mapping[str, Sequence[str]] = {}
+    """How many containers of the live release lack a request or a limit; nothing when none was looked at.
+
+    A release that came after it counts as well: where its containers were not looked at, any number may lack one.
+    """
+    first: Mapping[str, Sequence[str]] = {}
     for event in of(events, "start"):
-        found = event.data.get("bounds", found)
+        first = event.data.get("bounds", first)
+    changes = [*of(events, "deploy-release"), *of(events, "update-release")]
+    later: list[Mapping[str, Sequence[str]]] = [e.data.get("bounds", {}) for e in changes if e.kind == "observed"]
+    found = {name: has for look in (first, *later) for name, has in look.items()}
     lacking = {name: sorted(BOUNDS.difference(has)) for name, has in found.items() if not BOUNDS.issubset(has)}
     said = "; ".join(f"{name} has no {' and no '.join(lacks)}" for name, lacks in sorted(lacking.items()))
     name = "containers without a request or a limit" + (f" ({said})" if said else "")
-    count = Interval.exactly(len(lacking)) if found else None
+    count = Interval(len(lacking), len(lacking) if all(later) else math.inf) if first else None
     return Measurement(name, count, "containers", len(found), window, "kubernetes")
 
 

@@ -129,7 +129,10 @@ class Deploy:
         text = f"slot {self.slot} runs {seen.version or 'nothing'} with {seen.ready} of {seen.desired} pods ready"
         if whole:
             text += ", and the gateway leads there" if reached else ", and the gateway does not lead there yet"
-        data = {"pods": list(seen.pods), "version": seen.version, "images": list(seen.images)}
+        data = {
+            "pods": list(seen.pods), "version": seen.version, "images": list(seen.images),
+            "bounds": {name: list(has) for name, has in seen.bounds.items()},
+        }  # fmt: skip
         return Observation(reached, text, self.clock.now(), data)
 
     def undo(self, before: Mapping[str, Any]) -> None:

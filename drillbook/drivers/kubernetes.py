@@ -209,7 +209,7 @@ class KubernetesCluster:
         addresses = tuple(sorted(str(pod.status.pod_ip) for pod in ready))
         images = {str(run.image_id) for pod in ready for run in pod.status.container_statuses or () if run.image_id}
         since = {str(pod.metadata.name): _ready_since(pod) for pod in ready}
-        bounds = {f"{pod.metadata.name}/{it.name}": _bounds(it) for pod in ready for it in pod.spec.containers}
+        bounds = {f"{pod.metadata.name}/{it.name}": _bounds(it) for pod in ready for it in _containers(pod)}
         return SlotStatus(
             slot, version, desired, len(ready), names, addresses, tuple(sorted(images)), since, bounds, len(serving),
             rolled_out,
@@ -232,6 +232,11 @@ def _rolled_out(deployment: Any) -> bool:
     seen = int(status.observed_generation or 0) >= int(deployment.metadata.generation or 0)
     updated, there = int(status.updated_replicas or 0), int(status.replicas or 0)
     return seen and updated == there == asked
+
+
+def _containers(pod: Any) -> list[Any]:
+    """Also those that only come before the others: what they want they take from the same neighbours."""
+    return [*pod.spec.containers, *(pod.spec.init_containers or ())]
 
 
 def _bounds(container: Any) -> tuple[str, ...]:

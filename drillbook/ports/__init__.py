@@ -65,8 +65,8 @@ class SlotStatus:
         addresses: IP addresses of its pods that are ready.
         images: What their containers run from, each once, as the node resolved it: `NAME@sha256:DIGEST`.
         ready_since: Of each pod that is ready, by name, since when, as the cluster writes it.
-        bounds: Of each of their containers, as `POD/CONTAINER`, what it has of `requests.cpu`, `requests.memory`,
-            `limits.cpu` and `limits.memory`.
+        bounds: Of each of their containers, also those that run before the others, as `POD/CONTAINER`, what it has of
+            `requests.cpu`, `requests.memory`, `limits.cpu` and `limits.memory`.
         serving: Pods that are ready, of whatever version: while one replaces another both answer.
         rolled_out: Whether all of its pods are as is asked for now: those of a restart that was just asked for are not
             there yet, and nobody sees that by their version.

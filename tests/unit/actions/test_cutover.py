@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from drillbook import activities
@@ -35,6 +37,16 @@ def test_a_good_release_is_kept_and_the_old_slot_drained_and_warm(world, drill) 
     window = None
     assert story.warm_share(drill.events(), window).interval.low == 1.0
     assert story.drained_after(drill.events(), window).interval.high < 10
+
+
+def test_a_deployment_keeps_what_the_releases_containers_are_held_to(world, drill, monkeypatch) -> None:
+    def bounded(slot):
+        return replace(type(world).slot(world, slot), bounds={"green-1/app": ("requests.cpu", "limits.cpu")})
+
+    monkeypatch.setattr(world, "slot", bounded)
+    activities.deploy_release("1.1.0")
+    (seen,) = [event for event in story.of(drill.events(), "deploy-release") if event.kind == "observed"]
+    assert seen.data["bounds"] == {"green-1/app": ["requests.cpu", "limits.cpu"]}
 
 
 @pytest.mark.parametrize(

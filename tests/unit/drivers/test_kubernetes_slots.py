@@ -8,9 +8,10 @@ from drillbook.drivers.kubernetes import VERSION_LABEL, KubernetesCluster
 DEPLOYMENT = "/apis/apps/v1/namespaces/analytics/deployments/analytics-blue"
 
 
-def pod(name, *, ready, since, containers=(), version="1.0.0"):
+def pod(name, *, ready, since, containers=(), first=(), version="1.0.0"):
     return {
-        "metadata": {"name": name, "labels": {VERSION_LABEL: version}}, "spec": {"containers": list(containers)},
+        "metadata": {"name": name, "labels": {VERSION_LABEL: version}},
+        "spec": {"containers": list(containers), **({"initContainers": list(first)} if first else {})},
         "status": {
             "phase": "Running", "podIP": "10.0.0.1",
             "conditions": [
@@ -63,11 +64,13 @@ def test_a_slot_tells_what_each_of_its_containers_asks_for_and_is_held_to():
         {"name": "greedy", "resources": {"requests": both, "limits": {"memory": "64Mi"}}},
         {"name": "bare"},
     ]
-    found = slot_of(pod("a", ready="True", since="2026-11-24T02:00:00Z", containers=containers))
+    first = [{"name": "before", "resources": {"requests": both}}]
+    found = slot_of(pod("a", ready="True", since="2026-11-24T02:00:00Z", containers=containers, first=first))
     assert found.bounds == {
         "a/whole": ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory"),
         "a/greedy": ("requests.cpu", "requests.memory", "limits.memory"),
         "a/bare": (),
+        "a/before": ("requests.cpu", "requests.memory"),
     }
 
 

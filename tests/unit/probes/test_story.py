@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from drillbook.domain.interval import Interval
@@ -55,6 +57,31 @@ def test_where_no_container_was_looked_at_nothing_is_known_of_limits():
     assert unbounded().interval is None
     assert unbounded({}).interval is None
     assert unbounded({"bounds": {}}).interval is None
+
+
+def released(*looks, action="deploy-release", kind="observed"):
+    """A start with nothing to complain of, and what was seen of the releases that came after it."""
+    start = Event(0.0, "d", "note", "", {"activity": "start", "bounds": {"a/app": WHOLE}})
+    after = [Event(1.0, "d", kind, "", {"action": action, **data}) for data in looks]
+    return story.containers_unbounded([start, *after], Window(0.0, 1.0))
+
+
+@pytest.mark.parametrize("action", ["deploy-release", "update-release"])
+def test_the_release_that_comes_live_is_held_to_its_limits_as_the_one_before_it(action):
+    found = released({"bounds": {"b/app": WHOLE, "b/beside": WHOLE[:3]}}, action=action)
+    assert (found.interval, found.samples) == (Interval.exactly(1), 3)
+    assert "b/beside has no limits.memory" in found.name
+    assert released({"bounds": {"b/app": WHOLE}}, action=action).interval == Interval.exactly(0)
+
+
+@pytest.mark.parametrize("data", [{}, {"bounds": {}}])
+def test_where_the_containers_of_a_release_were_not_looked_at_its_limits_are_not_known(data):
+    assert released(data).interval == Interval(0, math.inf)
+    assert released(data, {"bounds": {"b/app": []}}).interval == Interval(1, math.inf)
+
+
+def test_a_release_that_was_never_seen_whole_was_not_live():
+    assert released({}, kind="intent").interval == Interval.exactly(0)
 
 
 def test_a_release_can_be_reached_from_the_first_weight_that_was_meant_for_it():
