@@ -38,7 +38,8 @@ class ConnectionsPart:
     """A database whose connections may be used up.
 
     Attributes:
-        url: Where its libpq URI is: `file:`, `env:` or `vault:`; of a role that may do nothing but connect.
+        url: Where its libpq URI is: `file:`, `env:` or `vault:`; of a role that may do nothing but connect, and that as
+            often as the server has room.
         most: Connections that are held at most.
     """
 

@@ -34,10 +34,10 @@ NAME = "drillbook-holds"
 
 _CONNECT_S = 3
 _TRY_AGAIN_S = 0.2
-# https://www.postgresql.org/docs/15/errcodes-appendix.html: too_many_connections, also of a role's own limit.
-_TOO_MANY = "53300"
+# By its text, since libpq does not hand on the code of a refused connection; and that, 53300, is one for all limits:
+# https://www.postgresql.org/docs/15/errcodes-appendix.html
 _REFUSED = ("too many", "remaining connection slots")
-"""The same as libpq says it, which does not hand on the code of a refused connection."""
+_ROLES_OWN = "too many connections for role"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,13 @@ class HeldConnections:
         url: Gives the libpq URI when it is needed, so that none is kept here.
         most: Connections held at most.
         lives_s: After which they are let go, whatever becomes of the harness, in seconds.
+        service: Role that the service connects as; empty where nobody has said.
     """
 
     url: Callable[[], str]
     most: int
     lives_s: float
+    service: str = ""
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list["subprocess.Popen[bytes]"], compare=False)
 
     @property
@@ -91,6 +93,8 @@ class HeldConnections:
     def look(self, noted: Mapping[str, Any]) -> Look:
         """Try to connect, as an application would.
 
+        A limit of the role that tries leaves the service's connections as they are, unless it is the service's role.
+
         Raises:
             Unreachable: When the server refuses for another reason than having no connection left.
         """
@@ -101,13 +105,19 @@ class HeldConnections:
                 ).fetchone()
         except psycopg.OperationalError as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            if error.sqlstate == _TOO_MANY or any(word in said for word in _REFUSED):
-                text = f"the database at {self.where} refuses a connection: {said}"
-                return Look(gone=True, well=False, text=text)
+            if any(words in said for words in _REFUSED):
+                return self._refused(said)
             raise Unreachable(f"the database at {self.where} does not answer: {said}") from error
         held = int(row[0])
         text = f"the database at {self.where} takes connections, and {held} are held"
         return Look(gone=False, well=held == 0, text=text, data={"held": held})
+
+    def _refused(self, said: str) -> Look:
+        text = f"the database at {self.where} refuses a connection: {said}"
+        if _ROLES_OWN not in said or (self.service and f'"{self.service}"' in said):
+            return Look(gone=True, well=False, text=text)
+        advice = "that is a limit of the role of faults.connections alone, and others may connect; lift its limit"
+        return Look(gone=False, well=False, text=f"{text}; {advice}")
 
     @property
     def _mark(self) -> dict[str, str]:

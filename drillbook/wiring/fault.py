@@ -51,7 +51,8 @@ def faults(environment: Environment, clock: Clock, live_slot: Callable[[], str])
     # Connected when it is first needed, which it is in few runs.
     api = cache(functools.partial(_connected, region, region.resilience_kubeconfig))
     nodes, pods = KubernetesNodes(api, settings.nodes), KubernetesPods(api)
-    beside = _beside_it(settings, region.name, nodes, pods)
+    service = environment.recovery.applications if environment.recovery is not None else ""
+    beside = _beside_it(settings, region.name, nodes, pods, service)
     return Faults(
         settings=settings,
         region=region.name,
@@ -89,12 +90,14 @@ def _in_the_cluster(
         yield "fill-disk", Offered(filled, Reach((region,), (disk.namespace,), taken=1, of=1))
 
 
-def _beside_it(settings: FaultSettings, region: str, nodes: Nodes, pods: Pods) -> Iterator[tuple[str, Offered]]:
+def _beside_it(
+    settings: FaultSettings, region: str, nodes: Nodes, pods: Pods, service: str
+) -> Iterator[tuple[str, Offered]]:
     connections, vault = settings.connections, settings.vault
     if connections is not None:
         url = functools.partial(_secret, connections.url)
         name = "exhaust-connections"
-        held = HeldConnections(url, connections.most, CATALOGUE[name].longest_s)
+        held = HeldConnections(url, connections.most, CATALOGUE[name].longest_s, service)
         yield name, Offered(held, Reach((region,), (), taken=1, of=1), 30.0)
     if vault is not None:
         sealed = SealedVault(

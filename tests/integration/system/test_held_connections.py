@@ -29,11 +29,22 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture
 def url(postgres) -> str:
-    """Of a role that may do nothing but connect, eight times."""
+    """Of a role that may do nothing but connect, at a database that takes eight connections from all together."""
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS held WITH (FORCE)")
         connection.execute("DROP ROLE IF EXISTS holder")
-        connection.execute("CREATE ROLE holder LOGIN CONNECTION LIMIT 8")
-    return postgres.url("postgres").replace("postgres@", "holder@")
+        connection.execute("CREATE ROLE holder LOGIN")
+        connection.execute("CREATE DATABASE held CONNECTION LIMIT 8")
+    return postgres.url("held").replace("postgres@", "holder@")
+
+
+@pytest.fixture
+def limited(postgres) -> str:
+    """Of a role that may connect four times, where others may a hundred times."""
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS limited")
+        connection.execute("CREATE ROLE limited LOGIN CONNECTION LIMIT 4")
+    return postgres.url("postgres").replace("postgres@", "limited@")
 
 
 @pytest.fixture
@@ -48,10 +59,24 @@ def test_connections_are_used_up_and_given_back(pair):
     assert pair.look({}).well
     pair.take()
     until(lambda: pair.look({}).gone, "the server still takes connections")
-    assert "too many connections for role" in pair.look({}).text
+    assert "too many connections for database" in pair.look({}).text
     pair.give_back({})
     until(lambda: pair.look({}).well, "connections are still held")
     pair.give_back({})
+
+
+def test_a_role_at_a_limit_of_its_own_has_used_up_nothing_of_others_but_the_services_own_has(limited):
+    alone = HeldConnections(lambda: limited, most=50, lives_s=30.0)
+    alone.take()
+    try:
+        until(lambda: "for role" in alone.look({}).text, "the role is not at its limit")
+        look = alone.look({})
+        assert (look.gone, look.well) == (False, False)
+        assert "lift its limit" in look.text
+        assert HeldConnections(lambda: limited, most=50, lives_s=30.0, service="limited").look({}).gone
+        assert not HeldConnections(lambda: limited, most=50, lives_s=30.0, service="other").look({}).gone
+    finally:
+        alone.give_back({})
 
 
 def test_no_more_are_held_than_was_said(url):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import psycopg
 import pytest
 from recorded_api import RecordedApi, Right
 
+from drillbook.drivers.held_connections import HeldConnections
 from drillbook.drivers.kubernetes_disk import BALLAST, FilledVolume
 from drillbook.drivers.kubernetes_helper import Helper
 from drillbook.drivers.kubernetes_pressure import Pressure
@@ -233,6 +235,29 @@ def test_a_vault_is_not_sealed_without_the_key_that_opens_it(server):
     pair = SealedVault(server.url, lambda: "token", missing)
     with pytest.raises(Unreachable, match="there is no credential"):
         pair.note()
+
+
+@pytest.mark.parametrize(
+    ("said", "service", "gone"),
+    [
+        ("sorry, too many clients already", "", True),
+        ("remaining connection slots are reserved for roles with the SUPERUSER attribute", "", True),
+        ("remaining connection slots are reserved for non-replication superuser connections", "", True),
+        ('too many connections for database "shop"', "", True),
+        ('too many connections for role "shop"', "shop", True),
+        ('too many connections for role "shop"', "", False),
+        ('too many connections for role "shop"', "shopper", False),
+        ('too many connections for role "shopper"', "shop", False),
+    ],
+)
+def test_connections_are_used_up_by_a_limit_that_the_service_meets_too(monkeypatch, said, service, gone):
+    def refuse(*_arguments, **_options):
+        raise psycopg.OperationalError(f'connection to server at "h", port 5432 failed: FATAL:  {said}')
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    look = HeldConnections(lambda: "postgresql://x@h/shop", most=5, lives_s=1.0, service=service).look({})
+    assert (look.gone, look.well) == (gone, False)
+    assert said in look.text
 
 
 class Nodes:
