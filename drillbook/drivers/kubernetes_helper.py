@@ -55,14 +55,16 @@ class Status:
     Attributes:
         phase: As Kubernetes has it; empty when there is no such pod.
         ready: Whether its node found that it does its work.
-        ended: Reasons for which its container was ended so far, for example `OOMKilled`.
+        ended: Reasons for which its container was ended last, and the time before, for example `OOMKilled`.
         node: Where it runs.
+        restarts: How often its container was started again.
     """
 
     phase: str
     ready: bool = False
     ended: tuple[str, ...] = ()
     node: str = ""
+    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,11 @@ class Helper:
                     raise
                 return Status("")
         ready = any(c.type == "Ready" and c.status == "True" for c in found.status.conditions or ())
-        states = [s for one in found.status.container_statuses or () for s in (one.state, one.last_state)]
+        containers = found.status.container_statuses or ()
+        states = [s for one in containers for s in (one.state, one.last_state)]
         ended = tuple(str(s.terminated.reason) for s in states if s is not None and s.terminated is not None)
-        return Status(str(found.status.phase), ready, ended, str(found.spec.node_name or ""))
+        restarts = sum(int(one.restart_count) for one in containers)
+        return Status(str(found.status.phase), ready, ended, str(found.spec.node_name or ""), restarts)
 
     def refuse_another(self) -> None:
         """See that there is none yet.

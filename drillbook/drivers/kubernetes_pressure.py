@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from drillbook.domain import byte_size
 from drillbook.drivers.kubernetes_helper import Work
 from drillbook.ports.fault import Look
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _KILLED = "OOMKilled"
 
 BURNT = "/tmp/burnt"  # noqa: S108 - of the pod's own
+EXCEEDED, HELD = "/tmp/exceeded", "/tmp/held"  # noqa: S108 - likewise, and kept when its container starts again
 
 BURN = """
 import os, sys, time
@@ -40,11 +42,30 @@ sys.exit(not os.path.exists(sys.argv[1]))
 """An image with Python need not have a shell or its tools."""
 
 GROW = """
+import contextlib, os, sys, time
+most, hold, exceeded, held = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+with contextlib.suppress(FileNotFoundError):
+    os.unlink(held)
+stopped_before = os.path.exists(exceeded)
+open(exceeded, "w").close()
 kept = []
-while True:
+while len(kept) * 1048576 < (hold if stopped_before else most):
     kept.append(b"x" * 1048576)
+if not stopped_before:
+    sys.exit("nobody kept it from taking more than its limit")
+open(held, "w").close()
+while True:
+    time.sleep(60)
 """
-"""Written to, since memory that is only asked for is not taken. Without a limit it would take the node's."""
+"""First it takes more than its limit and is ended for it; started again, it holds what is within its limit.
+
+The first start after an end comes at once. Were it ended again and again, its node would wait before each further one,
+for up to 5 min, and nothing would press meanwhile. Written to, since memory that is only asked for is not taken.
+"""
+
+_MIB = 1048576
+_ROOM = 32 * _MIB
+"""Below the limit, at the most: for the interpreter, and for that of its node's look, which is in the same group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +77,7 @@ class Pressure:
         on: What it wants all of.
         beside: Labels of the pods on whose node it runs.
         cpu: Its limit; empty for none.
-        memory: Its limit.
+        memory: Its limit, as Kubernetes writes it: `128Mi`.
     """
 
     helper: Helper
@@ -86,7 +107,12 @@ class Pressure:
                 BURN, (BURNT,), ("python3", "-c", THERE, BURNT), limits=limits, requests=requests, beside=self.beside
             )
         else:
-            work = Work(GROW, limits=limits, requests=requests, beside=self.beside, again=True)
+            limit = int(byte_size.parsed(f"{self.memory}B"))
+            sizes = (2 * limit, limit - min(limit // 4, _ROOM))
+            work = Work(
+                GROW, (*map(str, sizes), EXCEEDED, HELD), ("python3", "-c", THERE, HELD), limits=limits,
+                requests=requests, beside=self.beside, again=True,
+            )  # fmt: skip
         self.helper.start(work)
 
     def give_back(self, noted: Mapping[str, Any]) -> None:
@@ -94,12 +120,16 @@ class Pressure:
         self.helper.remove()
 
     def look(self, noted: Mapping[str, Any]) -> Look:
-        """Whether its node found it burning, or ended it for wanting more memory than its limit."""
+        """Whether its node finds it burning; or holding memory, after it was ended for wanting more than its limit."""
         status = self.helper.status()
         if not status.phase:
             return Look(gone=False, well=True, text=f"there is no {self.named}")
-        presses = status.ready if self.on == "cpu" else _KILLED in status.ended
+        # Who was ended more than once was away in between, until his node started him again.
+        presses = status.ready and (self.on == "cpu" or (status.ended == (_KILLED,) and status.restarts == 1))
+        does = "presses" if presses else "does not press"
+        if status.restarts > 1:
+            does = f"does not press all along, and was started again {status.restarts} times"
         ended = f", ended for {' and '.join(status.ended)}" if status.ended else ""
-        does = "presses" if presses else "does not press yet"
         text = f"the {self.named} {does}: it is {status.phase} on node {status.node or '(none)'}{ended}"
-        return Look(presses, well=False, text=text, data={"node": status.node, "ended": list(status.ended)})
+        data = {"node": status.node, "ended": list(status.ended), "restarts": status.restarts}
+        return Look(presses, well=False, text=text, data=data)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,6 @@ from drillbook.drivers.kubernetes_pressure import BURN, GROW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 WITHIN_S = 30.0
 MIB = 1048576
@@ -59,14 +59,40 @@ def test_who_wants_the_processor_says_so_once_he_has_burnt_some_of_it(started, t
     assert process.poll() is None
 
 
-def test_who_wants_the_memory_takes_it_until_he_is_stopped():
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (256 * MIB, 256 * MIB))
+def limited() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (256 * MIB, 256 * MIB))
 
+
+def test_who_wants_the_memory_takes_it_until_he_is_stopped(tmp_path):
+    command = [sys.executable, "-c", GROW, *map(str, (512 * MIB, MIB, tmp_path / "exceeded", tmp_path / "held"))]
     done = subprocess.run(
-        [sys.executable, "-c", GROW], preexec_fn=limited, timeout=WITHIN_S, check=False, capture_output=True, text=True
-    )
+        command, preexec_fn=limited, timeout=WITHIN_S, check=False, capture_output=True, text=True
+    )  # fmt: skip
     assert "MemoryError" in done.stderr
+    assert (tmp_path / "exceeded").exists()
+    assert not (tmp_path / "held").exists()
+
+
+def test_who_is_not_stopped_from_taking_more_memory_than_his_limit_gives_it_back_and_says_so(tmp_path):
+    exceeded, held = tmp_path / "exceeded", tmp_path / "held"
+    assert run(GROW, 32 * MIB, 16 * MIB, exceeded, held) == 1
+    assert not held.exists()
+
+
+def test_who_was_stopped_holds_what_is_within_his_limit_and_says_so_only_then(started, tmp_path):
+    exceeded, held = tmp_path / "exceeded", tmp_path / "held"
+    exceeded.touch()
+    held.touch()
+    before = held.stat().st_mtime_ns
+    process = start(started, GROW, 2**60, 48 * MIB, exceeded, held)
+    give_up = time.monotonic() + WITHIN_S
+    while not (held.exists() and held.stat().st_mtime_ns != before):
+        assert time.monotonic() < give_up, "it does not say that it holds"
+        time.sleep(0.02)
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (anonymous,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:")]
+    assert 48 <= anonymous / 1024 < 48 + 16
+    assert process.poll() is None
 
 
 def test_a_volume_is_filled_no_further_than_was_said_and_emptied_as_often_as_one_likes(started, tmp_path):

@@ -11,7 +11,7 @@ from recorded_api import RecordedApi, Right
 from drillbook.drivers.held_connections import HeldConnections
 from drillbook.drivers.kubernetes_disk import BALLAST, FilledVolume
 from drillbook.drivers.kubernetes_helper import Helper
-from drillbook.drivers.kubernetes_pressure import Pressure
+from drillbook.drivers.kubernetes_pressure import EXCEEDED, HELD, Pressure
 from drillbook.drivers.kubernetes_stopped import StoppedDeployment
 from drillbook.drivers.vault_seal import SealedVault
 from drillbook.ports import Conflict, Unreachable
@@ -22,6 +22,7 @@ SCALE = "/apis/apps/v1/namespaces/kube-system/deployments/coredns/scale"
 PODS = "/api/v1/namespaces/kube-system/pods"
 HELPERS = "/api/v1/namespaces/analytics/pods"
 HELPER, CLEANER = f"{HELPERS}/drillbook-fault", f"{HELPERS}/drillbook-fault-cleaner"
+MIB = 1048576
 
 
 def scaled(replicas, *, ready=0):
@@ -74,23 +75,29 @@ def test_a_deployment_that_somebody_else_has_scaled_since_is_left():
     assert {right.verb for right in api.rights} == {"get"}
 
 
-def helper_pod(phase="Running", *, ready=False, ended=(), node="n1"):
-    state = {"terminated": {"reason": ended[0], "exitCode": 137}} if ended else {"running": {}}
+def helper_pod(phase="Running", *, ready=False, ended="", waits=False, restarts=0, node="n1"):
+    state = {"waiting": {"reason": "CrashLoopBackOff"}} if waits else {"running": {}}
+    last = {"terminated": {"reason": ended, "exitCode": 137}} if ended else {}
+    if ended and not (waits or restarts):
+        state, last = last, {}
     return {
         "metadata": {"name": "drillbook-fault"}, "spec": {"containers": [], "nodeName": node},
         "status": {
             "phase": phase, "conditions": [{"type": "Ready", "status": str(ready)}],
             "containerStatuses": [
-                {"name": "helper", "image": "i", "imageID": "i", "ready": ready, "restartCount": 0, "state": state}
+                {
+                    "name": "helper", "image": "i", "imageID": "i", "ready": ready, "restartCount": restarts,
+                    "state": state, "lastState": last,
+                }
             ],
         },
     }  # fmt: skip
 
 
-def pressure(on, cpu="500m", **answers):
+def pressure(on, cpu="500m", memory="128Mi", **answers):
     api = RecordedApi({f"GET {HELPER}": 404, **answers})
     helper = Helper(lambda: api, "analytics", "drillbook-fault", "image", 180.0)
-    return api, Pressure(helper, on, "app=a,slot=blue", cpu, "128Mi")
+    return api, Pressure(helper, on, "app=a,slot=blue", cpu, memory)
 
 
 def test_a_neighbour_that_presses_has_limits_an_end_of_its_own_and_no_privilege():
@@ -124,8 +131,12 @@ def test_without_a_limit_of_the_processor_the_memory_is_still_limited():
         ("cpu", helper_pod(ready=True), True),
         ("cpu", helper_pod("Pending", node=""), False),
         ("memory", helper_pod(ready=True), False),
-        ("memory", helper_pod(ended=("OOMKilled",)), True),
-        ("memory", helper_pod(ended=("Error",)), False),
+        ("memory", helper_pod(ended="OOMKilled"), False),
+        ("memory", helper_pod(ended="OOMKilled", waits=True), False),
+        ("memory", helper_pod(ended="OOMKilled", restarts=1), False),
+        ("memory", helper_pod(ended="OOMKilled", restarts=1, ready=True), True),
+        ("memory", helper_pod(ended="OOMKilled", restarts=2, ready=True), False),
+        ("memory", helper_pod(ended="Error", restarts=1, ready=True), False),
     ],
 )
 def test_pressure_is_there_when_the_node_says_so(on, pod, gone):
@@ -134,6 +145,22 @@ def test_pressure_is_there_when_the_node_says_so(on, pod, gone):
     assert (look.gone, look.well) == (gone, False)
     with pytest.raises(Unreachable, match="there is a pod analytics/drillbook-fault already"):
         pair.note()
+
+
+def test_a_neighbour_that_was_ended_again_is_said_to_have_been_away():
+    _, pair = pressure("memory", **{f"GET {HELPER}": helper_pod(ended="OOMKilled", restarts=3, ready=True)})
+    assert "does not press all along, and was started again 3 times" in pair.look({}).text
+
+
+@pytest.mark.parametrize(("limit", "held"), [("128Mi", 96), ("64Mi", 48), ("1Gi", 992), ("65536Ki", 48)])
+def test_a_neighbour_holds_memory_close_to_its_limit_and_leaves_room_for_the_look_of_its_node(limit, held):
+    api, pair = pressure("memory", memory=limit)
+    pair.take()
+    (container,) = api.bodies[-1]["spec"]["containers"]
+    size = int(container["resources"]["limits"]["memory"][:-2]) * {"K": 1024, "M": MIB, "G": 1024 * MIB}[limit[-2]]
+    assert container["command"][3:] == [str(2 * size), str(held * MIB), EXCEEDED, HELD]
+    assert container["readinessProbe"]["exec"]["command"][-1] == HELD
+    assert api.bodies[-1]["spec"]["restartPolicy"] == "Always"
 
 
 def test_a_neighbour_that_is_gone_is_well_and_ending_it_twice_is_fine():
