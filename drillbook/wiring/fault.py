@@ -52,7 +52,7 @@ def faults(environment: Environment, clock: Clock, live_slot: Callable[[], str])
     api = cache(functools.partial(_connected, region, region.resilience_kubeconfig))
     nodes, pods = KubernetesNodes(api, settings.nodes), KubernetesPods(api)
     service = environment.recovery.applications if environment.recovery is not None else ""
-    beside = _beside_it(settings, region.name, nodes, pods, service)
+    beside = _beside_it(settings, region.name, service)
     return Faults(
         settings=settings,
         region=region.name,
@@ -63,6 +63,7 @@ def faults(environment: Environment, clock: Clock, live_slot: Callable[[], str])
         pods=pods,
         nodes=nodes,
         pairs=dict([*_in_the_cluster(settings, region.name, api, clock), *beside]),
+        machines=dict(_machines(settings, region.name, nodes, pods)),
     )
 
 
@@ -90,9 +91,7 @@ def _in_the_cluster(
         yield "fill-disk", Offered(filled, Reach((region,), (disk.namespace,), taken=1, of=1))
 
 
-def _beside_it(
-    settings: FaultSettings, region: str, nodes: Nodes, pods: Pods, service: str
-) -> Iterator[tuple[str, Offered]]:
+def _beside_it(settings: FaultSettings, region: str, service: str) -> Iterator[tuple[str, Offered]]:
     connections, vault = settings.connections, settings.vault
     if connections is not None:
         url = functools.partial(_secret, connections.url)
@@ -104,9 +103,6 @@ def _beside_it(
             vault.url, functools.partial(_secret, vault.token), functools.partial(_secret, vault.unseal_key)
         )
         yield "seal-vault", Offered(sealed, Reach((region,), ()), 30.0)
-    if settings.machines:
-        lost = lost_machine.lost(settings.machines[0], nodes, pods, settings.evict)
-        yield "kill-node", Offered(lost, Reach((region,), ()), _LOSS_SEEN_WITHIN_S)
     if settings.objectstore is not None:
         reach = Reach((region,), ())
         yield "slow-object-store", Offered(_slow_store(settings.objectstore), reach, 30.0)
@@ -114,6 +110,12 @@ def _beside_it(
         for name, kib_s in (("cut-link", 0), ("slow-link", settings.link.slow_kib_s)):
             here, there = map(link.end, settings.link.regions)
             yield name, Offered(link.Link(here, there, kib_s), Reach(settings.link.regions, ()), 30.0)
+
+
+def _machines(settings: FaultSettings, region: str, nodes: Nodes, pods: Pods) -> Iterator[tuple[str, Offered]]:
+    for name in settings.machines:
+        lost = lost_machine.lost(name, nodes, pods, settings.evict)
+        yield name, Offered(lost, Reach((region,), ()), _LOSS_SEEN_WITHIN_S)
 
 
 def _slow_store(part: ObjectStorePart) -> slow_store.SlowStore:

@@ -10,6 +10,7 @@ from drillbook.actions.faults.nodes import DrainNode, drain_one
 from drillbook.actions.faults.pods import KillPod, kill_one
 from drillbook.actions.faults.take import Take
 from drillbook.domain.fault import CATALOGUE
+from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,6 +55,7 @@ class Faults:
         pods: The region's, by the account that may make faults.
         nodes: Likewise.
         pairs: By name of the fault, what may be taken away and given back.
+        machines: Likewise, by name of the node, those that may be killed.
     """
 
     settings: FaultSettings
@@ -65,6 +67,7 @@ class Faults:
     pods: Pods
     nodes: Nodes
     pairs: Mapping[str, Offered] = field(default_factory=dict[str, Offered])
+    machines: Mapping[str, Offered] = field(default_factory=dict[str, Offered])
 
     def lacks(self, name: str) -> str:
         """Which key of the environment file a fault needs and does not find; empty when it has all."""
@@ -80,9 +83,9 @@ class Faults:
         if missing := self.lacks(name):
             raise NotOffered(f"{CATALOGUE[name].sentence} needs {missing}, which the environment file does not say")
         if name == "kill-node":
-            return Chosen(self._take(name), self._reach_of_node(self.pairs[name].reach, self.settings.machines[0]))
+            return self._kill_a_node()
         if name in self.pairs:
-            return Chosen(self._take(name), self.pairs[name].reach)
+            return Chosen(self._take(name, self.pairs[name]), self.pairs[name].reach)
         if name == "drain-node":
             return drain_one(self.nodes, self.pods, self.clock, self.region, self.settings.evict, self._serving())
         parts = {"kill-gateway-pod": self.settings.gateway, "restart-database": self.settings.database}
@@ -104,19 +107,28 @@ class Faults:
             return DrainNode(self.nodes, self.pods, self.clock, given["node"], tuple(given["namespaces"]))
         if "what" not in given:
             return KillPod(name, self.pods, self.clock, **given)
-        if name not in self.pairs or self.pairs[name].pair.named != given["what"]:
-            raise ValueError(
-                f"{name} was made of {given['what']}, which this environment file does not name: recover with the one "
-                "that the run was made with"
-            )
-        return self._take(name)
+        offered = self.machines.values() if name == "kill-node" else filter(None, [self.pairs.get(name)])
+        for one in offered:
+            if one.pair.named == given["what"]:
+                return self._take(name, one)
+        raise ValueError(
+            f"{name} was made of {given['what']}, which this environment file does not name: recover with the one "
+            "that the run was made with"
+        )
 
-    def _take(self, name: str) -> Take:
-        return Take(name, self.pairs[name].pair, self.clock, self.pairs[name].deadline_s)
+    def _take(self, name: str, offered: Offered) -> Take:
+        return Take(name, offered.pair, self.clock, offered.deadline_s)
 
-    def _reach_of_node(self, reach: Reach, node: str) -> Reach:
+    def _kill_a_node(self) -> Chosen:
+        """The one with the fewest pods that serve, but one at least: a node without any takes nothing from users."""
         ready = [pod for pod in self.pods.listed(*self._serving()) if pod.ready]
-        return replace(reach, taken=sum(pod.node == node for pod in ready), of=len(ready))
+        counts = {node: sum(pod.node == node for pod in ready) for node in self.machines}
+        candidates = sorted((count, node) for node, count in counts.items() if count)
+        if not candidates:
+            raise Unreachable(f"none of the machines {', '.join(counts)}, which may be killed, has a pod that serves")
+        count, node = candidates[0]
+        offered = self.machines[node]
+        return Chosen(self._take("kill-node", offered), replace(offered.reach, taken=count, of=len(ready)))
 
     def _serving(self) -> tuple[str, str]:
         deployment = self.deployment.format(slot=self.live_slot())

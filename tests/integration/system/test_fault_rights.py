@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from functools import cache
@@ -12,6 +13,7 @@ from ruamel.yaml import YAML
 
 from drillbook.domain.fault import CATALOGUE
 from drillbook.drivers.kubernetes_faults import MARK
+from drillbook.ports import Unreachable
 from drillbook.run.clock import SteadyClock
 from drillbook.twin import accounts, golang
 from drillbook.twin.layout import PROFILES
@@ -108,8 +110,10 @@ def taken(name: str, live: str, first: str, monkeypatch) -> set[Right]:
         return set()
     if name == "kill-node":
         # The machine itself is not the cluster's to kill.
-        faults.choose(name)
-        faults.pairs[name].pair.nodes.node(faults.settings.machines[0])
+        with contextlib.suppress(Unreachable):  # where the pods are on another node
+            faults.choose(name)
+        for machine, offered in faults.machines.items():
+            offered.pair.nodes.node(machine)
         return set(api.rights)
     action = faults.choose(name).action
     before = action.capture()

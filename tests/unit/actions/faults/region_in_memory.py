@@ -27,9 +27,10 @@ GATEWAY = ("gateway", "app=gateway")
 DATABASE = ("data", "app=database")
 ENDS_AFTER_S, READY_AFTER_S = 1.0, 4.0
 PAIRS = (
-    "stop-dns", "exhaust-connections", "seal-vault", "press-cpu", "press-memory", "fill-disk", "kill-node", "cut-link",
-    "slow-link", "slow-object-store",
+    "stop-dns", "exhaust-connections", "seal-vault", "press-cpu", "press-memory", "fill-disk", "cut-link", "slow-link",
+    "slow-object-store",
 )  # fmt: skip
+NODES = ("n1", "n2")
 
 
 class Died(BaseException):
@@ -111,10 +112,10 @@ class Region:
     @classmethod
     def started(cls) -> Region:
         region = cls()
-        region.known = {name: Node(name, ready=True, schedulable=True) for name in ("n1", "n2")}
+        region.known = {name: Node(name, ready=True, schedulable=True) for name in NODES}
         for group, node in ((SERVING, "n1"), (SERVING, "n2"), (GATEWAY, "n1"), (DATABASE, "n2")):
-            region._start(group, node, ready_from_s=0.0)
-        region.pairs = {name: MemoryPair(region, name) for name in PAIRS}
+            region.start(group, node, ready_from_s=0.0)
+        region.pairs = {name: MemoryPair(region, name) for name in (*PAIRS, *(f"kill-node {node}" for node in NODES))}
         return region
 
     # Clock.
@@ -195,13 +196,13 @@ class Region:
             if self.replaces:
                 nodes = [name for name, node in self.known.items() if node.schedulable]
                 there = [t.pod.node for t in self.there if t.group == found.group and t.gone_s is None]
-                self._start(found.group, min(nodes, key=there.count), ready_from_s=self.now_s + READY_AFTER_S)
+                self.start(found.group, min(nodes, key=there.count), ready_from_s=self.now_s + READY_AFTER_S)
         self.step(f"{verb} {pod.name} done")
 
     def _of(self, pod):
         return next(t for t in self.there if t.pod.uid == pod.uid)
 
-    def _start(self, group, node, *, ready_from_s):
+    def start(self, group, node, *, ready_from_s):
         self.made += 1
         name = f"{group[1].partition('=')[2]}-{self.made}"
         claims = ("data",) if group == DATABASE else ()
@@ -228,5 +229,6 @@ def offered(region: Region, settings: FaultSettings = SETTINGS) -> Faults:
     return Faults(
         settings=settings, region="us-east-1", namespace="analytics", deployment="analytics-{slot}",
         live_slot=lambda: "blue", clock=region, pods=region, nodes=region,
-        pairs={name: Offered(pair, reach, 20.0) for name, pair in region.pairs.items()},
+        pairs={name: Offered(region.pairs[name], reach, 20.0) for name in PAIRS},
+        machines={node: Offered(region.pairs[f"kill-node {node}"], reach, 20.0) for node in settings.machines},
     )  # fmt: skip

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from region_in_memory import GATEWAY, SERVING, offered
+from region_in_memory import GATEWAY, SERVING, SETTINGS, offered
 
 from drillbook.actions.faults.plan import NotOffered
 from drillbook.domain.fault import CATALOGUE
@@ -123,6 +123,31 @@ def test_only_a_node_with_serving_pods_is_drained(region, faults):
         there.pod = replace(there.pod, node="elsewhere")
     with pytest.raises(Unreachable, match="none of the nodes n1, n2, which may be drained, has a pod that serves"):
         faults.choose("drain-node")
+
+
+def test_only_a_node_with_serving_pods_is_killed(region, faults):
+    region.there[1].pod = replace(region.there[1].pod, node="n1")
+    with pytest.raises(Unreachable, match="none of the machines n2, which may be killed, has a pod that serves"):
+        faults.choose("kill-node")
+    region.there[0].pod = replace(region.there[0].pod, node="n2")
+    region.now_s = -1.0
+    with pytest.raises(Unreachable, match="has a pod that serves"):
+        faults.choose("kill-node")
+
+
+@pytest.mark.parametrize(
+    ("places", "killed", "share"),
+    [(("n1", "n2", "n2"), "n1", 1 / 3), (("n1", "n1", "n2"), "n2", 1 / 3), (("n2", "n2", "n2"), "n2", 1.0)],
+)
+def test_the_node_with_the_fewest_serving_pods_is_killed_but_one_at_least(region, places, killed, share):
+    region.start(SERVING, "n1", ready_from_s=0.0)
+    for there, node in zip([one for one in region.there if one.group == SERVING], places, strict=True):
+        there.pod = replace(there.pod, node=node)
+    several = offered(region, replace(SETTINGS, machines=("n1", "n2")))
+    chosen = several.choose("kill-node")
+    assert chosen.action.describe() == f"kill node: the thing of kill-node {killed}"
+    assert chosen.reach.share == pytest.approx(share)
+    assert several.make("kill-node", chosen.action.arguments) == chosen.action
 
 
 def test_how_far_a_fault_reaches_is_counted(faults):
