@@ -112,14 +112,21 @@ def kill_one(
         region: Which region that is.
         namespace: Of the group.
         selector: Its labels.
-        keeps_data: Whether it holds what must not be lost with it.
+        keeps_data: Whether it holds what must not be lost with it, and is the one that takes it.
 
     Raises:
-        Unreachable: When none is ready, or its data would end with it.
+        Unreachable: When none is ready, its data would end with it, or nobody can tell which one takes them.
     """
-    ready = [pod for pod in pods.listed(namespace, selector) if pod.ready]
+    group = pods.listed(namespace, selector)
+    ready = [pod for pod in group if pod.ready]
     if not ready:
         raise Unreachable(f"no pod {selector} in {namespace} is ready, so there is none to kill")
+    if keeps_data and len(group) > 1:
+        names = ", ".join(pod.name for pod in group)
+        raise Unreachable(
+            f"the labels {selector} in {namespace} are those of {names}: which one takes writes is not said, and the "
+            "end of a replica would show nothing; give labels that only the primary has"
+        )
     victim = ready[0]
     if keeps_data and not victim.claims:
         raise Unreachable(

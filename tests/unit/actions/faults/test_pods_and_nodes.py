@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from region_in_memory import GATEWAY, SERVING, SETTINGS, offered
+from region_in_memory import DATABASE, GATEWAY, SERVING, SETTINGS, offered
 
 from drillbook.actions.faults.plan import NotOffered
 from drillbook.domain.fault import CATALOGUE
@@ -179,6 +179,13 @@ def test_a_database_whose_data_would_end_with_its_pod_is_not_restarted(region, f
     assert faults.choose("restart-database").action.victim == "database-4"
     region.there[3].pod = replace(region.there[3].pod, claims=())
     with pytest.raises(Unreachable, match="database-4 in data has no persistent volume: what it keeps would be lost"):
+        faults.choose("restart-database")
+
+
+@pytest.mark.parametrize("ready_from_s", [0.0, 2000.0])
+def test_a_database_is_not_restarted_where_its_labels_are_a_replicas_too(region, faults, ready_from_s):
+    region.start(DATABASE, "n1", ready_from_s=ready_from_s)
+    with pytest.raises(Unreachable, match="app=database in data are those of database-4, database-5: which one takes"):
         faults.choose("restart-database")
 
 
