@@ -1,9 +1,10 @@
 @resilience @ENV-2.2 @ENV-3.1 @region-primary @region-secondary
 Feature: The link between the regions is cut
-  The primary region serves on by itself, and the other catches up afterwards.
+  The primary region serves on by itself, and afterwards the other one's standby streams from it again.
 
   Background:
     Given release 1.0.0 is live and healthy, and the other slot is empty
+    And the primary region has the database, and the other region's standby streams from it
     And analysts and collectors are on the platform, metered on new and on reused connections
 
   Scenario Outline: The link between the regions is cut

@@ -1,9 +1,10 @@
 @resilience @ENV-2.2 @ENV-3.1 @region-primary @region-secondary
 Feature: The link between the regions is slowed
-  Users of the primary region do not wait for the other.
+  Users of the primary region do not wait for the other, whose standby streams from it afterwards as before.
 
   Background:
     Given release 1.0.0 is live and healthy, and the other slot is empty
+    And the primary region has the database, and the other region's standby streams from it
     And analysts and collectors are on the platform, metered on new and on reused connections
 
   Scenario Outline: The link between the regions is slowed

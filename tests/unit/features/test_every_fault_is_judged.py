@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_bdd.feature import get_features
 
+from drillbook.domain.fault import CATALOGUE
 from drillbook.drills.drill import EXPERIMENTS
 from drillbook.run import yaml_file
 from features.conftest import FEATURES
@@ -29,6 +30,19 @@ def test_the_drill_of_a_fault_says_so(name, kind, words):
     for scenario in FAULTS[name].scenarios.values():
         steps = [*(background.steps if background else []), *scenario.steps]
         assert [step for step in steps if step.type == kind and words in step.name], scenario.name
+
+
+def test_what_comes_between_the_regions_begins_with_their_standby_which_is_looked_at_again_at_the_end():
+    sentences = {f"{fault.sentence} <when>" for fault in CATALOGUE.values() if len(fault.regions) > 1}
+    between = {
+        name: feature.background.steps
+        for name, feature in FAULTS.items()
+        if any(step.name in sentences for scenario in feature.scenarios.values() for step in scenario.steps)
+    }
+    assert len(between) == len(sentences) > 0
+    streams = ("given", "the primary region has the database, and the other region's standby streams from it")
+    for name, steps in between.items():
+        assert streams in [(step.type, step.name) for step in steps], name
 
 
 @pytest.mark.parametrize(

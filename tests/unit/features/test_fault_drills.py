@@ -211,6 +211,32 @@ def test_only_a_fault_that_spans_the_cutover_counts(bit, switched, decided, held
     assert (found.interval is not None) == (bit <= switched and decided <= held)
 
 
+def regions(t_s, *, streams):
+    seen = {
+        "activity": "topology", "home": "east", "away": "west", "streams": streams, "held": False,
+        "orders": {"home": "", "away": "standby"}, "name": ["east", "west"], "application": {"east": "east"},
+    }  # fmt: skip
+    return event(t_s, "observed", holds=streams, **seen)
+
+
+@pytest.mark.parametrize(
+    ("looks", "verdict"),
+    [
+        ([(BEGAN_S, True), (ENDED_S, True)], Verdict.PASS),
+        ([(BEGAN_S, True), (ENDED_S, False)], Verdict.FAIL),
+        ([(BEGAN_S, True)], Verdict.FAIL),
+    ],
+)
+def test_a_standby_that_a_cut_link_has_lost_for_good_fails_the_drill(judged, tmp_path, looks, verdict):
+    back = {"version": "1.0.0", "ready": 2, "desired": 2, "pods": 2, "others": 0, "unserved": ""}
+    told = [regions(t_s, streams=streams) for t_s, streams in looks]
+    life = [*LIFE, *told, event(ENDED_S, "observed", activity="starting_state", holds=True, **back)]
+    drill = judged(life=sorted(life, key=lambda one: one["t_s"]), sentences=())
+    (tmp_path / "undo.jsonl").touch()
+    replay.judge_the_way_back(drill)
+    assert verdicts(drill)["drill.topology"] is verdict
+
+
 @pytest.mark.parametrize("ended_s", [MEANT_S - 5, MEANT_S + 5, LIFTED_S - 1, LIFTED_S + 1, ENDED_S - 2])
 def test_a_load_that_ended_early_proves_nothing(judged, ended_s):
     drill = judged(sentences=(), ended_s=ended_s)
