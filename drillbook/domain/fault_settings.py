@@ -92,6 +92,7 @@ class DiskPart:
         user: Numeric id of that user.
         reserve_mib: What is left free, in MiB.
         most_mib: The largest file that is written, in MiB.
+        group: Numeric id of the group by which that user may write into it; None for that of the same number.
     """
 
     namespace: str
@@ -100,6 +101,7 @@ class DiskPart:
     user: int
     reserve_mib: int = 64
     most_mib: int = 2048
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

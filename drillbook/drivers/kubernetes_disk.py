@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from drillbook.drivers.kubernetes_helper import Helper
+    from drillbook.ports.fault import Pods
 
 BALLAST = "/volume/drillbook-ballast"
 
@@ -53,21 +54,28 @@ _ENDED_WITHIN_LOOKS = 120
 class FilledVolume:
     """One volume.
 
+    It is filled and emptied on the node of the pod that mounts it: a volume that is one node's at a time is not mounted
+    elsewhere, or would take itself away from that pod.
+
     Attributes:
         helper: The pod that fills it; another, whose name ends in `-cleaner`, empties it.
+        pods: Tell who mounts it.
         claim: The persistent volume claim.
         user: Numeric id of the user that owns the volume.
         reserve_mib: Left free, in MiB.
         most_mib: The largest file, in MiB.
         sleep: Waits, between two looks at the cleaner.
+        group: Numeric id of the group by which that user may write into it; None for that of the same number.
     """
 
     helper: Helper
+    pods: Pods
     claim: str
     user: int
     reserve_mib: int
     most_mib: int
     sleep: Callable[[float], None]
+    group: int | None = None
 
     @property
     def named(self) -> str:
@@ -75,15 +83,23 @@ class FilledVolume:
         return f"volume of claim {self.helper.namespace}/{self.claim}"
 
     def note(self) -> Mapping[str, Any]:
-        """Nothing, when nobody fills it."""
+        """The node that it is mounted on, when nobody fills it.
+
+        Raises:
+            Unreachable: When somebody does, or no pod mounts it.
+        """
         self.helper.refuse_another()
-        return {}
+        return {"node": self._node_to_fill_it_on()}
 
     def take(self) -> None:
-        """Fill it."""
+        """Fill it.
+
+        Raises:
+            Unreachable: When no pod mounts it.
+        """
         reserve, most = str(self.reserve_mib * _MIB), str(self.most_mib * _MIB)
         ready = ("python3", "-c", FULL, BALLAST, reserve)
-        self.helper.start(self._work(FILL, (BALLAST, reserve, most), ready))
+        self.helper.start(self._work(FILL, (BALLAST, reserve, most), self._node_to_fill_it_on(), ready))
 
     def give_back(self, noted: Mapping[str, Any]) -> None:
         """End who fills it, and then have the file removed by a pod that says when it is gone.
@@ -96,12 +112,17 @@ class FilledVolume:
         filler = self._last_phase(self.helper, {""})
         if filler:
             raise Unreachable(f"the {self.named} is not emptied: its filler is {filler} still; delete its pod by hand")
+        # A pod that crashes for want of room keeps its node; one that was moved has taken the volume along.
+        node = self._mounted_on() or str(noted.get("node", ""))
         cleaner = self._cleaner
-        cleaner.start(self._work(EMPTY, (BALLAST,)))
+        cleaner.start(self._work(EMPTY, (BALLAST,), node))
         phase = self._last_phase(cleaner, {"Succeeded", "Failed"})
         cleaner.remove()
         if phase != "Succeeded":
-            raise Unreachable(f"the {self.named} is not emptied: its cleaner is {phase or 'gone'}; delete {BALLAST}")
+            where = f" on node {node}" if node else ""
+            raise Unreachable(
+                f"the {self.named} is not emptied: its cleaner is {phase or 'gone'}{where}; delete {BALLAST}"
+            )
 
     def look(self, noted: Mapping[str, Any]) -> Look:
         """Whether the node found the volume full, by asking its file system."""
@@ -121,13 +142,33 @@ class FilledVolume:
             phase = pod.status().phase
         return phase
 
+    def _node_to_fill_it_on(self) -> str:
+        node = self._mounted_on()
+        if not node:
+            raise Unreachable(
+                f"no pod in {self.helper.namespace} mounts the claim {self.claim}, so that nobody would miss its room: "
+                "name the claim of one that runs in faults.disk"
+            )
+        return node
+
+    def _mounted_on(self) -> str:
+        """The node of a pod that mounts the claim, one of the harness' own aside; empty when there is none."""
+        mine = {self.helper.name, self._cleaner.name}
+        mounting = [
+            pod
+            for pod in self.pods.listed(self.helper.namespace)
+            if self.claim in pod.claims and pod.node and pod.name not in mine
+        ]
+        # Where a node was lost, its pod may be ending for ever while another waits for the volume.
+        return next((pod.node for pod in sorted(mounting, key=lambda pod: pod.ending)), "")
+
     @property
     def _cleaner(self) -> Helper:
         return replace(self.helper, name=f"{self.helper.name}-cleaner")
 
-    def _work(self, script: str, arguments: tuple[str, ...], ready: tuple[str, ...] = ()) -> Work:
+    def _work(self, script: str, arguments: tuple[str, ...], node: str, ready: tuple[str, ...] = ()) -> Work:
         small = {"cpu": "200m", "memory": "64Mi"}
         return Work(
             script, arguments, ready, limits=small, requests={"cpu": "10m", "memory": "16Mi"}, user=self.user,
-            claim=self.claim,
+            group=self.group, node=node, claim=self.claim,
         )  # fmt: skip

@@ -32,8 +32,10 @@ class Work:
         limits: Of the container; empty for none.
         requests: Likewise.
         user: Numeric id that it runs under.
+        group: Likewise of its group; None for that of the same number.
         beside: Labels of pods on whose node it runs; empty for wherever.
-        claim: Persistent volume claim that it mounts at /volume; empty for none.
+        node: Name of the node that it runs on, also one that takes no new pods; empty for wherever.
+        claim: Persistent volume claim of somebody else's that it mounts at /volume; empty for none.
         again: Whether it starts again when it was ended.
     """
 
@@ -43,7 +45,9 @@ class Work:
     limits: Mapping[str, str] | None = None
     requests: Mapping[str, str] | None = None
     user: int = 65534
+    group: int | None = None
     beside: str = ""
+    node: str = ""
     claim: str = ""
     again: bool = False
 
@@ -167,6 +171,10 @@ class Helper:
             container["readinessProbe"] = {
                 "exec": {"command": list(work.ready)}, "periodSeconds": 1, "timeoutSeconds": 5,
             }  # fmt: skip
+        group = work.user if work.group is None else work.group
+        # With a group of the file system's, the node makes all that is in a volume writable for that group: PostgreSQL
+        # does not start again on files that are.
+        volumes_of_its_own = {} if work.claim else {"fsGroup": group}
         return {
             "metadata": {"name": self.name, "labels": {"app.kubernetes.io/name": self.name}},
             "spec": {
@@ -177,10 +185,11 @@ class Helper:
                 "automountServiceAccountToken": False,
                 "enableServiceLinks": False,
                 "securityContext": {
-                    "runAsNonRoot": True, "runAsUser": work.user, "runAsGroup": work.user, "fsGroup": work.user,
+                    "runAsNonRoot": True, "runAsUser": work.user, "runAsGroup": group, **volumes_of_its_own,
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 **_beside(work.beside),
+                **({"nodeName": work.node} if work.node else {}),
             },
         }  # fmt: skip
 

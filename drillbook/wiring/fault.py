@@ -87,7 +87,10 @@ def _in_the_cluster(
         yield "press-memory", Offered(Pressure(helper, "memory", *limits), reach)
     if disk is not None:
         helper = Helper(api, disk.namespace, HELPER, disk.image, CATALOGUE["fill-disk"].longest_s)
-        filled = FilledVolume(helper, disk.claim, disk.user, disk.reserve_mib, disk.most_mib, clock.sleep)
+        filled = FilledVolume(
+            helper, KubernetesPods(api), disk.claim, disk.user, disk.reserve_mib, disk.most_mib, clock.sleep,
+            group=disk.group,
+        )  # fmt: skip
         yield "fill-disk", Offered(filled, Reach((region,), (disk.namespace,), taken=1, of=1))
 
 

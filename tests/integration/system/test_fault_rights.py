@@ -34,6 +34,10 @@ def rendered(**reaper) -> list[dict]:
     values = json.dumps(
         {**accounts.values(REGION), **({"reaper": {"enabled": True, "environment": "-"}} if reaper else {})}
     )
+    return rendered_with(values)
+
+
+def rendered_with(values: str) -> list[dict]:
     done = subprocess.run(
         [
             str(golang.build_all().helm), "template", "drillbook", str(CHART), "--namespace=drillbook",
@@ -94,7 +98,7 @@ def taken(name: str, live: str, first: str, monkeypatch) -> set[Right]:
             "items": [pod("analytics", "a", first), pod("analytics", "b", first)]
         },
         "GET /api/v1/namespaces/gateway/pods": {"items": [pod("gateway", "g", first)]},
-        "GET /api/v1/namespaces/data/pods": {"items": [pod("data", "d", first, claim="data-0")]},
+        "GET /api/v1/namespaces/data/pods": {"items": [pod("data", "d", first, claim="data-postgres-0")]},
         "GET /api/v1/namespaces/kube-system/pods": {"items": [dns]},
         "GET /api/v1/namespaces/analytics/pods/drillbook-fault": 404,
         "GET /api/v1/namespaces/data/pods/drillbook-fault": 404,
@@ -168,6 +172,13 @@ def test_nothing_has_a_wildcard_of_the_api_and_nobody_gets_it_unasked():
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert "resilience" not in without.stdout
+
+
+def test_whoever_fills_a_volume_may_see_where_it_is_mounted_though_no_pod_there_may_be_killed():
+    values = json.dumps({"accounts": {"resilience": True}, "resilience": {"pods": {}, "helpers": {"data": ["fill"]}}})
+    roles = [found for found in rendered_with(values) if found["kind"] == "Role"]
+    (role,) = [found for found in roles if found["metadata"]["namespace"] == "data"]
+    assert {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]} in role["rules"]
 
 
 def test_the_reaper_undoes_with_the_same_rights_where_it_is_installed():

@@ -10,6 +10,7 @@ from recorded_api import RecordedApi, Right
 
 from drillbook.drivers.held_connections import HeldConnections
 from drillbook.drivers.kubernetes_disk import BALLAST, FilledVolume
+from drillbook.drivers.kubernetes_faults import KubernetesPods
 from drillbook.drivers.kubernetes_helper import Helper
 from drillbook.drivers.kubernetes_pressure import EXCEEDED, HELD, Pressure
 from drillbook.drivers.kubernetes_stopped import StoppedDeployment
@@ -171,27 +172,102 @@ def test_a_neighbour_that_is_gone_is_well_and_ending_it_twice_is_fine():
     assert api.rights[-2] == Right("analytics", "", "pods", "delete", "drillbook-fault")
 
 
-def volume(**answers):
-    api = RecordedApi({f"GET {HELPER}": 404, f"GET {CLEANER}": 404, **answers})
+def mounting(name, node, claim="data-0", *, ending=False):
+    ends = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if ending else {}
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]
+    return {
+        "metadata": {"name": name, "namespace": "analytics", "uid": "u", **ends},
+        "spec": {"containers": [], "nodeName": node, "volumes": volumes},
+        "status": {"phase": "Running"},
+    }
+
+
+def volume(*pods, group=None, **answers):
+    """One that a database's pod mounts on n2, beside another database of the same labels."""
+    there = pods or (mounting("db-1", "n1", "data-1"), mounting("db-0", "n2"))
+    api = RecordedApi(
+        {f"GET {HELPER}": 404, f"GET {CLEANER}": 404, f"GET {HELPERS}": {"items": list(there)}, **answers}
+    )
     helper = Helper(lambda: api, "analytics", "drillbook-fault", "image", 180.0)
-    return api, FilledVolume(helper, "data-0", 10001, 64, 2048, lambda _: None)
+    pods_there = KubernetesPods(lambda: api)
+    return api, FilledVolume(helper, pods_there, "data-0", 10001, 64, 2048, lambda _: None, group=group)
+
+
+def made(api):
+    """The pods that were asked for."""
+    return [body["spec"] for body in api.bodies if body is not None and "spec" in body]
 
 
 def test_a_volume_is_filled_up_to_its_reserve_by_the_user_that_owns_it():
     api, pair = volume()
     pair.take()
-    spec = api.bodies[-1]["spec"]
-    assert spec["securityContext"]["runAsUser"] == 10001
+    (spec,) = made(api)
+    assert (spec["securityContext"]["runAsUser"], spec["securityContext"]["runAsGroup"]) == (10001, 10001)
     assert spec["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "data-0"}
     command = spec["containers"][0]["command"]
     assert command[-3:] == [BALLAST, str(64 * 1048576), str(2048 * 1048576)]
+
+
+def test_nothing_in_a_volume_of_somebody_elses_gets_another_group_or_mode():
+    api, pair = volume(**{f"GET {CLEANER}": helper_pod("Succeeded")})
+    pair.take()
+    pair.give_back({})
+    filler, cleaner = made(api)
+    assert "fsGroup" not in filler["securityContext"]
+    assert "fsGroup" not in cleaner["securityContext"]
+
+
+def test_who_may_write_into_a_volume_by_its_group_is_of_that_group():
+    api, pair = volume(group=103)
+    pair.take()
+    (spec,) = made(api)
+    assert (spec["securityContext"]["runAsUser"], spec["securityContext"]["runAsGroup"]) == (10001, 103)
+
+
+def test_a_volume_is_filled_and_emptied_where_it_is_mounted():
+    api, pair = volume(**{f"GET {CLEANER}": helper_pod("Succeeded")})
+    noted = pair.note()
+    assert noted == {"node": "n2"}
+    pair.take()
+    pair.give_back(noted)
+    assert [spec["nodeName"] for spec in made(api)] == ["n2", "n2"]
+
+
+def test_a_volume_that_went_elsewhere_with_its_pod_is_emptied_there():
+    moved = mounting("db-0", "n2", ending=True), mounting("db-0-again", "n3")
+    api, pair = volume(*moved, **{f"GET {CLEANER}": helper_pod("Succeeded")})
+    pair.give_back({"node": "n2"})
+    assert [spec["nodeName"] for spec in made(api)] == ["n3"]
+
+
+@pytest.mark.parametrize("pods", [[mounting("db-1", "n1", "data-1")], [mounting("db-0", "")]])
+def test_a_volume_whose_pod_is_away_is_emptied_where_it_was_filled(pods):
+    api, pair = volume(*pods, **{f"GET {CLEANER}": helper_pod("Succeeded")})
+    pair.give_back({"node": "n2"})
+    assert [spec["nodeName"] for spec in made(api)] == ["n2"]
+
+
+def test_a_volume_that_was_filled_before_it_was_noted_where_is_emptied_wherever_it_can_be_mounted():
+    api, pair = volume(mounting("db-1", "n1", "data-1"), **{f"GET {CLEANER}": helper_pod("Succeeded")})
+    pair.give_back({})
+    (spec,) = made(api)
+    assert "nodeName" not in spec
+
+
+def test_a_volume_that_no_pod_mounts_is_not_filled():
+    mine = mounting("drillbook-fault", "n1"), mounting("drillbook-fault-cleaner", "n1")
+    api, pair = volume(*mine, mounting("db-1", "n1", "data-1"))
+    for harm in (pair.note, pair.take):
+        with pytest.raises(Unreachable, match="no pod in analytics mounts the claim data-0"):
+            harm()
+    assert made(api) == []
 
 
 def test_a_volume_is_emptied_by_a_pod_that_says_so_after_the_filler_has_ended():
     api, pair = volume(**{f"GET {CLEANER}": helper_pod("Succeeded")})
     pair.give_back({})
     verbs = [(right.verb, right.name) for right in api.rights]
-    assert verbs[:3] == [("delete", "drillbook-fault"), ("get", "drillbook-fault"), ("create", "")]
+    assert verbs[:4] == [("delete", "drillbook-fault"), ("get", "drillbook-fault"), ("list", ""), ("create", "")]
     assert verbs[-1] == ("delete", "drillbook-fault-cleaner")
 
 
@@ -205,7 +281,7 @@ def test_a_volume_is_not_emptied_while_its_filler_may_still_write():
 @pytest.mark.parametrize("phase", ["Failed", "Pending"])
 def test_a_volume_whose_cleaner_does_not_succeed_is_not_given_back(phase):
     _, pair = volume(**{f"GET {CLEANER}": helper_pod(phase)})
-    with pytest.raises(Unreachable, match=f"is not emptied: its cleaner is {phase}; delete {BALLAST}"):
+    with pytest.raises(Unreachable, match=f"is not emptied: its cleaner is {phase} on node n2; delete {BALLAST}"):
         pair.give_back({})
 
 

@@ -36,6 +36,7 @@ def test_the_twins_file_says_what_may_be_hit(tmp_path):
     assert found.faults.dns.deployment == "coredns"
     assert found.faults.link.regions == ("us-east-1", "us-west-2")
     assert (found.faults.disk.claim, found.faults.disk.reserve_mib) == ("data-postgres-0", 256)
+    assert found.faults.disk.group is None
     assert found.primary.resilience_kubeconfig.name == "us-east-1-resilience.yaml"
     assert found.guard.resilience_pods_share == 1
     assert found.guard.resilience_burn == Burn(0.9, 60.0)
@@ -50,6 +51,12 @@ faults:
     found = read(tmp_path, TWIN.replace(FAULTS, section)).faults
     assert found.vault == VaultPart("http://vault", f"file:{tmp_path}/secrets/token", "env:KEY")
     assert found.objectstore == ObjectStorePart("https://store/", ("use1-n2",), 8334, f"{tmp_path}/ca.crt")
+
+
+def test_a_volume_that_is_written_by_its_group_is_named_with_it(tmp_path):
+    section = FAULTS.replace("    user: 10001\n", "    user: 101\n    group: 103\n")
+    found = read(tmp_path, TWIN.replace(FAULTS, section)).faults
+    assert (found.disk.user, found.disk.group) == (101, 103)
 
 
 def test_without_the_section_there_are_no_faults(tmp_path):
