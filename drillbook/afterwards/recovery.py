@@ -15,6 +15,7 @@ from drillbook.ports import LockHeld, LockLost, Observation, Unreachable
 from drillbook.run import journal as journals
 from drillbook.run.action import wait_for
 from drillbook.run.clock import SteadyClock
+from drillbook.run.environment import EnvironmentFileError
 from drillbook.run.renewal import renewed
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def recover(environment: Environment, say: Callable[[str], None], *, unattended:
             users are served is not looked at then: who runs within the cluster does not come their way.
 
     Returns:
-        0 when nothing is left changed, 1 when something could not be undone, 75 when that is unknown, or when all is
-        undone and the public is not served for another reason.
+        0 when nothing is left changed, 1 when something could not be undone, 75 when that is unknown, as without the
+        workload's adapter, or when all is undone and the public is not served for another reason.
     """
     clock = SteadyClock.starting_now()
     identity = f"recovery by {getpass.getuser()}@{socket.gethostname()} process {os.getpid()}"
@@ -72,7 +73,7 @@ def recover(environment: Environment, say: Callable[[str], None], *, unattended:
     if served is not None:
         say(printable(f"recover: {served.text}"))
     if not whole:
-        return Verdict.FAIL.exit_code
+        return _not_whole(environment, say)
     return Verdict.PASS.exit_code if served is None or served.holds else Verdict.INCONCLUSIVE.exit_code
 
 
@@ -99,6 +100,21 @@ def _put_back(ports: Platform) -> list[Restoration]:
     if all(undone.restored for undone in found):
         found += journals.recover(ports.left, ports.undo, ports.clock, ports.lock.check)
     return found
+
+
+def _not_whole(environment: Environment, say: Callable[[str], None]) -> int:
+    """The exit code where something was not seen undone: without the adapter it may be undone all the same."""
+    try:
+        wiring.check_workload(environment)
+    except EnvironmentFileError as error:
+        say(
+            printable(
+                "recover: without the workload's adapter nobody can tell who answers: put it where the environment "
+                f"file names it, and recover again: {error}"
+            )
+        )
+        return Verdict.INCONCLUSIVE.exit_code
+    return Verdict.FAIL.exit_code
 
 
 def _served(ports: Platform) -> Observation:

@@ -136,7 +136,7 @@ def platform(
     workload = _workload(environment)
     client = HttpClient(
         environment.public_url,
-        _origin_rule(workload("origin")),
+        _origin_rule(partial(workload, "origin")),
         Names(tuple(environment.reach.nameservers)),
         environment.public_ca_file,
     )
@@ -361,8 +361,11 @@ def _workload(environment: Environment) -> Callable[[str], Workload]:
     return make
 
 
-def _origin_rule(workload: Workload) -> Callable[[Mapping[str, str]], Origin]:
+def _origin_rule(make: Callable[[], Workload]) -> Callable[[Mapping[str, str]], Origin]:
+    """Whoever only puts back what is seen without it needs no adapter, which may be a file that is elsewhere."""
+    workload = cache(make)
+
     def origin(headers: Mapping[str, str]) -> Origin:
-        return workload.origin(Reply(0, headers, b""))
+        return workload().origin(Reply(0, headers, b""))
 
     return origin

@@ -248,12 +248,21 @@ def test_a_standby_asks_its_primary_before_it_may_be_one() -> None:
     assert environment["PEER_HOST"] == environment["PRIMARY_HOST"] != ""
 
 
-def _roles(*arguments: str) -> list[dict[str, Any]]:
-    rendered = subprocess.run(
+def _harness(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [_helm(), "template", "drillbook", str(CHARTS / "drillbook"), "--kube-version=1.34.0", *arguments],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    return [found for found in YAML(typ="safe").load_all(rendered.stdout) if found and found["kind"] == "Role"]
+
+
+def _harness_objects(*arguments: str) -> list[dict[str, Any]]:
+    rendered = _harness(*arguments)
+    assert rendered.returncode == 0, rendered.stderr
+    return [found for found in YAML(typ="safe").load_all(rendered.stdout) if found]
+
+
+def _roles(*arguments: str) -> list[dict[str, Any]]:
+    return [found for found in _harness_objects(*arguments) if found["kind"] == "Role"]
 
 
 def test_the_right_to_recover_is_given_only_when_asked_for_and_names_what_it_is_about() -> None:
@@ -262,6 +271,45 @@ def test_the_right_to_recover_is_given_only_when_asked_for_and_names_what_it_is_
     changing = [rule for rule in role["rules"] if set(rule["verbs"]) - {"list", "create"}]
     assert all(rule["resourceNames"] for rule in changing)
     assert not [rule for rule in role["rules"] if "secrets" in rule["resources"] or "delete" in rule["verbs"]]
+
+
+def _reaper(folder: Path, adapter: str, *arguments: str) -> tuple[str, ...]:
+    environment = folder / "staging.yaml"
+    environment.write_text(f"name: staging\nworkload:\n  adapter: {adapter}\n")
+    return ("--set=reaper.enabled=true", f"--set-file=reaper.environment={environment}", *arguments)
+
+
+def _beside_the_reaper(*arguments: str) -> dict[str, str]:
+    (found,) = (it for it in _harness_objects(*arguments) if it["kind"] == "ConfigMap")
+    return found["data"]
+
+
+@pytest.mark.parametrize("named", ["adapter.py:KintoWorkload", "/etc/drillbook/adapter.py:KintoWorkload"])
+def test_the_reaper_has_an_adapter_that_is_a_file_beside_its_environment(tmp_path: Path, named: str) -> None:
+    adapter = CHARTS.parents[1] / "examples" / "kinto" / "adapter.py"
+    data = _beside_the_reaper(*_reaper(tmp_path, named, f"--set-file=reaper.adapter={adapter}"))
+    assert data["adapter.py"] == adapter.read_text()
+    assert set(data) == {"staging.yaml", "kubeconfig.yaml", "adapter.py"}
+
+
+@pytest.mark.parametrize("named", ["loadtests.analytics:AnalyticsWorkload", "/opt/own/adapter.py:Own"])
+def test_an_adapter_that_the_reapers_image_has_is_not_asked_for(tmp_path: Path, named: str) -> None:
+    assert set(_beside_the_reaper(*_reaper(tmp_path, named))) == {"staging.yaml", "kubeconfig.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("adapter.py:Own", "reaper.adapter: the text of adapter.py, by --set-file"),
+        ("../own/adapter.py:Own", "has to name adapter.py without its folder"),
+    ],
+)
+def test_a_reaper_is_not_installed_without_the_adapter_that_it_would_need(
+    tmp_path: Path, named: str, told: str
+) -> None:
+    refused = _harness(*_reaper(tmp_path, named))
+    assert refused.returncode != 0
+    assert told in refused.stderr
 
 
 @pytest.mark.parametrize(("environment", "mounted"), [("development", False), ("staging", True), ("production", True)])
