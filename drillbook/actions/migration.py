@@ -95,11 +95,16 @@ class Seed:
 class Migrate:
     """The schema to another revision; in effect once the database itself says so.
 
+    What revisions are called says nothing of their order: Alembic's are random. So the way is known between two of them
+    alone, and they are written down with the change, since the environment may prove another migration later on.
+
     Attributes:
         migrator: Takes it there.
         database: Says where it is.
         clock: The run's.
-        to: The revision.
+        to: The revision: one of the two that follow.
+        before: The revision from which the migration that is proved goes up.
+        after: The one to which it does.
         deadline_s: For the way there, and again for the way back.
     """
 
@@ -107,6 +112,8 @@ class Migrate:
     database: MigratedTable
     clock: Clock
     to: str
+    before: str
+    after: str
     deadline_s: float = 120.0
 
     @property
@@ -117,7 +124,7 @@ class Migrate:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """What it was made with."""
-        return {"to": self.to}
+        return {"to": self.to, "before": self.before, "after": self.after}
 
     @property
     def touches(self) -> tuple[str, ...]:
@@ -129,8 +136,19 @@ class Migrate:
         return f"take the schema to {self.to}"
 
     def capture(self) -> Mapping[str, Any]:
-        """Where it is."""
-        return {"revision": self.database.revision()}
+        """Where it is.
+
+        Raises:
+            Conflict: When nobody knows the way from there, nor the way back.
+        """
+        found = self.database.revision()
+        if found not in {self.before, self.after}:
+            raise Conflict(
+                f"the schema is at {found or 'no revision'}, which is neither migrations.proof.before ({self.before}) "
+                f"nor migrations.proof.after ({self.after}): name the revisions that the releases need, or take the "
+                "schema to one of these by hand"
+            )
+        return {"revision": found}
 
     def do(self) -> None:
         """Go there, up or down."""
@@ -144,13 +162,15 @@ class Migrate:
         """Go back to where it was.
 
         Raises:
-            Conflict: When it is at a revision that is neither what it was nor what this change made of it.
+            Conflict: When it is at a revision that is neither what it was nor what this change made of it, or nobody
+                has written down which way leads back.
         """
         now, former = self.database.revision(), str(before["revision"])
         if now not in {former, self.to}:
             raise Conflict(
                 f"the schema is at {now}, which is neither where it was ({former}) nor where this change took it "
-                f"({self.to}): somebody else has migrated it since, so it is left; migrate it by hand"
+                f"({self.to}): somebody else has migrated it since, or the way stopped in its midst, so it is left; "
+                "migrate it by hand"
             )
         self._go(now, former)
 
@@ -159,13 +179,20 @@ class Migrate:
         return self._at(str(before["revision"]))
 
     def _go(self, now: str, to: str) -> None:
-        """Revisions are ordered by their names, as Alembic's are here."""
-        if now != to:
-            self.migrator.run("upgrade" if now < to else "downgrade", to, deadline_s=self.deadline_s)
+        ways = {(self.before, self.after): "upgrade", (self.after, self.before): "downgrade"}
+        if now == to:
+            return
+        if (now, to) not in ways:
+            raise Conflict(
+                f"it is not known which way leads from {now or 'no revision'} to {to or 'no revision'}, but only "
+                f"between {self.before} and {self.after}, so the schema is left: take it there by hand"
+            )
+        self.migrator.run(ways[now, to], to, deadline_s=self.deadline_s)
 
     def _at(self, wanted: str) -> Observation:
         found = self.database.revision()
-        text = f"the schema is at {found or 'no revision'}"
+        elsewhere = "" if found == wanted else f", and was to be at {wanted or 'no revision'}"
+        text = f"the schema is at {found or 'no revision'}{elsewhere}"
         return Observation(found == wanted, text, self.clock.now(), {"revision": found})
 
 
@@ -192,11 +219,16 @@ class Migrated:
         return Seed(self.database, self.clock, rows)
 
     def migrate(self, to: str) -> Migrate:
-        """The action that takes the schema to a revision."""
-        return Migrate(self.migrator, self.database, self.clock, to, self.settings.deadline_s)
+        """The action that takes the schema to one of the two revisions of the migration that is proved."""
+        return self._migrate(to, self.settings.before, self.settings.after)
 
     def make(self, name: str, arguments: Mapping[str, Any]) -> Seed | Migrate:
         """One of them, made again from the undo journal."""
         if name == SEED:
             return self.seed(int(arguments["rows"]))
-        return self.migrate(str(arguments["to"]))
+        # An older version has not written down between which revisions it went.
+        before, after = arguments.get("before", self.settings.before), arguments.get("after", self.settings.after)
+        return self._migrate(str(arguments["to"]), str(before), str(after))
+
+    def _migrate(self, to: str, before: str, after: str) -> Migrate:
+        return Migrate(self.migrator, self.database, self.clock, to, before, after, self.settings.deadline_s)

@@ -34,6 +34,7 @@ class Proof:
         migrator: The platform's own way to migrate.
         clock: The run's.
         note: Keeps a fact under a kind: `step`, `contents`, `filling`, `killed` ...
+        after: The revision to which the migration goes up; to any other one it goes down.
         deadline_s: For one way.
     """
 
@@ -41,6 +42,7 @@ class Proof:
     migrator: Migrator
     clock: Clock
     note: Callable[[str, Mapping[str, Any]], None]
+    after: str
     deadline_s: float = 120.0
 
     def read(self) -> Contents:
@@ -65,7 +67,7 @@ class Proof:
         start_s, began = self.clock.now(), self.database.revision()
         said, failed = "", False
         if began != to:
-            said, failed = self._tried("upgrade" if began < to else "downgrade", to)
+            said, failed = self._tried("upgrade" if to == self.after else "downgrade", to)
         step = Step(name, start_s, self.clock.now(), to, self.database.revision(), said, began, failed)
         self.note("step", asdict(step))
         self.read()

@@ -58,7 +58,8 @@ def begin_proof() -> dict[str, Any]:
     def note(kind: str, fact: Mapping[str, Any]) -> None:
         _note(drill, kind, fact)
 
-    proof = Proof(migrated.database, migrated.migrator, drill.clock, note, migrated.settings.deadline_s)
+    settings = migrated.settings
+    proof = Proof(migrated.database, migrated.migrator, drill.clock, note, settings.after, settings.deadline_s)
     _going_on.append(_GoingOn(proof, watch, loads))
     rows = proof.read().rows
     drill.timeline.record("observed", f"both releases serve, over {rows} rows", activity="begin_proof", rows=rows)

@@ -17,15 +17,18 @@ def prepare(drill: Drill, rows: int, release: str) -> None:
 
     Raises:
         NotReady: When the environment does not say how a migration is proved, or proves another release's.
+        Conflict: When the schema is where nobody knows the way back from.
     """
     migrated = _migrated(drill)
     older = drill.platform.version_of(migrated.settings.older)
     if older != drill.platform.version_of(release):
         raise NotReady(f"the environment proves the migration from release {older}, and not from {release}")
+    schema = migrated.migrate(migrated.settings.before)
+    # Refused before rows are added, which take long to remove again.
+    schema.capture()
     perform(migrated.seed(rows), drill.journal, drill.timeline, drill.session.clock)
     if migrated.database.revision() != migrated.settings.before:
-        action = migrated.migrate(migrated.settings.before)
-        perform(action, drill.journal, drill.timeline, drill.session.clock)
+        perform(schema, drill.journal, drill.timeline, drill.session.clock)
 
 
 def prove(drill: Drill, release: str, hold_s: float) -> None:

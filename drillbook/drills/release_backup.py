@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from drillbook.domain.release_backup import BackupJob
 from drillbook.drills import backup
 from drillbook.drills.seen import NotReady
-from drillbook.ports import Unreachable
+from drillbook.ports import Conflict, Unreachable
 from drillbook.run.action import NotObserved, perform
 from drillbook.run.folder import write_json
 from probes import release_backup
@@ -37,7 +37,7 @@ def deploy_after_backup(drill: Drill, version: str) -> None:
     drill.release = version
     try:
         _deploy_after_backup(drill, recovery, host, migrated)
-    except (Unreachable, NotObserved) as error:
+    except (Conflict, NotObserved, Unreachable) as error:
         drill.end_load()
         raise NotReady(f"the release was not deployed after a backup, or not restored from it: {error}") from error
     drill.end_load()

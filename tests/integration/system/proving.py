@@ -77,7 +77,7 @@ class Rig:
             self.url, str, self.folder,
         )  # fmt: skip
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.proof = Proof(self.database, self.migrator, self.clock, self.note)
+        self.proof = Proof(self.database, self.migrator, self.clock, self.note, "0002")
         self.watch = LockWatch(self.database, self.clock, self.folder / migration.FOLDER / migration.LOOKS, EVERY_S)
         self.note("settings", {"application": APPLICATION, "every_s": EVERY_S})
 

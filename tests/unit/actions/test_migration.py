@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import threading
@@ -39,6 +40,7 @@ class Database:
     """A table and its schema; a clock that moves when somebody waits."""
 
     revision_: str = "0001"
+    history: tuple[str, ...] = ("0001", "0002", "0003")
     rows: int = 0
     sum: int = 0
     now_s: float = 1000.0
@@ -133,34 +135,67 @@ class Database:
         if self.waits_for_release:
             self.queues.set()
             assert self.released.wait(10)
-        self.revision_ = to
+        # As Alembic does: an upgrade to where the schema has been ends well, and does nothing.
+        if to and (self.history.index(to) > self.history.index(self.revision_)) is (way == "upgrade"):
+            self.revision_ = to
         if self.refuses == f"a later step of {way}":
             raise Unreachable(f"{way} failed")
         return "done"
 
 
-def migrate(database: Database, to: str) -> Migrate:
-    return Migrate(database, database, database, to)
+OLD, NEW = "ae1027a6acf0", "1975ea83b712"
+"""Revisions as Alembic names them, of which the later one comes first as a text."""
 
 
-@pytest.mark.parametrize(("found", "to", "ways"), [
-    ("0001", "0002", ["upgrade 0002"]), ("0002", "0001", ["downgrade 0001"]), ("0002", "0002", []),
-])  # fmt: skip
-def test_the_schema_goes_where_it_is_to_and_back(found: str, to: str, ways: list[str]) -> None:
-    database = Database(found)
-    action = migrate(database, to)
-    before = action.capture()
+def migrate(database: Database, to: str, before: str = "0001", after: str = "0002") -> Migrate:
+    return Migrate(database, database, database, to, before, after)
+
+
+@pytest.mark.parametrize(("before", "after"), [("0001", "0002"), (OLD, NEW), (NEW, OLD)])
+@pytest.mark.parametrize(("found", "to", "way"), [(0, 1, "upgrade"), (1, 0, "downgrade"), (1, 1, "")])
+def test_the_schema_goes_where_it_is_to_and_back(before: str, after: str, found: int, to: int, way: str) -> None:
+    pair = (before, after)
+    database = Database(pair[found], history=pair)
+    action = migrate(database, pair[to], before, after)
+    captured = action.capture()
     action.do()
-    assert database.ways == ways
+    assert database.ways == ([f"{way} {pair[to]}"] if way else [])
     assert action.observe().holds
-    action.undo(before)
-    assert database.revision() == found
-    assert action.observe_undone(before).holds
+    action.undo(captured)
+    assert database.revision() == pair[found]
+    assert action.observe_undone(captured).holds
+
+
+@pytest.mark.parametrize("found", ["", "0000", "0003"])
+def test_a_schema_from_which_nobody_knows_the_way_is_not_migrated(found: str) -> None:
+    database = Database(found)
+    with pytest.raises(Conflict, match=re.escape(f"at {found or 'no revision'}, which is neither")) as refused:
+        migrate(database, "0001").capture()
+    assert "migrations.proof.before (0001) nor migrations.proof.after (0002)" in str(refused.value)
+    assert database.ways == []
+
+
+def test_an_entry_of_an_older_journal_is_refused_in_words_where_nobody_knows_the_way() -> None:
+    # One that took whatever there was to the older release's schema.
+    database = Database("0001")
+    with pytest.raises(Conflict, match=r"which way leads from 0001 to 0009, .* take it there by hand"):
+        migrate(database, "0001").undo({"revision": "0009"})
+    assert database.ways == []
+
+
+def test_a_schema_that_the_command_left_where_it_was_is_not_back() -> None:
+    database = Database("0002", history=("0002", "0001"))
+    action = migrate(database, "0002")
+    kept = {"arguments": dict(action.arguments), "before": {"revision": "0001"}}
+    change = Change(1, "run", "drill", "migrate", kept, 1)
+    found = restore(change, action, database)
+    assert database.ways == ["downgrade 0001"]
+    assert (found.restored, found.text) == (False, "the schema is at 0002, and was to be at 0001")
 
 
 def test_a_schema_that_somebody_else_has_migrated_is_left() -> None:
     database = Database("0003")
-    with pytest.raises(Conflict, match="somebody else has migrated it"):
+    with pytest.raises(Conflict, match="somebody else has migrated it since, or the way stopped in its midst"):
         migrate(database, "0002").undo({"revision": "0001"})
     assert database.ways == []
 
@@ -209,9 +244,17 @@ def test_the_undo_journal_alone_brings_the_actions_back() -> None:
     for name, arguments, before in (
         ("migrate", {"to": "0002"}, {"revision": "0001"}), ("seed-rows", {"rows": 10}, {"rows": 0}),
     ):  # fmt: skip
+        # The first as an older version has written it.
         change = Change(1, "run", "drill", name, {"arguments": arguments, "before": before}, 1, target="here")
         assert restore(change, Platform.make(platform, change), database).restored
     assert (database.revision(), database.rows) == ("0001", 0)
+    # The environment proves the next migration by now.
+    database.revision_, database.history = NEW, (OLD, NEW)
+    arguments = dict(migrate(database, NEW, OLD, NEW).arguments)
+    kept = json.loads(json.dumps({"arguments": arguments, "before": {"revision": OLD}}))
+    change = Change(1, "run", "drill", "migrate", kept, 1, target="here")
+    assert restore(change, Platform.make(platform, change), database).restored
+    assert (database.revision(), database.ways[-1]) == (OLD, f"downgrade {OLD}")
     platform.migration = None
     with pytest.raises(ValueError, match="does not say how its migrations are proved"):
         Platform.make(platform, change)
@@ -225,7 +268,11 @@ def noted():
 @pytest.fixture
 def proof(noted):
     database = Database(rows=10, sum=5)
-    return database, Proof(database, database, database, lambda kind, fact: noted.append((kind, dict(fact))))
+    return database, proof_of(database, "0002", noted)
+
+
+def proof_of(database, after, noted):
+    return Proof(database, database, database, lambda kind, fact: noted.append((kind, dict(fact))), after)
 
 
 def test_what_each_way_leaves_is_noted(proof, noted) -> None:
@@ -241,6 +288,14 @@ def test_what_each_way_leaves_is_noted(proof, noted) -> None:
     ]  # fmt: skip
     assert noted[-2][1] == {"taken_s": database.now_s, "rows": 10, "sum": "6"}
     assert noted[-1][1]["invalid"] == ["i"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(OLD, NEW), (NEW, OLD)])
+def test_each_way_is_up_or_down_by_where_it_leads_whatever_revisions_are_called(before, after, noted) -> None:
+    database = Database(before, history=(before, after), rows=10)
+    made = proof_of(database, after, noted)
+    assert [made.go(name, to).led for name, to in (("up", after), ("down", before), ("up again", after))] == 3 * [True]
+    assert database.ways == [f"upgrade {after}", f"downgrade {before}", f"upgrade {after}"]
 
 
 def test_a_way_that_fails_is_noted_with_what_was_said_and_where_the_schema_is(proof) -> None:

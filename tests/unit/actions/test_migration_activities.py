@@ -41,7 +41,7 @@ def drill(database, tmp_path, monkeypatch):
         platform=platform, journal=Journal(tmp_path / "undo.jsonl", store, "run-1", 7), timeline=timeline,
         clock=database, folder=tmp_path, events=lambda: events(timeline.path),
     )  # fmt: skip
-    proof = Proof(database, database, database, lambda kind, fact: activities._note(made, kind, fact))
+    proof = Proof(database, database, database, lambda kind, fact: activities._note(made, kind, fact), "0002")
     monkeypatch.setattr("drillbook.wiring.experiment", lambda: made)
     monkeypatch.setattr("drillbook.activities._halted", [])
     monkeypatch.setattr(activities, "_going_on", [SimpleNamespace(proof=proof, loads=[], watch=None, since="")])

@@ -9,6 +9,7 @@ import pytest
 
 from drillbook.drills import migration
 from drillbook.drills.seen import NotReady
+from drillbook.ports import Conflict
 
 
 def drill(**settings: Any):
@@ -38,6 +39,17 @@ def drill(**settings: Any):
 def test_what_the_environment_lacks_is_said(act, made, said: str) -> None:
     with pytest.raises(NotReady, match=said):
         act(made)
+
+
+def test_no_row_is_added_where_nobody_knows_the_way_back_from_the_schema() -> None:
+    made = drill(before="0001")
+
+    def refuses() -> None:
+        raise Conflict("the schema is at 0003")
+
+    made.platform.migration.migrate = lambda to: SimpleNamespace(to=to, capture=refuses)
+    with pytest.raises(Conflict, match="the schema is at 0003"):
+        migration.prepare(made, 10, "1.0.0")
 
 
 def test_the_experiment_gets_the_release_and_the_numbers_of_the_sentence() -> None:

@@ -9,7 +9,7 @@ import pytest
 from drillbook.drills import backup
 from drillbook.drills import release_backup as release_backup_drill
 from drillbook.drills.seen import NotReady
-from drillbook.ports import Unreachable
+from drillbook.ports import Conflict, Unreachable
 from probes import release_backup
 
 NEWER = "1.1.0 without its migration"
@@ -24,9 +24,7 @@ class World:
         self.now, self.revision = 1000.0, "0001"
         self.folder = folder
         (folder / "backups").mkdir()
-        schema = SimpleNamespace(
-            name="migrate", arguments={"to": "0002"}, touches=("database",), capture=lambda: {"revision": "0001"}
-        )
+        schema = SimpleNamespace(name="migrate", arguments={"to": "0002"}, touches=("database",), capture=self.capture)
         self.migrated = SimpleNamespace(
             settings=SimpleNamespace(newer=NEWER, after="0002"),
             database=SimpleNamespace(revision=lambda: self.revision),
@@ -44,6 +42,11 @@ class World:
             raise Unreachable(f"{what} failed")
         self.did.append(what)
         return answer
+
+    def capture(self):
+        if self.revision == "0003":
+            raise Conflict("the schema is at 0003")
+        return {"revision": self.revision}
 
     def perform(self, action, *_):
         self.revision = "0002"
@@ -108,6 +111,14 @@ def test_what_fails_ends_it_there_and_the_load_as_well(world, fails, never) -> N
     with pytest.raises(NotReady, match="was not deployed after a backup, or not restored from it"):
         release_backup_drill.deploy_after_backup(world.drill, "1.1.0")
     assert never not in world.did
+    assert world.did[-1] == "end load"
+
+
+def test_a_schema_from_which_nobody_knows_the_way_back_gets_no_release(world) -> None:
+    world.revision = "0003"
+    with pytest.raises(NotReady, match="the schema is at 0003"):
+        release_backup_drill.deploy_after_backup(world.drill, "1.1.0")
+    assert "deploy 1.1.0 to green" not in world.did
     assert world.did[-1] == "end load"
 
 
