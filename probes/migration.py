@@ -147,19 +147,19 @@ def longest_request_wait(kept: Recorded) -> Measurement:
     name = "longest wait for a lock behind the migration"
     mine = kept.application
     found = locks.longest_wait(kept.watched, lambda one: one.application != mine and mine in one.behind, name)
-    return _evident(kept, LOOKS, found)
+    return _of_its_connections(kept, found)
 
 
 def requests_blocked(kept: Recorded, longer_than_s: float) -> Measurement:
     """Number of requests that waited behind the migration for longer than so many seconds."""
     name = f"requests that waited behind the migration for longer than {longer_than_s:g} s"
-    return _evident(kept, LOOKS, locks.blocked(kept.watched, kept.application, longer_than_s, name))
+    return _of_its_connections(kept, locks.blocked(kept.watched, kept.application, longer_than_s, name))
 
 
 def exclusive_for(kept: Recorded) -> Measurement:
     """Seconds for which the migration kept everybody from a table, at the longest."""
     name = "time for which the migration held ACCESS EXCLUSIVE"
-    return _evident(kept, LOOKS, locks.longest_exclusive(kept.watched, kept.application, name))
+    return _of_its_connections(kept, locks.longest_exclusive(kept.watched, kept.application, name))
 
 
 def queued_behind_the_adversary(kept: Recorded) -> Measurement:
@@ -167,7 +167,7 @@ def queued_behind_the_adversary(kept: Recorded) -> Measurement:
     name = "longest wait of the migration behind the long transaction"
     mine = kept.application
     found = locks.longest_wait(kept.watched, lambda one: one.application == mine and ADVERSARY in one.behind, name)
-    return _evident(kept, LOOKS, found)
+    return _of_its_connections(kept, found)
 
 
 def gone_over_again(kept: Recorded) -> Measurement:
@@ -250,6 +250,13 @@ def _fillings(lines: Sequence[Mapping[str, Any]]) -> backfill.Looks:
     found = {str(line["when"]): Filling(line["rows"], line["filled"], line["kept"], line["snapshot"]) for line in lines}
     settled = any(line.get("settled") is True for line in lines)
     return backfill.Looks(found.get("before"), found.get("killed"), found.get("done"), settled)
+
+
+def _of_its_connections(kept: Recorded, measured: Measurement) -> Measurement:
+    """What is known of the migration by the name of its connections: nothing where there were none of that name."""
+    doubts = locks.unknown(kept.watched, kept.application, "migrations.proof.application")
+    known = None if doubts else measured.interval
+    return _evident(kept, LOOKS, replace(measured, interval=known, doubts=(*measured.doubts, *doubts)))
 
 
 def _evident(kept: Recorded, name: str, measured: Measurement) -> Measurement:

@@ -44,6 +44,10 @@ FROM pg_locks AS lock JOIN pg_stat_activity AS who ON who.pid = lock.pid
 WHERE lock.granted AND lock.mode = 'AccessExclusiveLock' AND class.relkind IN ('r', 'p')
       AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+# Every backend's name is told to everybody.
+_CONNECTED = """
+SELECT DISTINCT coalesce(application_name, '') FROM pg_stat_activity WHERE datname = current_database() ORDER BY 1
+"""
 _FILLING = """
 SELECT count(*), count(*) FILTER (WHERE filled), count(*) FILTER (WHERE filled AND kept), pg_current_snapshot()::text
 FROM (SELECT ({unfilled}) IS NOT TRUE AS filled, {kept} AS kept FROM {table} WHERE {seeded}) AS seeded
@@ -221,7 +225,7 @@ class MigratedDatabase:
             return frozenset(str(name) for (name,) in connection.execute(about).fetchall())
 
     def look(self, now: Callable[[], float]) -> Look:
-        """Who waits for whom; over a connection that is kept.
+        """Who waits for whom, and who is connected; over a connection that is kept.
 
         Raises:
             Unreachable: When the database does not answer.
@@ -232,6 +236,7 @@ class MigratedDatabase:
             asked_s = now()
             waits = self._looking.execute(_WAITS).fetchall()
             held = self._looking.execute(_HELD).fetchall()
+            names = self._looking.execute(_CONNECTED).fetchall()
             progress = self._progress_of(self._looking)
             return Look(
                 asked_s,
@@ -239,6 +244,7 @@ class MigratedDatabase:
                 tuple(Wait(*row[:6], behind=tuple(row[6])) for row in waits),
                 tuple(Held(*row) for row in held),
                 progress,
+                tuple(str(name) for (name,) in names),
             )
         except psycopg.Error as error:
             self.stop_looking()

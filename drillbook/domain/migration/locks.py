@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from drillbook.domain.measurement import Window
 
 _SOURCE = "pg_locks"
+_OURS = "drillbook"
+"""How the names of the harness' own connections begin."""
+_NAMED = 8
 _MISSED = 5.0
 """Looks may be so many times further apart than they were to be, before what they saw is doubted."""
 
@@ -74,6 +77,7 @@ class Look:
         waits: Everybody who waited.
         held: ACCESS EXCLUSIVE locks on tables.
         progress: Rows that a back-fill has gone over; None when there is none.
+        names: Of everybody who was connected; empty in folders from before that was kept.
     """
 
     asked_s: float
@@ -81,6 +85,13 @@ class Look:
     waits: tuple[Wait, ...] = ()
     held: tuple[Held, ...] = ()
     progress: int | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def connected(self) -> set[str]:
+        """Names of those who certainly were connected: of all, or else of those who were met at a lock."""
+        met = {name for wait in self.waits for name in (wait.application, *wait.behind)}
+        return {*self.names, *met, *(held.application for held in self.held)}
 
     def document(self) -> dict[str, Any]:
         """As it is kept."""
@@ -95,7 +106,8 @@ class Look:
         """
         waits = tuple(_wait(one) for one in document["waits"])
         held = tuple(Held(**one) for one in document["held"])
-        return cls(document["asked_s"], document["answered_s"], waits, held, document["progress"])
+        names = tuple(str(name) for name in document.get("names", ()))
+        return cls(document["asked_s"], document["answered_s"], waits, held, document["progress"], names)
 
 
 def _wait(document: Mapping[str, Any]) -> Wait:
@@ -177,6 +189,23 @@ def gone_over_again(watched: Watched, beyond: int) -> Measurement:
     doubts = () if len(rows) > 1 else ("nobody saw a back-fill make progress",)
     again = sum(max(0, one - other) for one, other in pairwise(rows))
     return _measured(watched, "rows gone over again", Interval(again, again + beyond), "rows", doubts)
+
+
+def unknown(watched: Watched, application: str, key: str) -> tuple[str, ...]:
+    """Why nobody can tell what an application did at locks: in the window none of its name was connected.
+
+    Args:
+        watched: The looks.
+        application: Its name.
+        key: Of the environment file, that says what it is called.
+    """
+    connected = {name for look in watched.within for name in look.connected}
+    if application in connected or not watched.within:
+        return ()
+    others = sorted(name for name in connected if name and not name.startswith(_OURS))[:_NAMED]
+    seen = f"those seen were called {', '.join(map(repr, others))}" if others else "nobody else's had a name"
+    none = f"no connection was called {application!r} while the locks were looked at"
+    return (f"{none}: say with {key} what the migration's are called; {seen}",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,11 @@ class ProofSettings:
         address: libpq's, of the database, without a password.
         password: Where the password is; empty for none.
         command: Takes the schema somewhere: its words, of which `{way}`, `{to}` and `{python}` are replaced.
-        settings: Environment variables of the command, with `{url}` for the database in them.
-        application: Name of the command's connections.
+        settings: Environment variables of the command, with `{url}` for the database in them, as libpq's keywords.
+        application: Name of the command's connections, by which its locks are known.
         table: What it is proved on.
         before: The revision that the older release needs.
-        after: The one that the newer release brings.
+        after: The one that the newer release brings, by the way up from there.
         older: The release that is live.
         newer: The one whose schema it is, by the name of an override that deploys it without migrating.
         rate_hz: Requests a second, of each kind of connection, to each of the two releases beside the public's.

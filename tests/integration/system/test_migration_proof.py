@@ -224,7 +224,9 @@ def test_a_lock_is_told_with_its_transaction(database: str, migrate: Migrate, tm
     rig = Rig(database, tmp_path / "drills" / "proof")
 
     def holder() -> str:
-        (held,) = rig.database.look(rig.clock.now).held
+        look = rig.database.look(rig.clock.now)
+        assert APPLICATION in look.names
+        (held,) = look.held
         assert (held.application, held.relation) == (APPLICATION, "events")
         return held.transaction
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from drillbook.domain.interval import Interval
 from drillbook.domain.migration.locks import Held, Look, Wait
 from drillbook.domain.requests import Requests, Stalls
+from drillbook.domain.verdict import Objective, Verdict, judge
 from probes import migration
 
 STEPS = [
@@ -72,6 +74,55 @@ def test_a_whole_record_says_it_all(keep) -> None:
         assert measured.interval is not None, measured.doubts
         assert (measured.interval.low, measured.interval.high) == (pytest.approx(low), pytest.approx(high))
         assert measured.evidence == ("drills/d/migration/looks.jsonl",)
+
+
+OF_LOCKS = (
+    (migration.longest_request_wait, "at_most", 0.3),
+    (lambda kept: migration.requests_blocked(kept, 0.3), "at_most", 0),
+    (migration.exclusive_for, "at_most", 0.3),
+    (migration.queued_behind_the_adversary, "at_least", 0.001),
+)
+
+
+def judged(kept) -> list:
+    return [
+        judge(Objective(found.name, found.name, direction, limit, found.unit), found)
+        for found, direction, limit in ((measure(kept), direction, limit) for measure, direction, limit in OF_LOCKS)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ((), "those seen were called 'alembic'"),
+        (("", "alembic", "drillbook-watch", "service"), "those seen were called 'alembic', 'service'"),
+        (("",), "nobody else's had a name"),
+    ],
+)
+def test_without_a_connection_of_the_migrations_name_nothing_is_known_of_its_locks(keep, names, told) -> None:
+    queued = replace(QUEUED, application="alembic")
+    seen = [replace(look, waits=(queued,) if number == 52 else (), held=(), names=names)
+            for number, look in enumerate(looks())]  # fmt: skip
+    if names == ("",):
+        seen = [replace(look, waits=()) for look in seen]
+    for found in judged(keep(*STEPS, *READ, seen=seen)):
+        assert found.verdict is Verdict.INCONCLUSIVE
+        assert "no connection was called 'migrate' while" in found.reason
+        assert "migrations.proof.application" in found.reason
+        assert told in found.reason
+
+
+def test_a_migration_whose_connection_was_seen_and_that_nobody_met_at_a_lock_kept_nobody_waiting(keep) -> None:
+    seen = [replace(look, waits=(), held=(), names=("migrate",) if 15 < number < 30 else ())
+            for number, look in enumerate(looks())]  # fmt: skip
+    verdicts = [found.verdict for found in judged(keep(*STEPS, *READ, seen=seen))]
+    assert verdicts == [*3 * [Verdict.PASS], Verdict.INCONCLUSIVE]
+
+
+def test_a_connection_of_that_name_before_the_migration_is_not_the_migrations(keep) -> None:
+    seen = [replace(look, waits=(), held=(), names=("migrate",) if number < 9 else ())
+            for number, look in enumerate(looks())]  # fmt: skip
+    assert {found.verdict for found in judged(keep(*STEPS, *READ, seen=seen))} == {Verdict.INCONCLUSIVE}
 
 
 @pytest.mark.parametrize(("before_s", "doubted"), [(0.9, True), (0.4, False)])
