@@ -7,16 +7,11 @@ and agrees, 1 when one does not, 75 when something cannot be derived, 2 when the
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_bdd.steps import step_function_context_registry
-
-import features.steps
 from drillbook.domain.verdict import Verdict
 from drillbook.drills import replay
 from drillbook.evidence import chain, envelope, folder, rejudge, statement, witness
@@ -29,16 +24,14 @@ from drillbook.run.experiment import read_journal
 from drillbook.run.planning import STATIC
 from drillbook.run.stopping import told
 from features import scenarios
+from features.sentences import say as _say
 from probes.capacity import FILE as CAPACITY
 from probes.migration import NEWER, OLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pytest_bdd.steps import StepFunctionContext
-
     from drillbook.drills.drill import Drill
-    from drillbook.drills.inspection import Inspection
     from drillbook.evidence.rejudge import Opinion
 
 EXIT_REFUSED = 2
@@ -160,24 +153,6 @@ def _tried(what: str, derive: Callable[[], None], raised: object = None) -> list
 def _outside(reader: Reader, load: str, drill: Drill) -> list[str]:
     seen = drill.seen.document()["window"]
     return [] if seen is None else witness.window_differences(reader, load, (seen[0], seen[1]))
-
-
-def _say(about: Drill | Inspection, text: str, kind: str = "then") -> None:
-    found = [step for step in _steps(kind) if step.parser.is_matching(text)]
-    if len(found) != 1:
-        raise replay.NotKept(f"{len(found)} steps of this version know the sentence")
-    (step,) = found
-    arguments: Mapping[str, Any] = step.parser.parse_arguments(text) or {}
-    converted = {name: step.converters.get(name, lambda value: value)(value) for name, value in arguments.items()}
-    step.step_func(about, **converted)
-
-
-def _steps(kind: str) -> Iterator[StepFunctionContext]:
-    for module in pkgutil.iter_modules(features.steps.__path__, "features.steps."):
-        importlib.import_module(module.name)
-    for step in {id(step): step for step in step_function_context_registry.values()}.values():
-        if step.type == kind and step.step_func.__module__.startswith("features.steps."):
-            yield step
 
 
 def _doubts(reader: Reader, drill: Drill) -> list[str]:
