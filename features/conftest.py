@@ -37,7 +37,7 @@ from drillbook.run.session import Session
 from drillbook.run.stopping import WAS_STOPPED, Stop, told
 from drillbook.run.timeline import Timeline
 from drillbook.terminal import Live
-from features import scenarios, selection
+from features import scenarios, selection, unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -260,6 +260,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def _finished(drill: Drill | Inspection, error: BaseException | None) -> tuple[Verdict, BaseException | None]:
     """Its verdict, and what has caused it; where its own end fails, what it has judged by then counts and no more."""
+    unjudged.judge(drill, error)
     try:
         return drill.finish(error), error
     except Exception as failure:  # noqa: BLE001 - a promise that was broken stays so, whatever a full disk does

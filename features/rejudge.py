@@ -29,7 +29,7 @@ from probes.capacity import FILE as CAPACITY
 from probes.migration import NEWER, OLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from drillbook.drills.drill import Drill
     from drillbook.evidence.rejudge import Opinion
@@ -77,7 +77,7 @@ def _derive(reader: Reader, id_: str) -> Derived:
     for sentence in drill.sentences:
         kind, _, text = sentence.partition(" ")
         if kind == "then":
-            lacking += _tried(f"“{text}”", functools.partial(_say, drill, text), document.get("raised"))
+            lacking += _tried(f"“{text}”", functools.partial(_say, drill, text), _raised(document))
     lacking += _tried("how the drill ended", functools.partial(replay.judge_the_way_back, drill))
     lacking += _tried("whether the release was fit", drill.check_unexpected)
     return Derived(
@@ -134,19 +134,24 @@ def _inspect(reader: Reader, id_: str, document: Mapping[str, Any]) -> Derived:
     lacking: list[str] = []
     for sentence in made.sentences:
         kind, _, text = sentence.partition(" ")
-        lacking += _tried(f"“{text}”", functools.partial(_say, made, text, kind), document.get("raised"))
+        lacking += _tried(f"“{text}”", functools.partial(_say, made, text, kind), _raised(document))
     return Derived(tuple(made.judgements), tuple(lacking), (), _recorded_doubts(document))
 
 
-def _tried(what: str, derive: Callable[[], None], raised: object = None) -> list[str]:
+def _raised(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What its sentences raised then, in their order."""
+    return str(document.get("raised")), *texts_of(document.get("unjudged"))
+
+
+def _tried(what: str, derive: Callable[[], None], raised: Collection[str] = ()) -> list[str]:
     """A sentence when something cannot be derived: data that are gone or damaged raise whatever they raise.
 
-    What ended the scenario then, and ends it again, is derived: the drill proves nothing by it.
+    What was raised then, and is raised again, is derived: the drill proves nothing by it.
     """
     try:
         derive()
     except Exception as error:  # noqa: BLE001 - said, and it keeps the run from agreeing
-        return [] if told(error) == raised else [f"{what} cannot be derived: {told(error)}"]
+        return [] if told(error) in raised else [f"{what} cannot be derived: {told(error)}"]
     return []
 
 
@@ -166,7 +171,7 @@ def _recorded_doubts(document: Mapping[str, Any]) -> tuple[str, ...]:
     """What it doubted then; of a record that does not list it, what its reasons say."""
     if "doubts" in document:
         raised = document.get("raised")
-        return (*texts_of(document["doubts"]), *([str(raised)] if raised else []))
+        return (*texts_of(document["doubts"]), *([str(raised)] if raised else []), *texts_of(document.get("unjudged")))
     lines = str(document.get("error") or "").splitlines()
     return tuple(line for line in lines if line.startswith(f"{Verdict.INCONCLUSIVE}: "))
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FEATURES = Path(__file__).resolve().parent
 VERSION = "features"
 """Under which a run records their digest, among the versions of what was involved."""
+THEN = "then "
+"""Before a sentence that promises something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class Told:
 
     sentences: tuple[str, ...]
     tags: tuple[str, ...]
+
+    def left(self, spoken: int) -> tuple[str, ...]:
+        """What is still to be judged where the last of so many sentences has raised; nothing, if it was no promise."""
+        begun = any(sentence.startswith(THEN) for sentence in self.sentences[:spoken])
+        return tuple(sentence for sentence in self.sentences[spoken:] if begun and sentence.startswith(THEN))
 
 
 @cache

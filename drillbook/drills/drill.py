@@ -69,6 +69,7 @@ class Drill:
         seen: What its checks are computed from.
         judgements: Its checks so far.
         doubts: Reasons for which nothing may be proved, beside the checks.
+        unjudged: What kept sentences from being judged, behind the first that raised.
         read_back_s: For the look-up of the load's writes at its end; a drill of many minutes has many.
     """
 
@@ -87,6 +88,7 @@ class Drill:
     seen: Seen = field(init=False)
     judgements: list[Judgement] = field(default_factory=list[Judgement])
     doubts: list[str] = field(default_factory=list[str])
+    unjudged: list[str] = field(default_factory=list[str])
     read_back_s: float = READ_BACK_S
     _problems: list[str] = field(default_factory=list[str])
     _load: Load | None = None
@@ -322,16 +324,19 @@ class Drill:
         return verdict
 
     def reasons(self, error: BaseException | None = None) -> list[str]:
-        """Why it did not pass: broken promises first."""
-        bad = [
-            f"{judgement.verdict}: {judgement.objective.statement}: {judgement.reason}"
+        """Why it did not pass: broken promises first, and causes before what could not be decided for them."""
+        broken, undecided = (
+            [
+                f"{judgement.verdict}: {judgement.objective.statement}: {judgement.reason}"
+                for judgement in self.judgements
+                if judgement.verdict is wanted
+            ]
             for wanted in (Verdict.FAIL, Verdict.INCONCLUSIVE)
-            for judgement in self.judgements
-            if judgement.verdict is wanted
-        ]
-        doubts = [f"{Verdict.INCONCLUSIVE}: {doubt}" for doubt in self.doubts]
-        raised = [f"{Verdict.INCONCLUSIVE}: {told(error)}"] if error is not None else []
-        return [*bad, *doubts, *raised]
+        )
+        raised = [told(error)] if error is not None else []
+        causes = [f"{Verdict.INCONCLUSIVE}: {cause}" for cause in (*self.doubts, *raised)]
+        unjudged = [f"{Verdict.INCONCLUSIVE}: {reason}" for reason in self.unjudged]
+        return [*broken, *causes, *undecided, *unjudged]
 
     def _document(self, reasons: Sequence[str], error: BaseException | None) -> dict[str, Any]:
         return {
@@ -348,6 +353,7 @@ class Drill:
             "sentences": list(self.sentences),
             "doubts": list(self.doubts),
             "raised": None if error is None else told(error),
+            "unjudged": list(self.unjudged),
             "seen": {"release": self.release, **self.seen.document()},
         }
 

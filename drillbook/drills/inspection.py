@@ -56,6 +56,7 @@ class Inspection:
         sentences: The scenario's that were begun, each with `given`, `when` or `then` before it.
         judgements: Its checks so far.
         doubts: Reasons for which nothing may be proved, beside the checks.
+        unjudged: What kept sentences from being judged, behind the first that raised.
     """
 
     session: Session
@@ -70,6 +71,7 @@ class Inspection:
     sentences: list[str] = field(default_factory=list[str])
     judgements: list[Judgement] = field(default_factory=list[Judgement])
     doubts: list[str] = field(default_factory=list[str])
+    unjudged: list[str] = field(default_factory=list[str])
     _missing: list[str] = field(default_factory=list[str])
     _pipeline: Pipeline | None = None
     _migrations: Sequence[Linted] | None = None
@@ -228,8 +230,9 @@ class Inspection:
             for judgement in self.judgements
             if judgement.verdict is not Verdict.PASS
         ]
-        raised = [f"{Verdict.INCONCLUSIVE}: {told(error)}"] if error is not None else []
-        return [*bad, *self._missing, *(f"{Verdict.INCONCLUSIVE}: {doubt}" for doubt in self.doubts), *raised]
+        raised = [told(error)] if error is not None else []
+        others = [f"{Verdict.INCONCLUSIVE}: {reason}" for reason in (*self.doubts, *raised, *self.unjudged)]
+        return [*bad, *self._missing, *others]
 
     def _asked_about(self, ending: str) -> Path:
         return self.folder / "gate" / ending.replace(" ", "-")
@@ -261,6 +264,7 @@ class Inspection:
             "sentences": list(self.sentences),
             "doubts": list(self.doubts),
             "raised": None if error is None else told(error),
+            "unjudged": list(self.unjudged),
         }
 
 

@@ -164,11 +164,17 @@ def _drill(
         traffic=seen,
         source=text_of(document.get("file") or document.get("source"), limit=200),
         let_stay=text_of(document.get("let_stay"), limit=200),
-        withheld=tuple(filter(None, (*texts_of(document.get("doubts")), text_of(document.get("raised"))))),
+        withheld=_withheld(document),
         unused=_unused(document),
         sentences=texts_of(document.get("sentences")),
         notes=reader.taken(),
     )
+
+
+def _withheld(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """As it wrote them down: what it doubted, what was raised first, and what was raised behind that."""
+    doubts, unjudged = texts_of(document.get("doubts")), texts_of(document.get("unjudged"))
+    return tuple(filter(None, (*doubts, text_of(document.get("raised")), *unjudged)))
 
 
 def _drill_ids(run_dir: Path, checks: Iterable[str], events: Iterable[str]) -> list[str]:

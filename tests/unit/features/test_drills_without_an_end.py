@@ -10,14 +10,18 @@ import pytest
 
 from drillbook import wiring
 from drillbook.afterwards import gate
+from drillbook.domain.pipeline import Job, Pipeline
 from drillbook.domain.verdict import Verdict
 from drillbook.drills.drill import DrillFailed, DrillInconclusive
 from drillbook.drills.inspection import Inspection
+from drillbook.drills.seen import NotReady
 from drillbook.run import untouched
 from drillbook.run.clock import SteadyClock
 from drillbook.run.session import Session
+from drillbook.run.stopping import told
 from drillbook.run.timeline import Timeline
 from features import conftest as drills
+from features import scenarios
 
 ENVIRONMENT = wiring.read_environment("twin")
 
@@ -36,9 +40,9 @@ class World:
         self.session.finish_drill("one", {"let_stay": "1.1.0"}, Verdict.PASS)
         self.state.verdicts.append(Verdict.PASS)
 
-    def begin_second(self):
+    def begin_second(self, feature="f", scenario="two"):
         self.state.drill = Inspection(
-            session=self.session, environment=ENVIRONMENT, id="two", feature="f", scenario="two", description="",
+            session=self.session, environment=ENVIRONMENT, id="two", feature=feature, scenario=scenario, description="",
             tags=[], timeline=Timeline(self.session.folder.path / "timeline.jsonl", "two", self.clock),
             started_s=self.clock.now(),
         )  # fmt: skip
@@ -95,6 +99,29 @@ def test_a_drill_whose_end_fails_counts_by_what_it_has_judged(world, gaps, verdi
     assert (record["verdict"], record["drilled"]) == (str(verdict), 2)
     assert not world.gate.promotes
     assert world.exit_code() == verdict.exit_code
+
+
+@pytest.mark.parametrize(
+    ("raised", "verdict", "raises"),
+    [
+        (NotReady("nobody can tell"), Verdict.FAIL, DrillFailed),
+        (TypeError("a defect of ours"), Verdict.FAIL, DrillFailed),
+        (KeyboardInterrupt(), Verdict.INCONCLUSIVE, KeyboardInterrupt),
+    ],
+)
+def test_a_promise_behind_a_sentence_that_raised_is_judged_unless_the_run_is_stopped(
+    world, raised, verdict, raises
+) -> None:
+    feature = "Nothing gets to production untested, unscanned, undrilled or unapproved"
+    scenario = "Production waits for a drill that passed and for a person"
+    drill = world.begin_second(feature, scenario)
+    drill.look_at(Pipeline(("deploy",), {"release": Job("release", "deploy", environment="production")}))
+    drill.sentences += scenarios.known()[feature, scenario].sentences[:2]
+    with pytest.raises(raises) as ended:
+        world.end_second(raised)
+    assert world.state.verdicts[-1] is verdict
+    assert ended.value is raised or ended.value.__cause__ is raised
+    assert told(raised) in json.loads((drill.folder / "drill.json").read_text())["error"]
 
 
 def test_a_drill_that_is_stopped_and_whose_end_fails_still_stops_the_run(world) -> None:
