@@ -16,6 +16,7 @@ from pytest_bdd.feature import get_features
 
 from drillbook.domain import titles
 from drillbook.run import planning
+from features import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,10 +40,19 @@ class Told:
     sentences: tuple[str, ...]
     tags: tuple[str, ...]
 
+    def promises(self, spoken: int) -> bool:
+        """Whether so many of its sentences have come to a promise: then everything was done that was to be."""
+        return any(sentence.startswith(THEN) for sentence in self.sentences[:spoken])
+
     def left(self, spoken: int) -> tuple[str, ...]:
-        """What is still to be judged where the last of so many sentences has raised; nothing, if it was no promise."""
-        begun = any(sentence.startswith(THEN) for sentence in self.sentences[:spoken])
-        return tuple(sentence for sentence in self.sentences[spoken:] if begun and sentence.startswith(THEN))
+        """What is still to be judged where the last of so many sentences has raised.
+
+        All of it once everything was done; before that, what is promised anyway.
+        """
+        left = [sentence for sentence in self.sentences[spoken:] if sentence.startswith(THEN)]
+        if self.promises(spoken):
+            return tuple(left)
+        return tuple(sentence for sentence in left if sentences.is_promised_anyway(sentence.removeprefix(THEN)))
 
 
 @cache
@@ -73,9 +83,10 @@ def deviations(told: Told, spoken: Sequence[str], tags: Sequence[str], *, cut_sh
         told: What the scenario says.
         spoken: Its sentences by the record.
         tags: Its tags by the record.
-        cut_short: Whether something ended the scenario: then it was spoken to some sentence, and no further.
+        cut_short: Whether something ended the scenario: then it was spoken to some sentence, and no further but for
+            what was still to be judged.
     """
-    due = told.sentences[: len(spoken)] if cut_short else told.sentences
+    due = _due(told, tuple(spoken)) if cut_short else told.sentences
     missing, foreign = Counter(due) - Counter(spoken), Counter(spoken) - Counter(due)
     found = [f"the scenario says “{sentence}”, and the record does not" for sentence in missing]
     found += [f"the record says “{sentence}”, and there the scenario does not" for sentence in foreign]
@@ -84,6 +95,12 @@ def deviations(told: Told, spoken: Sequence[str], tags: Sequence[str], *, cut_sh
     if tuple(sorted(tags)) != told.tags:
         found.append(f"the record has the tags {_listed(tags)}, and the scenario has {_listed(told.tags)}")
     return found
+
+
+def _due(told: Told, spoken: tuple[str, ...]) -> tuple[str, ...]:
+    """What a record of so many sentences has of a scenario that something ended."""
+    ended = [(*told.sentences[:place], *told.left(place)) for place in range(len(spoken))]
+    return spoken if spoken in ended else told.sentences[: len(spoken)]
 
 
 def _listed(tags: Sequence[str]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_bdd.steps import step_function_context_registry
 
@@ -18,6 +19,25 @@ if TYPE_CHECKING:
 
     from drillbook.drills.drill import Drill
     from drillbook.drills.inspection import Inspection
+
+
+_Step = TypeVar("_Step", bound=Callable[..., None])
+_ANYWAY: set[Callable[..., None]] = set()
+
+
+def promised_anyway(step: _Step) -> _Step:
+    """Mark the step of a sentence that promises what has to be so however far the drill came.
+
+    What users were told is kept has to be kept, whatever broke off. How they were served is promised of what was
+    drilled.
+    """
+    _ANYWAY.add(step)
+    return step
+
+
+def is_promised_anyway(text: str) -> bool:
+    """Whether a sentence, without `then` before it, promises such a thing."""
+    return any(step.step_func in _ANYWAY for step in _steps("then") if step.parser.is_matching(text))
 
 
 def say(about: Drill | Inspection, text: str, kind: str = "then") -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from drillbook.drills.drill import Drill
 from drillbook.run.stopping import told
 from features import scenarios, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from drillbook.drills.drill import Drill
     from drillbook.drills.inspection import Inspection
 
 
@@ -29,19 +29,23 @@ def judge(about: Drill | Inspection, error: BaseException | None) -> None:
         return
     first = told(error)
     with _told_behind(about, first):
-        for sentence in _left(about):
+        for sentence in _reached(about):
             about.sentences.append(sentence)
             with _told_behind(about, first):
                 sentences.say(about, sentence.removeprefix(scenarios.THEN))
 
 
-def _left(about: Drill | Inspection) -> tuple[str, ...]:
-    """The sentences that are still to be judged."""
-    scenario = scenarios.known().get((about.feature, about.scenario))
-    spoken = tuple(about.sentences)
+def _reached(about: Drill | Inspection) -> tuple[str, ...]:
+    """The sentences that are still to be judged, and can be by now: where something broke off, users have left."""
+    scenario, spoken = scenarios.known().get((about.feature, about.scenario)), tuple(about.sentences)
     if scenario is None or scenario.sentences[: len(spoken)] != spoken:
         return ()
-    return scenario.left(len(spoken))
+    left = scenario.left(len(spoken))
+    if left and not scenario.promises(len(spoken)):
+        if not isinstance(about, Drill) or not about.users_came:
+            return ()
+        about.break_off()
+    return left
 
 
 @contextlib.contextmanager

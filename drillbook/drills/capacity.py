@@ -62,6 +62,8 @@ def search(drill: Drill, promise: Promise) -> None:
     if usual_hz > allowed.most_hz:
         raise NotReady(f"the usual load is {usual_hz:g} requests a second, and performance.most {allowed.most_hz:g}")
     record = Record(Search(usual_hz, allowed.most_hz), promise)
+    # What was acknowledged at the rates that were held is judged though one of them raises, be it the first.
+    write_json(drill.folder / capacity.FILE, record.as_document())
     began_s = clock.now()
     tried: list[capacity.Tried] = []
     while (wanted := record.search.next(tried)) is not None:

@@ -70,6 +70,7 @@ class Drill:
         judgements: Its checks so far.
         doubts: Reasons for which nothing may be proved, beside the checks.
         unjudged: What kept sentences from being judged, behind the first that raised.
+        users_came: Whether a load had its first answer.
         read_back_s: For the look-up of the load's writes at its end; a drill of many minutes has many.
     """
 
@@ -89,6 +90,7 @@ class Drill:
     judgements: list[Judgement] = field(default_factory=list[Judgement])
     doubts: list[str] = field(default_factory=list[str])
     unjudged: list[str] = field(default_factory=list[str])
+    users_came: bool = False
     read_back_s: float = READ_BACK_S
     _problems: list[str] = field(default_factory=list[str])
     _load: Load | None = None
@@ -154,6 +156,7 @@ class Drill:
             plan["meter"]["shape"] = shape.as_document()
         self._load = Load.start(plan, output)
         self._load.wait_running(deadline_s=_LOAD_STARTS_WITHIN_S)
+        self.users_came = True
         return self._load
 
     @property
@@ -386,6 +389,14 @@ class Drill:
             self.seen.window = Window(self._load_began_s, self.session.clock.now())
         return ends
 
+    def break_off(self) -> None:
+        """What was changed is undone, and then users leave, and what they wrote is looked up.
+
+        In this order: what is only away for now would seem to be lost.
+        """
+        self._undo_all()
+        self.end_load()
+
     def end_load(self) -> None:
         """Users leave, and what they wrote is looked up; an experiment does this by itself."""
         self._tell_load_to_end()
@@ -393,19 +404,23 @@ class Drill:
             try:
                 process.stop(read_back_s=self.read_back_s)
             except LoadError as error:
-                self.doubts.append(str(error))
+                self.doubts += [str(error)] if str(error) not in self.doubts else []
 
     @property
     def _processes(self) -> list[Load]:
         return [*self._companions, *([self._load] if self._load is not None else [])]
 
-    def _put_back(self) -> None:
+    def _undo_all(self) -> None:
         """What the experiment did not put back itself; after an orderly one there is nothing."""
         for found in self.journal.undo_all(self.platform.undo, self.session.clock):
             kind = "recovered" if found.restored else "note"
             self.timeline.record_on_the_way_back(
                 kind, found.text, at_s=found.at_s, activity="put_back", failed=not found.restored
             )
+
+    def _put_back(self) -> None:
+        """Undo, and see that everything is as it was."""
+        self._undo_all()
         try:
             self.session.lock.check()
         except LockLost as error:

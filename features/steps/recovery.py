@@ -9,6 +9,7 @@ from pytest_bdd import given, parsers, then, when
 from drillbook.domain.measurement import Window
 from drillbook.domain.traffic import Connection
 from drillbook.drills import recovery as recovery_drill
+from features.sentences import promised_anyway
 from probes import archive, recovery
 from probes.communication import untold
 from probes.fencing import writes_after_promotion
@@ -128,6 +129,7 @@ def _(drill: Drill, hours: float, sustained_s: float) -> None:
 
 
 @then(parsers.parse("of what was acknowledged at most the last {hours:g} h was lost"))
+@promised_anyway
 def _(drill: Drill, hours: float) -> None:
     limit_s = min(hours * 3600, drill.objectives.recovery_point_s)
     at_loss = recovery.age_of_lost_writes(drill.folder, recovery_drill.loss(drill))
@@ -146,6 +148,7 @@ def _(drill: Drill, hours: float) -> None:
 
 
 @then("nothing is missing that was acknowledged once the lost primary was fenced, and no event is there twice")
+@promised_anyway
 def _(drill: Drill) -> None:
     lost = recovery.writes_lost_after(drill.folder, recovery_drill.fenced(drill))
     drill.check("recovery.lost_since_fence", "no event is lost that came after the fence", "at_most", 0, lost)

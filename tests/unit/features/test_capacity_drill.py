@@ -135,3 +135,4 @@ def test_a_load_that_never_said_when_it_began_decides_nothing(tmp_path):
     drill.start_load = without_a_beginning
     with pytest.raises(capacity_drill.NotReady, match="never said when it began"):
         capacity_drill.search(drill, PROMISE)
+    assert capacity.Record.of(tmp_path).steps == ()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from drillbook.domain.measurement import Window
 from drillbook.domain.verdict import Verdict
+from drillbook.drills.seen import NotReady
 from drillbook.evidence import folder as evidence
+from drillbook.run.load import LoadError
 from features import conftest as drills
 from features import rejudge, scenarios
 from tests.unit.actions.recovery.test_judged_again import drill, leave_rows, said, users
+from tests.unit.actions.recovery.test_runbook import play
 from tests.unit.probes.test_of_recoveries import ledger
 
 if TYPE_CHECKING:
@@ -150,7 +154,7 @@ def test_a_feature_that_cannot_be_read_any_more_does_not_either(drill, monkeypat
         raise FileNotFoundError("no features")
 
     monkeypatch.setattr(scenarios, "known", gone)
-    assert drills._finished(drill, LookupError("nobody answers"))[0] is Verdict.INCONCLUSIVE
+    assert drills._finished(drill, NotReady("nobody answers"))[0] is Verdict.INCONCLUSIVE
     assert document(drill)["unjudged"] == ["FileNotFoundError: no features"]
 
 
@@ -165,3 +169,101 @@ def test_a_record_cannot_say_that_a_sentence_raised_and_pass(drill, told, world)
     said_then = document(drill)
     path.write_text(json.dumps(said_then | {"raised": None, "unjudged": [said_then["raised"], *said_then["unjudged"]]}))
     assert rejudge.judge(drill.session.folder.path).verdict is Verdict.INCONCLUSIVE
+
+
+class Users:
+    """The load of a drill whose experiment broke off; it tells what was still changed when its users left."""
+
+    def __init__(self, drill: Drill, lost: tuple[float, float] = (0.0, 0.0)) -> None:
+        self.drill, self.lost = drill, lost
+        self.left: list[int] = []
+        drill._load, drill._load_began_s, drill.users_came = self, drill.session.clock.now(), True
+        drill.seen.window = Window(drill.session.clock.now(), drill.session.clock.now())
+
+    def ask_to_stop(self) -> None:
+        pass
+
+    def stop(self, *, read_back_s: float) -> None:
+        assert read_back_s
+        self.left.append(len(self.drill.journal.open_changes()))
+        leave_users(self.drill, lost=self.lost)
+
+    def kill(self) -> None:
+        pass
+
+
+def test_what_users_were_told_is_kept_is_looked_up_though_the_experiment_broke_off(drill, told, world) -> None:
+    """Once what it changed is undone: until then more may seem to be lost."""
+    sentences = told(SWITCH).sentences
+    load = Users(drill, lost=(25.0, 26.0))
+    play("switchover")
+    world.sleep(20.0)
+    assert drill.journal.open_changes()
+    drill.sentences += sentences[:-3]
+    verdict, _ = drills._finished(drill, ValueError("the journal is torn"))
+    assert load.left == [0]
+    assert verdict is Verdict.FAIL
+    assert {id_ for id_, found in verdicts(drill).items() if found is Verdict.FAIL} == {"data.lost"}
+    # How long nothing could be written is promised of a switch that was drilled.
+    assert drill.sentences == [*sentences[:-3], f"then {THERE}"]
+    assert document(drill)["raised"] == "ValueError: the journal is torn"
+    found = rejudge.judge(drill.session.folder.path)
+    assert (found.verdict, found.agreement) == (Verdict.FAIL, Verdict.PASS), said(found)
+
+
+def test_a_scenario_that_broke_off_before_anybody_was_there_says_no_more(drill, told) -> None:
+    sentences = told(SWITCH).sentences
+    load = Users(drill)
+    drill.users_came = False
+    drill.sentences += sentences[:2]
+    assert drills._finished(drill, NotReady("not proved here"))[0] is Verdict.INCONCLUSIVE
+    assert (load.left, drill.sentences) == ([], [*sentences[:2]])
+
+
+def test_a_load_that_cannot_be_ended_is_told_once_and_nothing_is_judged_by_it(drill, told, world) -> None:
+    sentences = told(SWITCH).sentences
+    load = Users(drill)
+    world.sleep(20.0)
+    drill.seen.window = Window(drill._load_began_s, world.now())
+    leave_users(drill)
+    (drill.folder / "load" / "state.json").write_text('{"phase": "running"}')
+
+    def stop(*, read_back_s: float) -> None:
+        raise LoadError(f"the load did not end within {read_back_s:.0f} s")
+
+    load.stop = stop
+    drill.end_load()
+    drill.sentences += sentences[:-3]
+    assert drills._finished(drill, NotReady("nobody answers"))[0] is Verdict.INCONCLUSIVE
+    assert verdicts(drill)["data.lost"] is Verdict.INCONCLUSIVE
+    assert drill.doubts == [f"the load did not end within {drill.read_back_s:.0f} s"]
+
+
+def test_what_fails_while_users_leave_does_not_keep_the_drill_from_its_end(drill, told, monkeypatch) -> None:
+    sentences = told(SWITCH).sentences
+    Users(drill)
+
+    def fail() -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(type(drill), "break_off", lambda _drill: fail())
+    drill.sentences += sentences[:-3]
+    assert drills._finished(drill, NotReady("nobody answers"))[0] is Verdict.INCONCLUSIVE
+    assert document(drill)["unjudged"] == ["OSError: the disk is full"]
+    assert verdicts(drill)["drill.restored"] is Verdict.PASS
+
+
+def test_the_first_answer_of_a_load_says_that_users_came(drill, monkeypatch) -> None:
+    def never(**_: float) -> None:
+        raise LoadError("the load did not have its first answer")
+
+    load = SimpleNamespace(wait_running=never, output=None)
+    monkeypatch.setattr("drillbook.drills.drill.Load.start", lambda _plan, _output: load)
+    monkeypatch.setattr("drillbook.wiring.load_plan", lambda *_: {"meter": {}})
+    drill.platform.seeds = lambda: 0
+    with pytest.raises(LoadError):
+        drill.start_load(drill.folder / "load")
+    assert not drill.users_came
+    load.wait_running = lambda **_: None
+    drill.start_load(drill.folder / "load")
+    assert drill.users_came
