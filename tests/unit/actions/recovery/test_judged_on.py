@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from drillbook.domain.measurement import Window
+from drillbook.domain.undo import FAULT
 from drillbook.domain.verdict import Verdict
 from drillbook.drills.seen import NotReady
 from drillbook.evidence import folder as evidence
@@ -18,6 +19,7 @@ from features import rejudge, scenarios
 from tests.unit.actions.recovery.test_judged_again import drill, leave_rows, said, users
 from tests.unit.actions.recovery.test_runbook import play
 from tests.unit.probes.test_of_recoveries import ledger
+from tests.unit.probes.test_of_the_archive import line
 
 if TYPE_CHECKING:
     from drillbook.drills.drill import Drill
@@ -169,6 +171,42 @@ def test_a_record_cannot_say_that_a_sentence_raised_and_pass(drill, told, world)
     said_then = document(drill)
     path.write_text(json.dumps(said_then | {"raised": None, "unjudged": [said_then["raised"], *said_then["unjudged"]]}))
     assert rejudge.judge(drill.session.folder.path).verdict is Verdict.INCONCLUSIVE
+
+
+def lose_server_early(drill: Drill, world) -> None:
+    """The loss comes 30 s after the archive got a segment, and it gets one a minute."""
+    (drill.folder / "archive").mkdir()
+    segment, began_s = 16 * 2**20, drill.started_s
+    lines = [
+        line(
+            began_s + at_s, primary=True, position=(at_s // 60 + 2) * segment + 100 + at_s % 60,
+            archived=f"{1:08X}{at_s // 60 + 1:016X}", ago_s=at_s % 60, region="east",
+        )
+        for at_s in range(210)
+    ]  # fmt: skip
+    (drill.folder / "archive" / "looks.jsonl").write_text("\n".join(lines) + "\n")
+    for after_s, kind, action in (
+        (210.0, "intent", FAULT),
+        (210.5, "observed", FAULT),
+        (220.0, "observed", "fence-primary"),
+    ):
+        drill.timeline.record(kind, "", at_s=began_s + after_s, action=action)
+    world.sleep(300.0)
+    drill.seen.window = Window(began_s, world.now())
+
+
+def test_a_loss_that_came_at_another_moment_leaves_what_was_lost_to_be_judged(drill, told, world) -> None:
+    sentences = told(AT_WORST).sentences
+    lose_server_early(drill, world)
+    leave_users(drill, lost=(230.0, 231.0))
+    assert say_until_one_raises(drill, sentences) is None
+    assert drills._finished(drill, None)[0] is Verdict.FAIL
+    found = verdicts(drill)
+    assert (found["drill.moment"], found["recovery.lost_since_fence"]) == (Verdict.INCONCLUSIVE, Verdict.FAIL)
+    (moment,) = [it for it in drill.judgements if it.objective.id == "drill.moment"]
+    assert "not at its worst" in moment.reason
+    again = rejudge.judge(drill.session.folder.path)
+    assert again.agreement is Verdict.PASS, said(again)
 
 
 class Users:
