@@ -209,6 +209,16 @@ def test_a_loss_that_came_at_another_moment_leaves_what_was_lost_to_be_judged(dr
     assert again.agreement is Verdict.PASS, said(again)
 
 
+@pytest.mark.parametrize("sentence", ["the lost primary was fenced", "the restored server took writes"])
+def test_events_that_are_there_twice_are_seen_though_nobody_was_fenced_or_restored(drill, world, sentence) -> None:
+    world.sleep(40.0)
+    drill.seen.window = Window(drill.started_s, world.now())
+    leave_users(drill, twice=1)
+    with pytest.raises(NotReady):
+        rejudge._say(drill, f"nothing is missing that was acknowledged once {sentence}, and no event is there twice")
+    assert verdicts(drill) == {"data.duplicated": Verdict.FAIL}
+
+
 class Users:
     """The load of a drill whose experiment broke off; it tells what was still changed when its users left."""
 
