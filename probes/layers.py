@@ -87,8 +87,11 @@ def unexplained(found: Attributed, connection: Connection) -> Measurement:
 
 
 def share_of(found: Attributed, kind: str, connection: Connection) -> Measurement:
-    """The part of the time without writes that is put down to a kind of layer, from 0 to 1; nothing without any."""
-    name = f"share of the time without writes on {connection} connections that is put down to the {kind}"
+    """The part of the time without writes that a layer explains that is put down to a kind of layer, from 0 to 1.
+
+    Nothing where there was no such time.
+    """
+    name = f"share of the explained time without writes on {connection} connections that is put down to the {kind}"
     interval = layers.share(found.layers, kind) if found.unserved.low else None
     return _measured(found, name, interval, "ratio")
 

@@ -117,14 +117,17 @@ def well_meanwhile(layer: View, below: View, window: Window) -> Interval:
 
 
 def share(found: Mapping[str, Interval], kind: str) -> Interval | None:
-    """What part of the time is put down to layers of a kind, from 0 to 1; None when no time is put down to anything.
+    """What part of the time that a layer explains is put down to a kind of layer, from 0 to 1; None when none does.
+
+    What no layer explains is judged by itself: connections that users hold on to are in it, and how long those last is
+    chance.
 
     Args:
         found: What `attribution` says.
         kind: One of `ORDER`; it stands for every region's.
     """
     of_kind = [it for name, it in found.items() if name.partition(" ")[0] == kind]
-    others = [it for name, it in found.items() if name.partition(" ")[0] != kind]
+    others = [it for name, it in found.items() if name.partition(" ")[0] not in {kind, ELSEWHERE}]
     low, high = sum(it.low for it in of_kind), sum(it.high for it in of_kind)
     others_low, others_high = sum(it.low for it in others), sum(it.high for it in others)
     if high + others_high == 0.0:

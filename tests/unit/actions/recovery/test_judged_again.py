@@ -42,10 +42,10 @@ RATE_HZ = 10
 SENTENCES = (
     "writes were good again within 4 h of the loss, and stayed so for 30 s",
     (
-        "of the time without writes after the loss at most 5 s is explained by no layer, on connections that users "
-        "hold 30 s"
+        "of the time without writes after the loss at most 5 s is explained by no layer, beside the 30 s for which "
+        "users hold a connection"
     ),
-    "most of the time without writes after the loss is put down to the database",
+    "most of the time without writes after the loss that a layer explains is put down to the database",
     "of what was acknowledged at most the last 1 h was lost",
     "nothing is missing that was acknowledged once the lost primary was fenced, and no event is there twice",
     "the lost primary took no write from outside its region once another one was promoted",
