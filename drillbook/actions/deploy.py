@@ -89,11 +89,18 @@ class Deploy:
         """What the slot holds now.
 
         Raises:
-            Conflict: When it has the public and is to be updated, and that could not be taken back, or would be none.
+            Conflict: When it has the public and is to be updated, and that could not be taken back, or would be none;
+                when it runs something that Helm could not bring back.
         """
         status, there = self.cluster.slot(self.slot), slot_history.Before.of(self.releaser.history(self.slot))
         if self.in_place:
             self._see_that_it_can_be_updated(status, there)
+        elif status.version and not there.revision:
+            # Undone as what an empty slot got, it would be taken away.
+            raise Conflict(
+                f"slot {self.slot} runs {status.version}, and Helm has no revision of it that counts as deployed, so "
+                "that it could not be brought back: release it with Helm once more, or clear the slot by hand"
+            )
         return {
             "revision": there.revision, "last": there.last, "version": status.version, "replicas": status.desired,
         }  # fmt: skip

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 _ASK_S = 20.0
 _GRACE_S = 5.0
-_HISTORY_SHOWN = 10
+_HISTORY_SHOWN = 2**31 - 1
+"""All of it: what runs may be older than any number of newer revisions that failed. Of 0 helm shows none."""
+
 _PRUNE_NOTHING = "--history-max=0"
 """What of a slot's history goes is its owner's to say; helm's own is to keep the last ten."""
 
@@ -155,8 +157,9 @@ class HelmReleaser:
         history = self._history(slot)
         if not history or not str(history[-1]["status"]).startswith("pending-"):
             return
-        good = [int(entry["revision"]) for entry in history if entry["status"] in {"deployed", "superseded"}]
-        self.restore(slot, max(good, default=0), deadline_s=deadline_s)
+        # One that failed is superseded too, once a way back from it has failed: what is deployed comes first.
+        good = _numbers(history, "deployed") or _numbers(history, "superseded") or [0]
+        self.restore(slot, max(good), deadline_s=deadline_s)
 
     def _history(self, slot: str) -> list[dict[str, Any]]:
         """Revisions of the slot's release, oldest first; none when there is no release."""
@@ -208,6 +211,10 @@ class HelmReleaser:
 
     def _name(self, slot: str) -> str:
         return self.release.format(slot=slot)
+
+
+def _numbers(history: Sequence[Mapping[str, Any]], status: str) -> list[int]:
+    return [int(entry["revision"]) for entry in history if entry["status"] == status]
 
 
 def _end(process: subprocess.Popen[str]) -> None:

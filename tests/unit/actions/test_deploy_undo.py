@@ -123,6 +123,16 @@ def test_what_was_there_comes_back_and_is_not_brought_back_twice(slot) -> None:
     assert slot.history[-1]["description"] == "Rollback to 5"
 
 
+@pytest.mark.parametrize(
+    "there", [[], [(5, "superseded", "Upgrade complete"), (6, "failed", 'Rollback "shop-green" failed: no such pod')]]
+)
+def test_a_slot_that_runs_what_helm_knows_no_revision_of_is_left(slot, there) -> None:
+    slot.history = there
+    slot.version = "1.9.0"
+    with pytest.raises(Conflict, match=r"slot green runs 1\.9\.0, and Helm has no revision of it"):
+        slot.action.capture()
+
+
 @pytest.mark.parametrize("earlier", [[], [(5, "deployed", "Upgrade complete")]])
 def test_a_slot_that_has_the_public_is_left(slot, earlier) -> None:
     slot.history = earlier

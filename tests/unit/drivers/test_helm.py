@@ -25,7 +25,9 @@ time.sleep(script.get("sleep", 0))
 if arguments[0] == "history":
     if script["history"] is None:
         sys.exit("Error: " + script.get("missing", "release: not found"))
-    print(json.dumps(script["history"]))
+    # As the real one: of no more than so many, the newest; of 0, none.
+    most = next(int(word[6:]) for word in arguments if word.startswith("--max="))
+    print(json.dumps(script["history"][-most:] if most > 0 else []))
 elif arguments[:2] == ["get", "manifest"] and "manifest" in script:
     print(script["manifest"])
 elif "fails" in script:
@@ -87,6 +89,12 @@ def test_the_history_tells_ways_back_and_what_came_to_its_end(helm) -> None:
     ]
 
 
+def test_the_revision_that_runs_is_seen_behind_any_number_of_newer_ones_that_failed(helm) -> None:
+    helm.script(history=[entry(1, "deployed"), *(entry(number, "failed") for number in range(2, 400))])
+    history = helm.releaser.history("green")
+    assert (history[0].number, history[0].current, len(history)) == (1, True, 399)
+
+
 def test_something_else_that_is_not_found_is_no_empty_slot(helm) -> None:
     helm.script(history=None, missing='exec: "aws": executable file not found in $PATH')
     with pytest.raises(Unreachable, match="executable file not found"):
@@ -121,6 +129,15 @@ def test_a_deployment_has_the_values_of_its_slot_and_version(helm) -> None:
 
 def test_a_helm_that_died_in_an_upgrade_is_repaired_first(helm) -> None:
     helm.script(history=[entry(1, "deployed"), entry(2, "pending-upgrade")])
+    helm.releaser.deploy("green", "1.1.0", mark="ours", deadline_s=30)
+    assert helm.changes() == ["rollback analytics-green 1", "upgrade --install analytics-green"]
+
+
+@pytest.mark.parametrize("newer", ["failed", "superseded"])
+def test_a_helm_that_died_behind_many_that_failed_is_taken_back_to_what_runs(helm, newer) -> None:
+    """One that failed counts as superseded once a way back from it has failed too."""
+    failed = [entry(number, newer) for number in range(2, 400)]
+    helm.script(history=[entry(1, "deployed"), *failed, entry(400, "pending-upgrade")])
     helm.releaser.deploy("green", "1.1.0", mark="ours", deadline_s=30)
     assert helm.changes() == ["rollback analytics-green 1", "upgrade --install analytics-green"]
 
