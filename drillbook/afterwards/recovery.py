@@ -55,7 +55,7 @@ def recover(environment: Environment, say: Callable[[str], None], *, unattended:
         ports = _locked(ports, environment, identity, wait_s=0.0 if unattended else _WAITS_S)
         try:
             with renewed(ports.lock):
-                found = _put_back(ports)
+                found = journals.recover(ports.left, ports.undo, ports.clock, ports.lock.check)
                 whole = all(undone.restored for undone in found)
                 served = _served(ports) if found and whole and not unattended else None
         finally:
@@ -92,14 +92,6 @@ def _locked(ports: Platform, environment: Environment, identity: str, *, wait_s:
         ports = wiring.platform(environment, ports.clock, witnessed=True)
         ports.lock.acquire(identity, wait_s=wait_s)
     return ports
-
-
-def _put_back(ports: Platform) -> list[Restoration]:
-    """What is known to be left; then, once that is back, also what a region holds that was away until now."""
-    found = journals.recover(ports.left, ports.undo, ports.clock, ports.lock.check)
-    if all(undone.restored for undone in found):
-        found += journals.recover(ports.left, ports.undo, ports.clock, ports.lock.check)
-    return found
 
 
 def _not_whole(environment: Environment, say: Callable[[str], None]) -> int:

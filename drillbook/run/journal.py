@@ -206,6 +206,9 @@ def recover(
 ) -> list[Restoration]:
     """Undo what any run has left open in a target environment, from its own documents alone.
 
+    What one region holds is undone while another is away, which that may bring back: it is looked again until nothing
+    is found, which no region that is away can answer, or something stays.
+
     Args:
         store: Where the documents are.
         undo: Undoes one change.
@@ -217,6 +220,15 @@ def recover(
         LockLost: When the environment is someone else's; then nothing more is undone.
         Unreachable: When it cannot be asked what there is.
     """
+    found: list[Restoration] = []
+    while all(undone.restored for undone in found) and (seen := _undo_what_is_seen(store, undo, clock, own)):
+        found += seen
+    return found
+
+
+def _undo_what_is_seen(
+    store: StateStore, undo: Callable[[Change], Restoration], clock: Clock, own: Callable[[], None]
+) -> list[Restoration]:
     give_up_s = clock.now() + UNDO_WITHIN_S
     own()
 

@@ -24,6 +24,7 @@ class Lock:
     """The lock of one kind of run."""
 
     waits_s = 30.0
+    lost_after = ""
 
     def __init__(self, log, name, home) -> None:
         self.log, self.name, self.home = log, name, home
@@ -36,7 +37,7 @@ class Lock:
         return Holder(identity, 0.0, 1)
 
     def check(self):
-        if self.log.count("undo switch-traffic"):
+        if self.lost_after in self.log:
             raise LockLost("the environment's lock is held by another run now")
 
     def renew(self):
@@ -98,6 +99,7 @@ def test_a_region_that_answers_is_recovered_by_its_own_lock_whoever_keeps_the_jo
 @pytest.mark.parametrize(("unattended", "code"), [(False, 75), (True, 0)])
 def test_a_recovery_that_loses_the_lock_goes_no_further(world, monkeypatch, unattended, code):
     monkeypatch.setattr(Lock, "waits_s", 0.0 if unattended else 30.0)
+    monkeypatch.setattr(Lock, "lost_after", "undo switch-traffic")
     for made in (change(1, "promote-standby"), change(9, "switch-traffic")):
         world.home[made.name] = made.as_document()
     said = []

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
+from drillbook import wiring
+from drillbook.domain.undo import FAULT, Change, Restoration
 from drillbook.ports import Holder, LockHeld, LockLost, Unreachable
 from drillbook.run.two_regions import BothLocks, BothStores
+from tests.unit.clocks import Clock
 
 
 @dataclass
@@ -219,3 +223,46 @@ def test_of_a_region_that_is_away_nobody_says_that_nothing_is_left_there(away):
         both.names("undo-")
     {"keeper": other, "other": keeper}[away]["undo-1"] = {}
     assert both.names("undo-") == ["undo-1"], "to undo that may bring the other back"
+
+
+@dataclass
+class Left:
+    """What runs that died have left in two regions, of which the other one is away."""
+
+    keeper: Documents
+    other: Documents
+    mended_by: str = FAULT
+
+    def __post_init__(self):
+        self.other.away = True
+        self.undone: list[str] = []
+
+    def put(self, region, sequence, action):
+        change = Change(sequence, "run-1", "drill", action, {"arguments": {}, "before": {}}, 7, touches=(action,))
+        region[change.name] = change.as_document()
+
+    def ports(self):
+        lock = SimpleNamespace(check=lambda: None)
+        return SimpleNamespace(left=BothStores(self.keeper, self.other), undo=self.undo, clock=Clock(), lock=lock)
+
+    def undo(self, change):
+        self.undone.append(change.action)
+        self.other.away &= change.action != self.mended_by
+        return Restoration(change, restored=True, text="as before", at_s=0.0)
+
+
+def test_a_run_begins_once_a_region_that_was_away_is_put_back_as_well():
+    left = Left(Documents(), Documents())
+    left.put(left.keeper, 1, FAULT)
+    left.put(left.other, 2, "switch-traffic")
+    assert wiring.put_back_what_others_left(left.ports()) == []
+    assert left.undone == [FAULT, "switch-traffic"]
+    assert not left.other
+
+
+def test_no_run_begins_while_a_region_stays_away_whatever_the_other_held():
+    left = Left(Documents(), Documents(), mended_by="nobody")
+    left.put(left.keeper, 1, FAULT)
+    with pytest.raises(Unreachable):
+        wiring.put_back_what_others_left(left.ports())
+    assert left.undone == [FAULT]
