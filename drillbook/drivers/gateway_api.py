@@ -89,6 +89,9 @@ class GatewayApiRouter:
             found: Any = client.CustomObjectsApi(self.api).get_namespaced_custom_object(
                 _GROUP, _VERSION, self.namespace, _PLURAL, self.route, _request_timeout=TIMEOUT_S
             )
+            # The client makes nothing of an object that it does not know, and hands on whatever came.
+            if not _is_route(found):
+                raise ValueError("it is no HTTPRoute")
         return found
 
     def _backends(self, route: Mapping[str, Any]) -> dict[str, tuple[int, dict[str, Any]]]:
@@ -103,3 +106,11 @@ class GatewayApiRouter:
 
     def _named(self) -> str:
         return f"the HTTPRoute {self.namespace}/{self.route}"
+
+
+def _is_route(found: Any) -> bool:
+    """By the parts that are gone by here."""
+    try:
+        return bool(found["metadata"]["resourceVersion"]) and isinstance(found["spec"], dict)
+    except (KeyError, TypeError):
+        return False

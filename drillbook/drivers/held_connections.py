@@ -85,10 +85,17 @@ class HeldConnections:
             pipe.write(self.url().encode())
 
     def give_back(self, noted: Mapping[str, Any]) -> None:
-        """End whoever holds; elsewhere than on his machine they come free when he ends by himself."""
-        processes.end(self._mark)
-        while self._started:
-            self._started.pop().wait(_CONNECT_S)
+        """End whoever holds; elsewhere than on his machine they come free when he ends by himself.
+
+        Raises:
+            Unreachable: When he has not ended some seconds after he was killed.
+        """
+        try:
+            processes.end(self._mark)
+            while self._started:
+                self._started.pop().wait(_CONNECT_S)
+        except (processes.StillThere, subprocess.TimeoutExpired) as error:
+            raise Unreachable(f"the {self.named} are held still: {error}") from error
 
     def look(self, noted: Mapping[str, Any]) -> Look:
         """Try to connect, as an application would.

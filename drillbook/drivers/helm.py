@@ -194,11 +194,15 @@ class HelmReleaser:
         where = [
             f"--namespace={self.namespace}", f"--kubeconfig={self.kubeconfig}", f"--kube-context={self.context}",
         ]  # fmt: skip
-        # A session of its own: a Ctrl-C at the terminal is the harness' to handle, and helm's children end with it.
-        with subprocess.Popen(
-            [*self.leash, program, *arguments, *where],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        ) as process:  # fmt: skip
+        try:
+            # A session of its own: a Ctrl-C at the terminal is the harness' to handle, and helm's children end with it.
+            started = subprocess.Popen(
+                [*self.leash, program, *arguments, *where], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise Unreachable(f"`helm {' '.join(arguments[:3])}` cannot be started: {error.strerror}") from error
+        with started as process:
             try:
                 out, err = process.communicate(timeout=deadline_s)
             except subprocess.TimeoutExpired as late:

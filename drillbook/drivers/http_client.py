@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from drillbook.drivers import bounds
 from drillbook.drivers.reach import Names
-from drillbook.ports import Answer, Unreachable
+from drillbook.ports import Answer, NotAsked, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +61,8 @@ class HttpClient:
         A body of bytes is sent as it is, any other as JSON.
 
         Raises:
-            Unreachable: When there is no complete answer in time, or it is larger than 1 MiB.
+            Unreachable: When there is no complete answer in time, or it is larger than 1 MiB; `NotAsked` when the
+                authorities cannot be read, as while they are replaced.
         """
         url = urlsplit(self.base_url)
         asked = f"{method} {self.base_url}{path}"
@@ -86,21 +87,34 @@ class HttpClient:
         return Answer(response.status, received, content, time.monotonic() - started)
 
     def origin(self, answer: Answer) -> Origin:
-        """Who answered."""
-        return self.origin_of(answer.headers)
+        """Who answered.
+
+        Raises:
+            Unreachable: When the workload's rule breaks on the answer, as on a gateway's own, which names nobody.
+        """
+        try:
+            return self.origin_of(answer.headers)
+        except Exception as error:
+            broke = f"the adapter could not read it: {type(error).__name__}: {error}"
+            raise Unreachable(f"nobody can tell who answered: {broke}") from error
 
     def _connection(self, scheme: str, host: str, port: int | None, deadline: float) -> http.client.HTTPConnection:
         port = port or (443 if scheme == "https" else 80)
         address = host if _is_address(host) else self.names.addresses(host, port)[0]
         left = max(deadline - time.monotonic(), 0.001)
         if scheme == "https":
-            authorities = str(self.ca_file) if self.ca_file is not None else None
-            verifying = ssl.create_default_context(cafile=authorities)
-            connection = _SecureConnection(address, port, server_name=host, verifying=verifying, timeout=left)
+            connection = _SecureConnection(address, port, server_name=host, verifying=self._verifying(), timeout=left)
         else:
             connection = http.client.HTTPConnection(address, port, timeout=left)
         connection.response_class = bounds.response_class(MAX_BODY + bounds.HEAD, lambda: deadline - time.monotonic())
         return connection
+
+    def _verifying(self) -> ssl.SSLContext:
+        """By the authorities as they are now: a runner that works for hours outlives them."""
+        try:
+            return ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file is not None else None)
+        except OSError as error:
+            raise NotAsked(f"the authorities in {self.ca_file} cannot be read: {error}") from error
 
 
 class _SecureConnection(http.client.HTTPSConnection):

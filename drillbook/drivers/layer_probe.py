@@ -18,7 +18,7 @@ from drillbook.domain.fencing import answer_of_commit
 from drillbook.domain.traffic import Origin, Outcome
 from drillbook.drivers.http_client import HttpClient
 from drillbook.drivers.reach import KnownNames, nameserver
-from drillbook.ports import Unreachable
+from drillbook.ports import NotAsked, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,6 +138,8 @@ class AskGateway:
             left_s = max(0.001, deadline - time.monotonic())
             try:
                 answer = client.get(self.path, headers={"Host": self.host} if self.host else None, timeout_s=left_s)
+            except NotAsked as error:
+                return Told(Outcome.UNABLE, str(error))
             except Unreachable as error:
                 cause = error.__cause__
                 told = Told(Outcome.TIMEOUT if isinstance(cause, TimeoutError) else Outcome.REFUSED, str(error))

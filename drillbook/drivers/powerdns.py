@@ -20,6 +20,19 @@ _SETS = re.compile(r"\{\{'[0-9., ']+'\}(?:, ?\{'[0-9., ']+'\})*\}")
 
 
 @dataclass(frozen=True, slots=True)
+class _Record:
+    """The record as the server has it.
+
+    Attributes:
+        ttl_s: For how long it may be kept, in whole seconds.
+        content: What it says.
+    """
+
+    ttl_s: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class PowerDnsName:
     """One name whose record calls `ifurlup` with a set of addresses for each region.
 
@@ -47,7 +60,7 @@ class PowerDnsName:
         Raises:
             Unreachable: When the server does not answer, or the record is not as described.
         """
-        return self._order(self._record()["records"][0]["content"])
+        return self._order(self._record().content)
 
     def prefer(self, regions: Sequence[str]) -> None:
         """Declare another order, and leave what else the record says.
@@ -56,17 +69,16 @@ class PowerDnsName:
             Unreachable: Likewise.
         """
         record = self._record()
-        content = record["records"][0]["content"]
-        self._order(content)
+        self._order(record.content)
         sets = ", ".join("{" + ", ".join(f"'{a}'" for a in self.regions[region]) + "}" for region in regions)
-        changed = _SETS.sub(lambda _: "{" + sets + "}", content, count=1)
+        changed = _SETS.sub(lambda _: "{" + sets + "}", record.content, count=1)
         records = [{"content": changed, "disabled": False}]
-        kept = {"name": record["name"], "type": "LUA", "ttl": record["ttl"]}
+        kept = {"name": f"{self.name}.", "type": "LUA", "ttl": record.ttl_s}
         self._ask("PATCH", {"rrsets": [{**kept, "changetype": "REPLACE", "records": records}]})
 
     def kept_for_s(self) -> float:
         """Seconds, as the record declares them or as a user is told: a resolver may make them more."""
-        return max(float(self._record()["ttl"]), self.answered_ttl_s())
+        return max(float(self._record().ttl_s), self.answered_ttl_s())
 
     def resolved(self) -> frozenset[str]:
         """The regions whose addresses a user is given now; an address of none stands for itself."""
@@ -83,10 +95,21 @@ class PowerDnsName:
             )
         return tuple(owners[part] for part in found)
 
-    def _record(self) -> dict[str, Any]:
-        zone: Any = self._ask("GET").json()
-        found = [it for it in zone.get("rrsets", []) if (it["name"], it["type"]) == (f"{self.name}.", "LUA")]
-        if len(found) != 1 or len(found[0]["records"]) != 1:
+    def _record(self) -> _Record:
+        answer = self._ask("GET")
+        try:
+            zone: Any = answer.json()
+            found = [
+                _Record(int(it["ttl"]), str(record["content"]))
+                for it in zone["rrsets"] if (it["name"], it["type"]) == (f"{self.name}.", "LUA")
+                for record in it["records"]
+            ]  # fmt: skip
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Unreachable(
+                f"what answers at {self.api} for the zone {self.zone} is no PowerDNS: {answer.text[:200]!r} "
+                f"({type(error).__name__})"
+            ) from error
+        if len(found) != 1:
             raise Unreachable(f"the zone {self.zone} at {self.api} has not exactly one LUA record of {self.name}")
         return found[0]
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from drillbook.domain.traffic import Origin
@@ -50,7 +50,10 @@ class VaultSecrets:
         found = self._ask("GET", f"{self.mount}/data/{quote(name)}")
         if found is None:
             return ""
-        value, version = found["data"]["data"], found["data"]["metadata"]["version"]
+        try:
+            value, version = found["data"]["data"], found["data"]["metadata"]["version"]
+        except (KeyError, TypeError):
+            raise self._strange("GET") from None
         text = json.dumps(value, sort_keys=True, ensure_ascii=False)
         return f"{version}:{hmac.new(key, text.encode(), hashlib.sha256).hexdigest()}"
 
@@ -73,7 +76,10 @@ class VaultSecrets:
         if depth > _DEEPEST:
             raise Unreachable(f"the {self._named} has folders deeper than {_DEEPEST}: {folder}")
         found = self._ask("GET", f"{self.mount}/metadata/{quote(folder)}?list=true")
-        for name in found["data"]["keys"] if found else ():
+        names: Any = found["data"].get("keys") if found else []
+        if not isinstance(names, list):
+            raise self._strange("GET")
+        for name in cast("list[object]", names):
             if str(name).endswith("/"):
                 yield from self._names(f"{folder}{name}", depth + 1)
             else:
@@ -93,8 +99,11 @@ class VaultSecrets:
             found["data"].keys()
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # Not chained: the text of such an error has a piece of what was read.
-            raise Unreachable(f"what the {self._named} answers to {method} is nothing of a vault's") from None
+            raise self._strange(method) from None
         return found
+
+    def _strange(self, method: str) -> Unreachable:
+        return Unreachable(f"what the {self._named} answers to {method} is nothing of a vault's")
 
     @property
     def _named(self) -> str:

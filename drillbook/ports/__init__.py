@@ -31,6 +31,10 @@ class Refused(Unreachable):
     """A system answered, and let nobody in: a credential lapsed, or every connection is taken. It is up."""
 
 
+class NotAsked(Unreachable):
+    """An outside system was not even asked: what that takes is missing here, which says nothing of the system."""
+
+
 class Conflict(Exception):
     """What is to be put back was changed by somebody else since, and is left as it is; the text says what was found."""
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drillbook.ports import Unreachable
+from drillbook.ports import NotAsked, Unreachable
 from drillbook.ports.fault import Look
 from drillbook.twin.packet_filter import PacketFilter, above
 
@@ -54,10 +54,16 @@ class SlowStore:
         self._filter.clear()
 
     def look(self, noted: Mapping[str, Any]) -> Look:
-        """How long an answer takes, or that none comes."""
+        """How long an answer takes, or that none comes.
+
+        Raises:
+            NotAsked: When what it takes to ask is missing here.
+        """
         began_s = time.monotonic()
         try:
             self.ask()
+        except NotAsked:
+            raise
         except Unreachable as error:
             return Look(gone=True, well=False, text=f"the {self.named} does not answer in time: {error}")
         took_s = time.monotonic() - began_s

@@ -69,6 +69,15 @@ def test_a_route_without_the_backend_is_reported(server) -> None:
         router(server.url).weights()
 
 
+@pytest.mark.parametrize("answer", [b"<html>under maintenance</html>", [], {}, {"metadata": {}, "spec": "?"}])
+def test_an_answer_that_is_no_route_is_reported(server, answer) -> None:
+    server.says(200, answer, **{"Content-Type": "text/html" if isinstance(answer, bytes) else "application/json"})
+    with pytest.raises(Unreachable, match=r"is no Kubernetes API: its answer, when asked to show the HTTPRoute"):
+        router(server.url).weights()
+    with pytest.raises(Unreachable, match="is no Kubernetes API"):
+        router(server.url).set_weights({"blue": 0, "green": 100})
+
+
 @pytest.mark.parametrize(("status", "hint"), [(401, "renew the kubeconfig"), (403, "lacks the right"), (404, "exist")])
 def test_a_refusal_says_what_to_do(server, status, hint) -> None:
     server.says(status, {"kind": "Status"})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -216,6 +219,15 @@ def test_a_helm_that_hangs_is_ended_at_the_deadline(helm) -> None:
     with pytest.raises(Unreachable, match="did not end within 0 s"):
         helm.releaser.restore("green", 0, deadline_s=0.3)
     assert time.monotonic() - started < 3
+
+
+def test_a_machine_that_can_start_nothing_more_is_told(helm, monkeypatch) -> None:
+    def full(*_, **__):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", full)
+    with pytest.raises(Unreachable, match=r"`helm uninstall analytics-green .*` cannot be started: Resource temp"):
+        helm.releaser.restore("green", 0, deadline_s=30)
 
 
 def test_a_missing_helm_says_what_to_install() -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 
-from drillbook.domain.traffic import Origin
+from drillbook.domain.traffic import Origin, Outcome
 from drillbook.drivers.http_client import MAX_BODY, HttpClient
+from drillbook.drivers.layer_probe import gateway
 from drillbook.drivers.reach import Names, enter_network
-from drillbook.ports import Unreachable
+from drillbook.ports import Answer, Unreachable
 
 
 def client(url: str, **options) -> HttpClient:
@@ -59,6 +61,28 @@ def test_a_name_without_address_names_the_resolver() -> None:
         client("http://nothing.invalid").get("/")
     with pytest.raises(Unreachable, match=r"cannot be resolved by 127\.0\.0\.1"):
         Names(("127.0.0.1",), timeout_s=0.1).addresses("analytics.drillbook.test", 80)
+
+
+@pytest.mark.parametrize("content", [None, "-----BEGIN CERTIFICATE-----\nMIIB"], ids=["away", "half written"])
+def test_authorities_that_are_just_being_replaced_are_unreachable(tmp_path, content) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(Unreachable, match=r"the authorities in .*ca\.pem cannot be read"):
+        client("https://127.0.0.1:9", ca_file=file).get("/")
+
+
+def test_a_gateway_is_charged_with_no_authorities_of_our_own(tmp_path) -> None:
+    asking = gateway("https://127.0.0.1:9", ["127.0.0.1"], "/", "", tmp_path / "away.pem", 1.0)
+    told = asyncio.run(asking.ask())
+    assert told.outcome is Outcome.UNABLE
+    assert "away.pem" in told.text
+
+
+def test_whom_a_rule_that_breaks_on_an_answer_is_about_nobody_can_tell() -> None:
+    asking = HttpClient("http://127.0.0.1:9", lambda headers: Origin(slot=headers["x-slot"]))
+    with pytest.raises(Unreachable, match="nobody can tell who answered: the adapter could not read it: KeyError"):
+        asking.origin(Answer(503, {}, b"", 0.1))
 
 
 def test_a_network_that_is_not_there_says_what_to_do() -> None:

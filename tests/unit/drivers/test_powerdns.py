@@ -56,6 +56,24 @@ def test_a_record_of_somebody_elses_making_is_left(server, name, content) -> Non
     assert [asked.method for asked in server.asked] == ["GET"]
 
 
+@pytest.mark.parametrize(
+    "ask", [PowerDnsName.order, PowerDnsName.kept_for_s, lambda name: name.prefer(["west", "east"])]
+)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>under maintenance</html>", [], {}, {"rrsets": [{}]}, {"rrsets": [{"name": "a.test.", "type": "LUA"}]},
+        {"rrsets": [{"name": "a.test.", "type": "LUA", "ttl": "soon", "records": [{"content": RECORD}]}]},
+    ],
+    ids=["no JSON", "a list", "nothing", "no name", "no records", "no time to live"],
+)  # fmt: skip
+def test_an_answer_that_is_no_zone_is_told_and_changes_nothing(server, name, ask, answer) -> None:
+    server.says(200, answer)
+    with pytest.raises(Unreachable, match=r"what answers at .* for the zone test is no PowerDNS"):
+        ask(name)
+    assert {asked.method for asked in server.asked} == {"GET"}
+
+
 def test_a_refusal_is_told_without_the_key(server, name) -> None:
     server.says(401, {})
     with pytest.raises(Unreachable, match=r"refused at .* \(401\)") as told:
