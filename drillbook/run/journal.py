@@ -12,7 +12,7 @@ from drillbook.ports import LockLost, Unreachable
 from drillbook.run.folder import FolderError, append_line, read_lines, read_what_is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from drillbook.ports import Clock, StateStore
@@ -262,9 +262,23 @@ def in_order(changes: Sequence[Change], settle: Callable[[Change], Restoration],
 
 
 def left_behind(store: StateStore) -> list[Change]:
-    """The open changes of all runs, as the target environment knows them."""
-    documents: Iterable[Mapping[str, Any] | None] = (store.get(name) for name in store.names(_PREFIX))
-    return [Change.from_document(document) for document in documents if document is not None]
+    """The open changes of all runs, as the target environment knows them.
+
+    Raises:
+        Unreachable: When it does not answer, or what it holds is no change.
+    """
+    found = [(name, store.get(name)) for name in store.names(_PREFIX)]
+    return [_read(name, document) for name, document in found if document is not None]
+
+
+def _read(name: str, document: Mapping[str, Any]) -> Change:
+    try:
+        return Change.from_document(document)
+    except ValueError as error:
+        raise Unreachable(
+            f"the document {name} in the target environment is no change that this version knows ({error}): recover "
+            "with the version that made it, or look at it and delete it by hand"
+        ) from error
 
 
 def attempt(

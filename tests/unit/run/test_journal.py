@@ -127,6 +127,18 @@ def test_an_undo_that_raises_does_not_keep_the_others_from_being_done(tmp_path):
     assert platform.state == Platform().state
 
 
+def test_a_document_that_is_no_change_is_named_and_keeps_none_of_the_runs_own_from_being_undone(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    store.put("undo-run-0-0001", {**kept.changes()[0].as_document(), "of_a_newer_version": 1})
+    with pytest.raises(Unreachable, match=r"undo-run-0-0001 .* is no change that this version knows"):
+        recover(store, platform.undo, CLOCK, lambda: None)
+    assert [restoration.restored for restoration in kept.undo_all(platform.undo, CLOCK)] == [True]
+    assert platform.state == Platform().state
+    assert list(store.documents) == ["undo-run-0-0001"]
+
+
 def test_what_a_stuck_change_rests_on_is_left_until_that_is_undone(tmp_path):
     store, platform = Memory(), Platform()
     kept = journal(tmp_path, store)
