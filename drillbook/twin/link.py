@@ -73,8 +73,15 @@ class Link:
         self._filter.clear()
 
     def look(self, noted: Mapping[str, Any]) -> Look:
-        """What a transfer from the other end gets through."""
-        rate = self._transferred()
+        """What a transfer from the other end gets through.
+
+        Raises:
+            Unreachable: When nobody can try one.
+        """
+        try:
+            rate = self._transferred()
+        except OSError as error:
+            raise Unreachable(f"nobody can tell what the {self.named} lets through: {error.strerror}") from error
         text = f"the {self.named} lets {rate / 1024:.0f} KiB/s through"
         # A burst goes through before the rate holds.
         gone = rate <= 3 * 1024 * self.kib_s

@@ -6,16 +6,18 @@ soon as its kubelet is, and users are led there again: it is as it was once its 
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drillbook.ports import Unreachable
 from drillbook.ports.fault import Look
 from drillbook.twin import machines, vaults
+from drillbook.twin.errors import TwinError
 from drillbook.twin.layout import PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from drillbook.ports.fault import Nodes, Pods
     from drillbook.twin.layout import Machine, Region
@@ -56,11 +58,11 @@ class LostMachine:
 
     def take(self) -> None:
         """Kill everything on it at once."""
-        self._ask(machines.stop)
+        asked(machines.stop, self.machine)
 
     def give_back(self, noted: Mapping[str, Any]) -> None:
         """Start it as it was started last, and open the vault if it was open."""
-        self._ask(machines.boot)
+        asked(machines.boot, self.machine)
         if noted.get("vault") == "open":
             vaults.open_again(self.region)
 
@@ -85,11 +87,20 @@ class LostMachine:
     def _ready(self) -> dict[str, int]:
         return {name: sum(pod.ready for pod in self.pods.listed(name)) for name in self.namespaces}
 
-    def _ask(self, what: Any) -> None:
-        try:
-            what(self.machine)
-        except machines.MachineError as error:
-            raise Unreachable(str(error)) from error
+
+def asked(change: Callable[..., None], *those: Machine) -> None:
+    """Stop or boot machines.
+
+    Raises:
+        Unreachable: When that does not come about, for whatever reason: a busy machine may do it a moment later.
+    """
+    try:
+        change(*those)
+    except machines.MachineError as error:
+        raise Unreachable(str(error)) from error
+    except (TwinError, OSError, subprocess.SubprocessError) as error:
+        names = ", ".join(machine.name for machine in those)
+        raise Unreachable(f"machine {names} could not be started or stopped: {error}") from error
 
 
 def lost(name: str, nodes: Nodes, pods: Pods, namespaces: Sequence[str]) -> LostMachine:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from drillbook.ports import Observation, Unreachable
 from drillbook.twin import machines, vaults
 from drillbook.twin.layout import CLIENT, PROFILES, SERVICES
+from drillbook.twin.lost_machine import asked
 from drillbook.twin.network import inside
 from drillbook.twin.packet_filter import PacketFilter
 
@@ -178,27 +179,27 @@ def _names(region: Region) -> frozenset[str]:
 
 def _kill(region: Region) -> None:
     """All at once."""
-    _asked(lambda: machines.stop(*_machines(region)))
+    asked(machines.stop, *_machines(region))
 
 
 def _boot(region: Region) -> None:
     """Each as it was started last, the control plane first; then whoever holds the vault's key opens it."""
     for machine in _machines(region):
-        _asked(partial(machines.boot, machine))
+        asked(machines.boot, machine)
     vaults.open_again(region)
 
 
-def _asked(what: Callable[[], None]) -> None:
-    try:
-        what()
-    except machines.MachineError as error:
-        raise Unreachable(str(error)) from error
-
-
 def _answering(way: Way) -> frozenset[str]:
-    """The machines to which a connection can be made, by what listens on each while it lives."""
-    with inside(way.start.namespace):
-        callers = [(machine, socket.socket()) for machine in _machines(way.to)]
+    """The machines to which a connection can be made, by what listens on each while it lives.
+
+    Raises:
+        Unreachable: When nobody can try.
+    """
+    try:
+        with inside(way.start.namespace):
+            callers = [(machine, socket.socket()) for machine in _machines(way.to)]
+    except OSError as error:
+        raise Unreachable(f"nobody can try the way from {way.start.name} to {way.to.name}: {error.strerror}") from error
     try:
         with ThreadPoolExecutor(len(callers)) as pool:
             connected = list(pool.map(_connects, callers))

@@ -46,7 +46,7 @@ class PacketFilter:
         """Into each namespace; idempotent.
 
         Raises:
-            Unreachable: When a namespace is not there, or its kernel refuses.
+            Unreachable: When a namespace is not there, its kernel refuses, or it takes longer than 30 s.
         """
         lines = ["*filter", f":{self.chain} - [0:0]", *(f"-A {self.chain} {match} -j DROP" for match in self.dropped)]
         text = "\n".join([*lines, *(f"-I {hook} 1 -j {self.chain}" for hook in _HOOKS), "COMMIT", ""])
@@ -58,7 +58,7 @@ class PacketFilter:
         """Out of each again, however much of it is there.
 
         Raises:
-            Unreachable: When a namespace is not there, or its kernel refuses.
+            Unreachable: When a namespace is not there, its kernel refuses, or it takes longer than 30 s.
         """
         for namespace in self.namespaces:
             self._clear(namespace)
@@ -74,10 +74,13 @@ class PacketFilter:
 
 
 def _run(namespace: str, command: Sequence[str], text: str | None = None) -> str:
-    done = subprocess.run(
-        ["nsenter", f"--net=/run/netns/{namespace}", *command],
-        input=text, text=True, capture_output=True, timeout=_WITHIN_S, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            ["nsenter", f"--net=/run/netns/{namespace}", *command],
+            input=text, text=True, capture_output=True, timeout=_WITHIN_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unreachable(f"`{' '.join(command)}` in {namespace} did not come to its end: {error}") from error
     if done.returncode != 0:
         raise Unreachable(f"`{' '.join(command)}` in {namespace} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout

@@ -63,7 +63,7 @@ def open_again(region: Region) -> None:
     """
     try:
         unseal(region, deadline_s=_OPENS_WITHIN_S)
-    except (ClusterError, requests.RequestException) as error:
+    except (ClusterError, OSError, ValueError, KeyError, TypeError, IndexError) as error:  # requests' own are OSErrors
         raise Unreachable(f"the vault in {region.name} could not be opened after it was lost: {error}") from error
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from types import SimpleNamespace
 
 import pytest
 
 from drillbook.ports import Unreachable
-from drillbook.twin import lost_region
+from drillbook.twin import link, lost_machine, lost_region, machines, packet_filter, vaults
 
 EAST = ("use1-cp", "use1-n1", "use1-n2")
 WEST = ("usw2-cp", "usw2-n1", "usw2-n2")
@@ -99,3 +100,43 @@ def test_a_cut_leaves_the_regions_own_ways_open(monkeypatch):
 def test_a_part_of_a_region_is_none(names):
     with pytest.raises(Unreachable, match="not all machines of one region"):
         lost_region.losses(names, lambda: None, CLOCK)
+
+
+BUSY = [subprocess.TimeoutExpired("iptables -w 5 -S", 30), OSError(11, "Resource temporarily unavailable")]
+
+
+@pytest.mark.parametrize("error", BUSY, ids=["late", "full"])
+def test_a_machine_that_is_too_busy_to_be_given_back_is_told(monkeypatch, lost, error):
+    def busy(*_, **__):
+        raise error
+
+    monkeypatch.setattr(packet_filter.subprocess, "run", busy)
+    with pytest.raises(Unreachable, match="`iptables -w 5 -S` in drillbook-use1-cp"):
+        lost["cut"].undo()
+    monkeypatch.setattr(machines, "boot", busy)
+    with pytest.raises(Unreachable, match="use1-cp could not be started or stopped"):
+        lost["nodes"].undo()
+    with pytest.raises(Unreachable, match="use1-n1 could not be started or stopped"):
+        lost_machine.lost("use1-n1", None, None, []).give_back({})
+
+
+def test_ways_that_cannot_be_tried_are_told(monkeypatch, lost):
+    def full(_namespace):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(lost_region, "inside", full)
+    with pytest.raises(Unreachable, match="nobody can try the way from client to us-east-1: Too many open files"):
+        lost["cut"].undone()
+    monkeypatch.setattr(link, "inside", full)
+    east, west = map(link.end, ("us-east-1", "us-west-2"))
+    with pytest.raises(Unreachable, match=r"nobody can tell what the link between .* lets through: Too many"):
+        link.Link(east, west).look({})
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"initialized": True, "sealed": True}], ids=["no", "a list", "no key"])
+def test_a_vault_that_cannot_be_opened_yet_is_told(monkeypatch, tmp_path, lost, answer):
+    monkeypatch.setattr(vaults, "wait_until", lambda *_, **__: None)
+    monkeypatch.setattr(vaults.requests, "get", lambda *_, **__: SimpleNamespace(json=lambda: answer))
+    monkeypatch.setattr(vaults, "made", lambda region: tmp_path / f"{region.name}.json")
+    with pytest.raises(Unreachable, match="the vault in us-east-1 could not be opened after it was lost"):
+        vaults.open_again(lost["cut"].region)
