@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _CONNECT_S = 3
 _STATEMENT_S = 10
 _PACE_S = 0.1
+_OPTIONS = "-c statement_timeout={statement_ms} -c default_transaction_read_only=off -c TimeZone=UTC -c DateStyle=ISO"
+"""Its time is read by pgBackRest and by another server, which may have settings of another country."""
 _NOWHERE = " port=1"
 """libpq takes the last of two settings, so a standby with this at the end of its source's address finds nobody."""
 
@@ -165,7 +167,7 @@ class PostgreSQL:
             connection = psycopg.connect(
                 self.address, password=self.password(), autocommit=True, connect_timeout=_CONNECT_S,
                 application_name="drillbook", tcp_user_timeout=_STATEMENT_S * 1000,
-                options=f"-c statement_timeout={round(statement_s * 1000)} -c default_transaction_read_only=off",
+                options=_OPTIONS.format(statement_ms=round(statement_s * 1000)),
             )  # fmt: skip
         except (psycopg.Error, Unreachable) as error:
             kind = Refused if self._is_up(error) else Unreachable
