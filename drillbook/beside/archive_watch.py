@@ -20,6 +20,7 @@ from psycopg import AsyncConnection
 
 from drillbook.beside.process import Companion, drop, in_one_line
 from drillbook.drivers import credentials
+from drillbook.drivers.libpq import patience
 from drillbook.ports import Unreachable
 from drillbook.run.clock import SteadyClock
 
@@ -128,7 +129,7 @@ class Watch:
         gives_up_ms = round(self.plan.timeout_s * 1000)
         return await AsyncConnection.connect(
             address, password=self.password, autocommit=True, application_name="drillbook archive watch",
-            options=f"-c statement_timeout={gives_up_ms}", tcp_user_timeout=gives_up_ms,
+            options=f"-c statement_timeout={gives_up_ms}", **{**patience(address), "tcp_user_timeout": gives_up_ms},
         )  # fmt: skip
 
     def _tell(self, region: str, asked_s: float, row: Any, error: str) -> None:

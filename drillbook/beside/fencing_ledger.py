@@ -22,6 +22,7 @@ from psycopg import AsyncConnection
 from drillbook.beside.process import Companion, drop, in_one_line
 from drillbook.domain.fencing import answer_of_commit
 from drillbook.drivers import credentials
+from drillbook.drivers.libpq import patience
 from drillbook.ports import Unreachable
 from drillbook.run.clock import SteadyClock
 
@@ -209,7 +210,8 @@ class Ledger:
         return await AsyncConnection.connect(
             self.plan.address, password=self.password, autocommit=True, application_name="drillbook fencing ledger",
             # What is still on its way when we give up is not sent any more.
-            options=f"-c statement_timeout={gives_up_ms}", tcp_user_timeout=gives_up_ms,
+            options=f"-c statement_timeout={gives_up_ms}",
+            **{**patience(self.plan.address), "tcp_user_timeout": gives_up_ms},
         )  # fmt: skip
 
     def _tell(self, kind: str, this: _Try) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from drillbook.drivers.libpq import patience
 from drillbook.ports import Conflict, TableState, Unreachable
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ class AsideTable:
         try:
             with psycopg.connect(
                 self.addresses[region], password=self.password(), autocommit=True, connect_timeout=_CONNECT_S,
-                application_name="drillbook", tcp_user_timeout=_LOOKED_WITHIN_S * 1000,
+                application_name="drillbook", **patience(self.addresses[region]),
                 options=f"-c statement_timeout={round(within_s * 1000)} -c TimeZone=UTC -c DateStyle=ISO",
             ) as connection:  # fmt: skip
                 yield connection

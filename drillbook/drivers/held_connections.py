@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from drillbook.drivers.libpq import patience
 from drillbook.ports import Unreachable
 from drillbook.ports.fault import Look
 from drillbook.run import leash, processes
@@ -105,8 +106,9 @@ class HeldConnections:
         Raises:
             Unreachable: When the server refuses for another reason than having no connection left.
         """
+        url = self.url()
         try:
-            with psycopg.connect(self.url(), connect_timeout=_CONNECT_S, autocommit=True) as connection:
+            with psycopg.connect(url, connect_timeout=_CONNECT_S, autocommit=True, **patience(url)) as connection:
                 row: Any = connection.execute(
                     "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [NAME]
                 ).fetchone()
@@ -135,11 +137,12 @@ def hold(url: str, most: int, lives_s: float) -> None:
     """Take connections until there is none left, keep them, and take again what comes free."""
     held: list[psycopg.Connection[Any]] = []
     until_s = time.monotonic() + lives_s
+    settings: dict[str, Any] = {"application_name": NAME, "connect_timeout": _CONNECT_S, **patience(url)}
     while time.monotonic() < until_s:
         held = [connection for connection in held if not connection.broken]
         try:
             while len(held) < most:
-                held.append(psycopg.connect(url, application_name=NAME, connect_timeout=_CONNECT_S, autocommit=True))
+                held.append(psycopg.connect(url, autocommit=True, **settings))
         except psycopg.OperationalError:
             # Used up, which is what it is for; or the server is away, and may be back.
             time.sleep(_TRY_AGAIN_S)

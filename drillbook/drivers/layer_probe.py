@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 from drillbook.domain.fencing import answer_of_commit
 from drillbook.domain.traffic import Origin, Outcome
 from drillbook.drivers.http_client import HttpClient
+from drillbook.drivers.libpq import patience
 from drillbook.drivers.reach import KnownNames, nameserver
 from drillbook.ports import NotAsked, Unreachable
 
@@ -102,9 +103,9 @@ class AskServer:
 
     async def _connected(self) -> AsyncConnection[Any]:
         gives_up_ms = round(self.timeout_s * 1000 * _SERVER_GIVES_UP)
-        settings: dict[str, Any] = (
-            {} if self.pooled else {"options": f"-c statement_timeout={gives_up_ms}", "tcp_user_timeout": gives_up_ms}
-        )
+        settings = patience(self.address)
+        if not self.pooled:
+            settings |= {"options": f"-c statement_timeout={gives_up_ms}", "tcp_user_timeout": gives_up_ms}
         return await AsyncConnection.connect(
             self.address, password=self.password, autocommit=True, connect_timeout=_CONNECT_S,
             application_name="drillbook layers", **settings,

@@ -12,6 +12,7 @@ from psycopg import errors, sql
 from drillbook.domain.migration.backfill import Filling
 from drillbook.domain.migration.locks import Held, Look, Wait
 from drillbook.domain.migration.settings import ADVERSARY
+from drillbook.drivers.libpq import patience
 from drillbook.ports import Conflict, Unreachable
 
 if TYPE_CHECKING:
@@ -308,6 +309,7 @@ class MigratedDatabase:
         return psycopg.connect(
             self.address, autocommit=True, connect_timeout=_CONNECT_S, application_name=name,
             options=_OPTIONS.format(statement_ms=statement_ms), password=self.password() or None,
+            **patience(self.address),
         )  # fmt: skip
 
     @property

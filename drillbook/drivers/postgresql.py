@@ -11,6 +11,7 @@ import psycopg
 from psycopg import pq, sql
 from psycopg.conninfo import make_conninfo
 
+from drillbook.drivers.libpq import patience
 from drillbook.ports import DatabaseStatus, Refused, Unreachable
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class PostgreSQL:
         try:
             connection = psycopg.connect(
                 self.address, password=self.password(), autocommit=True, connect_timeout=_CONNECT_S,
-                application_name="drillbook", tcp_user_timeout=_STATEMENT_S * 1000,
+                application_name="drillbook", **patience(self.address),
                 options=_OPTIONS.format(statement_ms=round(statement_s * 1000)),
             )  # fmt: skip
         except (psycopg.Error, Unreachable) as error:

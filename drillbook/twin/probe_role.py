@@ -9,7 +9,8 @@ from drillbook.twin.kubectl import wait_until
 
 _ROLE = "probe"
 _WITHIN_S = 60.0
-_CONNECT_S = 3
+_PATIENCE = "connect_timeout=3&keepalives_idle=5&keepalives_interval=2&keepalives_count=3&tcp_user_timeout=10000"
+"""A server that is cut off is given up after some 11 s, and not after two hours."""
 
 _OWN = """
 CREATE SCHEMA IF NOT EXISTS drillbook;
@@ -32,7 +33,7 @@ def make(servers: str, superuser: str, password: str) -> None:
     Raises:
         ClusterError: When the database does not take it within a minute.
     """
-    url = f"postgresql://postgres@{servers}/analytics?target_session_attrs=read-write&connect_timeout={_CONNECT_S}"
+    url = f"postgresql://postgres@{servers}/analytics?target_session_attrs=read-write&{_PATIENCE}"
 
     def missing() -> str:
         try:
