@@ -107,7 +107,7 @@ class RunningMigrator(Protocol):
         ...
 
     def kill(self) -> None:
-        """End it with SIGKILL, wherever it is."""
+        """End it with SIGKILL, wherever it is, and what it has started; raises Unreachable when some of that stays."""
         ...
 
     @property
