@@ -44,7 +44,12 @@ delivery.register(app)
 capacity.register(app)
 ledger.register(app)
 
-EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="Name in environments/, or a file's path.")]
+EnvironmentName = Annotated[
+    str,
+    typer.Option(
+        "--environment", "-e", help="Name in environments/ here or in Drillbook's checkout, or a file's path."
+    ),
+]
 
 
 @app.command("runbook")

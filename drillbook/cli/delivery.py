@@ -22,16 +22,19 @@ def register(app: typer.Typer) -> None:
 def gate(
     run: Annotated[str, typer.Argument(help="The path of a run's folder, or `latest`.")],
     runs: Annotated[Path, typer.Option(help="Where `latest` looks.")] = RUNS,
-    environment: Annotated[str, typer.Option(help="Only a run in this environment counts.")] = "",
+    environment: Annotated[
+        str, typer.Option(help="Only a run in this environment counts; its name, or its file's path.")
+    ] = "",
     release: Annotated[str, typer.Option(help="Only a run that let this version stay counts.")] = "",
     since: Annotated[str, typer.Option(help="Only a run begun after this: 2026-11-23T08:15:00Z.")] = "",
     max_age: Annotated[float, typer.Option(help="Only a run that ended so many hours ago, at most.", min=0.0)] = 24.0,
 ) -> None:
     """Let a release through or not, by a run's verdict file. Exit code 0 PASS, 1 FAIL, 75 INCONCLUSIVE, else 2."""
     from drillbook.afterwards import gate as gates
+    from drillbook.run.environment import name_of
 
     try:
-        demands = gates.Demands(environment, release, gates.moment(since) if since else 0.0, max_age * 3600)
+        demands = gates.Demands(name_of(environment), release, gates.moment(since) if since else 0.0, max_age * 3600)
     except (ValueError, OverflowError) as error:
         typer.echo(f"gate closed: {error}", err=True)
         raise typer.Exit(gates.NO_VERDICT) from error
@@ -59,13 +62,14 @@ def notify(
     when nobody could be told: that changes nothing about the verdict.
     """
     from drillbook.afterwards import gate as gates
+    from drillbook.run.environment import name_of
 
     folder: Path | None = None
     try:
         folder = gates.latest(runs) if run == "latest" else Path(run)
     except gates.NoVerdict as error:
         typer.echo(str(error), err=True)
-    tell(folder, environment, link)
+    tell(folder, name_of(environment), link)
 
 
 def tell(folder: Path | None, environment: str, link: str, *, exit_code: int | None = None) -> None:

@@ -31,13 +31,14 @@ def register(app: typer.Typer) -> None:
 def trace(
     runs: Annotated[Path, typer.Option(help="Where the folders of the runs are.")] = RUNS,
     max_age: Annotated[float, typer.Option(help="Days after which evidence is stale.", min=0.0)] = 7.0,
-    environment: Annotated[str, typer.Option(help="Only runs in this environment.")] = "",
+    environment: Annotated[str, typer.Option(help="Only runs in this environment; its name, or its file's path.")] = "",
     features: Annotated[Path, typer.Option(help="Where the features are.")] = FEATURES,
     out: Annotated[Path | None, typer.Option(help="The page; beside the runs' folder when left out.")] = None,
 ) -> None:
     """Every requirement with its proof. Exit code 0 when all are proved, 1 when not."""
     from drillbook.evidence import history as past
     from drillbook.evidence import requirements, scenarios, trace_report, tracing
+    from drillbook.run.environment import name_of
 
     _there_is(runs)
     try:
@@ -45,7 +46,7 @@ def trace(
     except scenarios.UnreadableFeatures as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error
-    records = tracing.read_runs(runs, environment)
+    records = tracing.read_runs(runs, name_of(environment))
     matrix = tracing.trace(requirements.catalogue(), found, records, now_s=time.time(), max_age_days=max_age)
     for section in matrix.catalogue.sections:
         typer.echo(f"{section.id} {section.title}")
@@ -60,15 +61,16 @@ def trace(
 
 def history(
     runs: Annotated[Path, typer.Option(help="Where the folders of the runs are.")] = RUNS,
-    environment: Annotated[str, typer.Option(help="Only runs in this environment.")] = "",
+    environment: Annotated[str, typer.Option(help="Only runs in this environment; its name, or its file's path.")] = "",
     out: Annotated[Path | None, typer.Option(help="The page; beside the runs' folder when left out.")] = None,
 ) -> None:
     """Verdicts and figures over all runs, and what they show. Exit code 1 when something has to be looked into."""
     from drillbook.evidence import history as past
     from drillbook.evidence import history_report, tracing
+    from drillbook.run.environment import name_of
 
     _there_is(runs)
-    found = past.of(tracing.read_runs(runs, environment))
+    found = past.of(tracing.read_runs(runs, name_of(environment)))
     for line in _nights(found):
         typer.echo(line)
     target = out or runs.resolve().parent / "history.html"

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def ledger(
     runs: Annotated[Path, typer.Option(help="Where the folders of the runs are.")] = RUNS,
     since: Annotated[str, typer.Option(help="Only runs begun after this: 2026-11-23T08:15:00Z.")] = "",
-    environment: Annotated[str, typer.Option(help="Only runs in this environment.")] = "",
+    environment: Annotated[str, typer.Option(help="Only runs in this environment; its name, or its file's path.")] = "",
 ) -> None:
     """All acknowledged writes of all drills: present, lost, altered, there twice, not known.
 
@@ -40,6 +40,7 @@ def ledger(
     from drillbook.domain.night import night
     from drillbook.evidence import tracing
     from drillbook.evidence.text import printable
+    from drillbook.run.environment import name_of
 
     try:
         after_s = gate.moment(since) if since else 0.0
@@ -50,7 +51,9 @@ def ledger(
         typer.echo(f"there is no folder {runs}: give the folder of the runs with --runs", err=True)
         raise typer.Exit(EXIT_REFUSED)
     # A run that does not say when it began may be of this night.
-    chosen = [run for run in tracing.read_runs(runs, environment) if run.began_s is None or run.began_s >= after_s]
+    chosen = [
+        run for run in tracing.read_runs(runs, name_of(environment)) if run.began_s is None or run.began_s >= after_s
+    ]
     found = night(account for run in chosen for account in _accounts(run))
     typer.echo(
         f"{found.acknowledged} writes were acknowledged in {found.drills} drills of {len(chosen)} runs: "

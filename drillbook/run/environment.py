@@ -49,7 +49,10 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "environments"
+"""Of this checkout; whoever stands elsewhere may have a folder of this name there."""
 SCHEMA = DIRECTORY / "schema.json"
+_SUFFIXES = frozenset({".yaml", ".yml"})
+"""Of paths; whatever ends otherwise is a name."""
 _DURATIONS = ("outage", "latency", "switch", "rollback", "switchover", "recovery_time", "recovery_point")
 """Objectives that are written with a unit."""
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -59,21 +62,34 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|min|h)")
 def find(name: str) -> Path:
     """The file of an environment, by its name or by its path.
 
+    A name is looked up in `environments/` of the folder that the command is given in, and then in that of this
+    checkout: in an image Drillbook lies elsewhere than the project whose environments it drills, and whoever has a
+    file of that name means that one.
+
     Raises:
-        EnvironmentFileError: When there is none; names those that there are.
+        EnvironmentFileError: When there is none; names those that there are, and where.
     """
     path = Path(name)
-    if path.suffix in {".yaml", ".yml"}:
+    if path.suffix in _SUFFIXES:
         if path.is_file():
             return path.resolve()
         raise EnvironmentFileError(f"{name}: there is no such file")
-    candidate = DIRECTORY / f"{name}.yaml"
-    if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) and candidate.is_file():
-        return candidate
-    known = sorted(p.stem for p in DIRECTORY.glob("*.yaml"))
-    raise EnvironmentFileError(
-        f"there is no environment {name!r}; there are {', '.join(known)} (in {DIRECTORY.name}/), or give a path"
-    )
+    folders = _folders()
+    if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+        for folder in folders:
+            if (candidate := folder / f"{name}.yaml").is_file():
+                return candidate
+    known = [f"{', '.join(sorted(p.stem for p in folder.glob('*.yaml'))) or 'none'} in {folder}" for folder in folders]
+    raise EnvironmentFileError(f"there is no environment {name!r}; there are {' and '.join(known)}, or give a path")
+
+
+def name_of(environment: str) -> str:
+    """What a run's record calls the environment of a name or a path; its file need not be there.
+
+    A file is called as its environment is, which `load` sees to.
+    """
+    path = Path(environment)
+    return path.resolve().stem if path.suffix in _SUFFIXES else environment
 
 
 def load(path: Path, *, releases: bool = True) -> Environment:
@@ -129,6 +145,15 @@ def seconds(text: str) -> float:
     if match is None:
         raise ValueError(f"{text!r} is not a duration such as '300 ms', '30 s', '2 min' or '4 h'")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def _folders() -> list[Path]:
+    """Where names are looked up, in this order."""
+    try:
+        here = Path.cwd() / DIRECTORY.name
+    except FileNotFoundError:  # It was deleted, which must not keep `recover` from its work.
+        return [DIRECTORY]
+    return [DIRECTORY] if here.resolve() == DIRECTORY else [here, DIRECTORY]
 
 
 def _faults(path: Path, document: CommentedMap, error: ValidationError) -> list[str]:

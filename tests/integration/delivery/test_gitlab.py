@@ -65,6 +65,15 @@ def test_a_pass_that_a_person_approves_is_promoted(project) -> None:
     assert len(made.programs.called("drillbook gate")) == 2, "it is asked again when the approval has come"
 
 
+def test_an_environment_that_is_named_by_its_file_is_promoted_on_its_pass(project) -> None:
+    made = project(CONSUMER.replace("environment: twin", "environment: environments/twin.yaml"))
+    made.programs.drills_end(0, record())
+    ended = made.run("--manual", "release-gate:approve")
+    assert ended.exit_code == 0, ended.output
+    assert made.programs.called("drillbook verify --environment environments/twin.yaml"), ended.output
+    assert made.programs.called("promote") == ["promote candidate 1.1.0"], ended.output
+
+
 def test_the_form_for_protected_environments_waits_as_well(project) -> None:
     made = project(f"{CONSUMER}      approval: protected-environment\n")
     made.programs.drills_end(0, record())

@@ -195,6 +195,9 @@ def test_the_command_ends_with_0_whether_or_not_anybody_was_told(run, server, ho
     told = CliRunner().invoke(cli.app, ["notify", "latest", "--runs", str(run.parent)])
     assert (told.exit_code, told.stdout) == (0, "told: webhook at 127.0.0.1\n")
     assert BAD.run_id in server.asked[0].json["text"]
+    nothing = ["notify", "latest", "--runs", str(run / "none"), "--environment", "environments/staging.yaml"]
+    assert CliRunner().invoke(cli.app, nothing).exit_code == 0
+    assert "no verdict: staging, no run that left anything" in server.asked[1].json["text"]
     monkeypatch.setenv("DRILLBOOK_WEBHOOK", f"http://127.0.0.1:9{PATH}")
     untold = CliRunner().invoke(cli.app, ["notify", str(run)])
     assert untold.exit_code == 0

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drillbook.run.environment import DIRECTORY, EnvironmentFileError, find, load, seconds
+from drillbook.run.environment import DIRECTORY, EnvironmentFileError, find, load, name_of, seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,6 +116,44 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 def test_an_unknown_environment_is_answered_with_the_known_ones():
     with pytest.raises(EnvironmentFileError, match=r"there are .*twin"):
         find("stagging")
+
+
+def test_a_name_is_looked_up_where_one_stands_before_where_drillbook_lies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find("twin") == DIRECTORY / "twin.yaml"
+    for name in ("staging.yaml", "twin.yaml"):
+        (tmp_path / "environments").mkdir(exist_ok=True)
+        (tmp_path / "environments" / name).write_text("name: whatever")
+    assert find("staging") == tmp_path / "environments" / "staging.yaml"
+    assert find("twin") == tmp_path / "environments" / "twin.yaml"
+
+
+def test_who_looks_for_an_unknown_one_is_told_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EnvironmentFileError) as nowhere:
+        find("staging")
+    assert f"there are none in {tmp_path / 'environments'} and twin in {DIRECTORY}, or give a path" in str(
+        nowhere.value
+    )
+    monkeypatch.chdir(DIRECTORY.parent)
+    with pytest.raises(EnvironmentFileError, match=f"there are twin in {DIRECTORY}, or give a path"):
+        find("staging")
+
+
+def test_a_folder_that_is_gone_hides_no_environment(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert find("twin") == DIRECTORY / "twin.yaml"
+
+
+def test_a_path_is_about_the_environment_that_a_record_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "live.yaml").symlink_to(tmp_path / "eu-staging.yaml")
+    assert name_of("staging") == "staging"
+    assert name_of("eu.staging") == "eu.staging"
+    assert name_of("environments/staging.yaml") == name_of("/builds/shop/environments/staging.yml") == "staging"
+    assert name_of("live.yaml") == "eu-staging", "whose file has to be called as it is"
 
 
 @pytest.mark.parametrize("name", ["../secrets", "/etc/passwd", "a/b", "..", ""])

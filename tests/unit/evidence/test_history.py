@@ -266,6 +266,22 @@ def test_the_command_tells_the_nights_and_ends_with_whether_to_look_into_somethi
     assert (tmp_path / "history.html").read_text().startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.parametrize(
+    ("command", "environment", "says"),
+    [
+        ("history", "environments/twin.yaml", "in 1 run passed"),
+        ("history", "environments/other.yaml", "No run was found."),
+        ("trace", "environments/twin.yaml", "1 runs read"),
+        ("trace", "environments/other.yaml", "0 runs read"),
+    ],
+)
+def test_runs_are_chosen_by_the_name_of_an_environment_or_its_file(tmp_path, command, environment, says):
+    Sample().write(tmp_path / "runs" / "run-1")
+    ended = CliRunner().invoke(app, [command, "--runs", str(tmp_path / "runs"), "--environment", environment])
+
+    assert says in ended.output
+
+
 def test_the_command_refuses_where_there_are_no_runs(tmp_path):
     ended = CliRunner().invoke(app, ["history", "--runs", str(tmp_path / "none")])
 

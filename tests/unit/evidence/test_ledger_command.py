@@ -56,6 +56,12 @@ def told(runs, *options):
     return done.exit_code, done.output
 
 
+@pytest.mark.parametrize(("environment", "counted"), [("twin", 1), ("environments/twin.yaml", 1), ("x/other.yaml", 0)])
+def test_runs_in_an_environment_are_chosen_by_its_name_or_its_file(runs, environment, counted):
+    write(runs)
+    assert f"in {counted} drills of {counted} runs" in told(runs, "--environment", environment)[1]
+
+
 def test_a_run_is_of_the_night_in_which_it_went_on_with_another(runs):
     write(runs, run="20261118T120000Z-twin-aaaa", missing="b")
     path = runs / "20261118T120000Z-twin-aaaa" / "run.json"

@@ -175,6 +175,15 @@ def test_the_command_says_why_and_ends_with_the_code(run, drillbook) -> None:
     assert drillbook("gate", run(now(verdict="FAIL", exit_code=1))).exit_code == 1
 
 
+@pytest.mark.parametrize("path", ["environments/staging.yaml", "/builds/shop/environments/staging.yaml"])
+def test_an_environment_may_be_named_by_its_file_as_for_verify(run, drillbook, path) -> None:
+    folder = run(now())
+    assert drillbook("gate", folder, "--environment", path).exit_code == 0
+    other = drillbook("gate", folder, "--environment", path.replace("staging", "production"))
+    assert other.exit_code == 2
+    assert "'staging', and 'production' is asked for" in other.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
