@@ -225,29 +225,6 @@ def approve(
 
 
 @app.command()
-def report(
-    run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")],
-    pdf: Annotated[bool, typer.Option("--pdf", help="Also report.pdf, for archives.")] = False,
-    oscal: Annotated[bool, typer.Option("--oscal", help="Also oscal/: assessment plan and results.")] = False,
-    allure: Annotated[bool, typer.Option("--allure", help="Also allure/: results for Allure.")] = False,
-) -> None:
-    """Render the report of a run again, from its folder alone."""
-    from drillbook.evidence import junit
-    from drillbook.evidence import report as html
-
-    folder = _run_folder(run)
-    try:
-        typer.echo(f"report: {html.render(folder)}")
-        typer.echo(f"junit:  {junit.render(folder)}")
-        evidence_reports.more(folder, pdf=pdf, oscal=oscal, allure=allure)
-    except OSError as error:
-        typer.echo(
-            f"the report cannot be written into {folder}: {error.strerror}; make room or copy the folder", err=True
-        )
-        raise typer.Exit(Verdict.INCONCLUSIVE.exit_code) from error
-
-
-@app.command()
 def recover(
     environment: EnvironmentName = "twin",
     unattended: Annotated[bool, typer.Option(help="A run that lives is left alone, and is no fault.")] = False,
@@ -390,13 +367,3 @@ def _meaning(code: int) -> int:
     if code in {Verdict.PASS.exit_code, Verdict.FAIL.exit_code, Verdict.INCONCLUSIVE.exit_code}:
         return code
     return EXIT_REFUSED if code in _PYTEST_REFUSES else Verdict.INCONCLUSIVE.exit_code
-
-
-def _run_folder(name: str) -> Path:
-    from drillbook.evidence import folder
-
-    try:
-        return folder.find(name, RUNS)
-    except folder.NotARun as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_REFUSED) from error

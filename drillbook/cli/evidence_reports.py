@@ -1,4 +1,4 @@
-"""Reports beyond the page of a run: `drillbook trace` and `history`, and the other forms of `drillbook report`."""
+"""Reports: of a run in all its forms, and over all runs; `drillbook report`, `trace` and `history`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,38 @@ EXIT_REFUSED = 2
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command()(report)
     app.command()(trace)
     app.command()(history)
+
+
+def report(
+    run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")],
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also report.pdf, for archives.")] = False,
+    oscal: Annotated[bool, typer.Option("--oscal", help="Also oscal/: assessment plan and results.")] = False,
+    allure: Annotated[bool, typer.Option("--allure", help="Also allure/: results for Allure.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="A new folder for all of it; the run's own when left out, as before signing.")
+    ] = None,
+) -> None:
+    """Render the report of a run again, from its folder alone."""
+    from drillbook.domain.verdict import Verdict
+    from drillbook.evidence import junit
+    from drillbook.evidence import report as html
+
+    folder = _run_folder(run)
+    target = out or folder
+    try:
+        _make_way(folder, out)
+        typer.echo(f"report: {html.render(folder, target)}")
+        typer.echo(f"junit:  {junit.render(folder, target)}")
+        _more(folder, target, pdf=pdf, oscal=oscal, allure=allure)
+    except OSError as error:
+        typer.echo(
+            f"the report cannot be written into {target}: {error.strerror}; make room, or give --out another folder",
+            err=True,
+        )
+        raise typer.Exit(Verdict.INCONCLUSIVE.exit_code) from error
 
 
 def trace(
@@ -116,7 +146,38 @@ def _nights(past: History) -> list[str]:
     return [printable(line) for line in [*lines, history_report.summary(past)]]
 
 
-def more(folder: Path, *, pdf: bool, oscal: bool, allure: bool) -> None:
+def _run_folder(name: str) -> Path:
+    from drillbook.evidence import folder
+
+    try:
+        return folder.find(name, RUNS)
+    except folder.NotARun as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
+
+
+def _make_way(folder: Path, out: Path | None) -> None:
+    """Make the folder that was asked for, or say what writing into the run's own does to one that was signed."""
+    from drillbook.evidence.statement import ENVELOPE_NAME
+
+    if out is None:
+        if (folder / ENVELOPE_NAME).exists():
+            typer.echo(
+                f"{folder.name} is signed, and `drillbook evidence verify` will call what this adds to its folder, or "
+                "makes otherwise there, added or changed; to write it elsewhere, give --out FOLDER",
+                err=True,
+            )
+        return
+    if out.resolve().is_relative_to(folder.resolve()):
+        typer.echo(f"--out: {out} is in the run's folder; give one elsewhere", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        typer.echo(f"--out: {out} is there already and holds something; give a new or an empty folder", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _more(folder: Path, target: Path, *, pdf: bool, oscal: bool, allure: bool) -> None:
     """The other forms of a run's report, and where they are; what cannot be made ends with a sentence."""
     from drillbook.evidence import allure as allure_results
     from drillbook.evidence import oscal_files
@@ -125,12 +186,12 @@ def more(folder: Path, *, pdf: bool, oscal: bool, allure: bool) -> None:
 
     try:
         if pdf:
-            typer.echo(f"pdf:    {paper.render(folder)}")
+            typer.echo(f"pdf:    {paper.render(folder, target)}")
         if oscal:
-            for path in oscal_files.render(folder):
+            for path in oscal_files.render(folder, target):
                 typer.echo(f"oscal:  {path}")
         if allure:
-            typer.echo(f"allure: {allure_results.render(folder)}")
+            typer.echo(f"allure: {allure_results.render(folder, target)}")
     except (paper.NoPdf, oscal_files.NoTrestle, oscal_files.NotOscal, NothingToAssess) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error

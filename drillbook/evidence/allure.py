@@ -33,14 +33,18 @@ STATUSES = {
 }
 
 
-def render(run_dir: Path) -> Path:
+def render(run_dir: Path, into: Path | None = None) -> Path:
     """Write the results into `allure/` of a run's folder, which is made anew; answers it.
+
+    Args:
+        run_dir: The run's.
+        into: Another folder to write to, when it is not the run's own.
 
     Raises:
         NotARun: When there is no such folder.
     """
     run = folder.read(run_dir)
-    target = run_dir / FOLDER
+    target = (into or run_dir) / FOLDER
     if target.is_symlink():
         target.unlink()
     shutil.rmtree(target, ignore_errors=True)

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from drillbook.evidence.record import Check, DrillRecord, RunRecord
 
 
-def render(run_dir: Path) -> Path:
+def render(run_dir: Path, into: Path | None = None) -> Path:
     """Write `junit.xml` into a run's folder; answers its path.
+
+    Args:
+        run_dir: The run's.
+        into: Another folder to write to, when it is not the run's own.
 
     Raises:
         NotARun: When there is no such folder.
     """
-    return replace(run_dir / "junit.xml", document(folder.read(run_dir)))
+    return replace((into or run_dir) / "junit.xml", document(folder.read(run_dir)))
 
 
 def document(run: RunRecord) -> bytes:

@@ -27,8 +27,12 @@ class NoTrestle(Exception):
     """The library is not installed; the text says how to get it."""
 
 
-def render(run_dir: Path) -> tuple[Path, Path]:
+def render(run_dir: Path, into: Path | None = None) -> tuple[Path, Path]:
     """Write `oscal/assessment-plan.json` and `oscal/assessment-results.json`; answers their paths.
+
+    Args:
+        run_dir: The run's.
+        into: Another folder to write to, when it is not the run's own.
 
     Raises:
         NotARun: When there is no such folder.
@@ -44,7 +48,7 @@ def render(run_dir: Path) -> tuple[Path, Path]:
     wrong = check(made)
     if wrong:
         raise NotOscal(f"OSCAL of {run_dir.name}: " + "; ".join(wrong))
-    target = run_dir / FOLDER
+    target = (into or run_dir) / FOLDER
     if target.is_symlink():  # the documents go into the run's folder and nowhere else
         target.unlink()
     target.mkdir(exist_ok=True)

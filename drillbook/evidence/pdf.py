@@ -37,14 +37,18 @@ class NoPdf(Exception):
     """Typst is not installed, or refuses the document; the text says which."""
 
 
-def render(run_dir: Path) -> Path:
+def render(run_dir: Path, into: Path | None = None) -> Path:
     """Write `report.pdf` into a run's folder; answers its path.
+
+    Args:
+        run_dir: The run's.
+        into: Another folder to write to, when it is not the run's own.
 
     Raises:
         NotARun: When there is no such folder.
         NoPdf: When Typst is missing or refuses it.
     """
-    return replace(run_dir / "report.pdf", document(folder.read(run_dir)))
+    return replace((into or run_dir) / "report.pdf", document(folder.read(run_dir)))
 
 
 def document(run: RunRecord) -> bytes:

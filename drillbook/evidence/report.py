@@ -96,13 +96,17 @@ class DrillView:
         return sum(stall.length_s for stall in self.record.traffic.stalls) if self.record.traffic else 0.0
 
 
-def render(run_dir: Path) -> Path:
-    """Write `report.html` into a run's folder; answers its path. The same folder gives the same bytes.
+def render(run_dir: Path, into: Path | None = None) -> Path:
+    """Write `report.html` into a run's folder; answers its path. The same run gives the same bytes.
+
+    Args:
+        run_dir: The run's.
+        into: Another folder to write to, when it is not the run's own.
 
     Raises:
         NotARun: When there is no such folder.
     """
-    return replace(run_dir / "report.html", page(folder.read(run_dir)).encode())
+    return replace((into or run_dir) / "report.html", page(folder.read(run_dir)).encode())
 
 
 def page(run: RunRecord) -> str:

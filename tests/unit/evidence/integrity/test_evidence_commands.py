@@ -154,3 +154,42 @@ def test_what_is_not_attested_is_refused_with_its_reason(
     assert why in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert not (run / "release.dsse.json").exists()
+
+
+def _report(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+
+
+def test_a_report_of_a_signed_run_can_be_made_elsewhere(signed: Signed, public: Path, tmp_path: Path) -> None:
+    run, out = signed.run(A, reports=True), tmp_path / "for" / "archives"
+    done = _report(run, "--allure", "--pdf", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert not done.stderr
+    assert {path.name for path in out.iterdir()} == {"report.html", "junit.xml", "report.pdf", "allure"}
+    assert (out / "report.html").read_bytes() == (run / "report.html").read_bytes()
+    assert _run("verify", run, "--key", public).exit_code == 0
+
+
+def test_who_makes_one_in_the_folder_of_a_signed_run_is_told_what_that_looks_like(signed: Signed, public: Path) -> None:
+    unsigned = signed.run(B, signed=False)
+    assert not _report(unsigned, "--allure").stderr
+    run = signed.run(A, reports=True)
+    done = _report(run, "--allure")
+    assert done.exit_code == 0
+    assert f"{A} is signed, and `drillbook evidence verify` will call" in done.stderr
+    assert "--out FOLDER" in done.stderr
+    assert "allure/categories.json: was added after the run was signed" in _run("verify", run, "--key", public).stderr
+    assert _run("verify", run, "--key", public, "--raw-only").exit_code == 0
+
+
+@pytest.mark.parametrize("place", ["inside", "not empty", "a file"])
+def test_a_report_is_made_only_where_nothing_is_lost_by_it(signed: Signed, tmp_path: Path, place: str) -> None:
+    run = signed.run(A)
+    out = {"inside": run / "reports", "not empty": tmp_path / "site", "a file": tmp_path / "site" / "index"}[place]
+    (tmp_path / "site" / "allure").mkdir(parents=True)
+    (tmp_path / "site" / "index").write_text("")
+    refused = _report(run, "--allure", "--out", out)
+    assert refused.exit_code == 2, refused.output
+    assert str(out) in refused.stderr
+    assert not (run / "reports").exists()
+    assert (tmp_path / "site" / "allure").is_dir()
