@@ -273,17 +273,19 @@ class Drill:
         """What the environment promises; a feature's number counts where it is stricter."""
         return self.platform.environment.objectives
 
-    def same_bucket(self, limit_s: float) -> None:
-        """The sentence's latency has to be the environment's, whose bucket is counted.
+    def latency_counted(self, limit_s: float) -> float:
+        """The environment's latency in seconds, whose bucket is counted: what keeps it keeps a looser one as well.
 
         Raises:
-            NotReady: When it is not.
+            NotReady: When the sentence's is stricter.
         """
-        if limit_s != self.objectives.latency_s:
+        counted_s = self.objectives.latency_s
+        if counted_s > limit_s:
             raise NotReady(
                 f"the feature promises a latency of {limit_s:g} s and the environment counts those within "
-                f"{self.objectives.latency_s:g} s: make objectives.latency the same"
+                f"{counted_s:g} s: make objectives.latency {limit_s:g} s or less"
             )
+        return counted_s
 
     def tell_stages(self) -> None:
         """Write down how long each stage of the way back took."""

@@ -26,7 +26,7 @@ def _(drill: Drill, percent: float) -> None:
 @then(parsers.parse("Prometheus counted at least {percent:g} % of requests within {limit_s:g} s"))
 def _(drill: Drill, percent: float, limit_s: float) -> None:
     least = max(percent / 100, drill.objectives.latency_share)
-    drill.same_bucket(limit_s)
+    limit_s = drill.latency_counted(limit_s)
     platform, window = drill.platform, drill.seen.window_of_servers
     measured = slo.within_latency(platform.metrics, platform.series, window, doubts=drill.seen.unscraped())
     drill.check("slo.latency", f"{least:.2%} of requests within {limit_s:g} s", "at_least", least, measured)
