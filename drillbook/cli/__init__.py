@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from dataclasses import asdict
@@ -149,17 +150,22 @@ def plan(
     only: Annotated[str, typer.Option(help="See verify.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="The plan that is approved, and its hash.")] = False,
 ) -> None:
-    """What verify would touch, how long it takes, and whether the load can decide each objective. Touches nothing."""
+    """What verify would touch, how long it takes, which drills cannot be made, and what the load can decide.
+
+    Touches nothing. Exit code 0 when verify could pass, 75 when it could not, 2 when it would refuse.
+    """
     where = _environment(environment)
     chosen, meant = _plan(where, only)
     if as_json:
         typer.echo(json.dumps({"sha256": meant.sha256, "plan": asdict(meant)}, indent=2))
         return
-    expected_s = planning.expected_s(chosen, RUNS)
+    expected_s, lacking = planning.expected_s(chosen, RUNS), _lacking(where)
     typer.echo(f"{len(chosen)} drills, about {expected_s / 60:.1f} min, in {where.name} ({where.tier}):")
     for drill in chosen:
         note = "  (destructive)" if "destructive" in drill.tags else ""
-        typer.echo(f"  {drill.feature}: {drill.scenario}  [{' '.join(drill.requirements)}]{note}")
+        typer.echo(f"  {drill.feature}: {drill.title}  [{' '.join(drill.requirements)}]{note}")
+        for reason in lacking.get(drill.title, ()):
+            typer.echo(f"      cannot be made: {reason.removeprefix('not proved here: ')}")
     typer.echo("what would be touched:")
     for sentence in planning.touched(where, chosen):
         typer.echo(f"  {sentence}")
@@ -168,7 +174,25 @@ def plan(
     typer.echo(f"its hash, which an approval names: {meant.sha256}")
     if refusal := guard.too_long(where, expected_s):
         typer.echo(f"verify would refuse it: {refusal}", err=True)
-    raise typer.Exit(EXIT_REFUSED if undecidable or refusal else 0)
+    unmade = sum(drill.title in lacking for drill in chosen)
+    if unmade:
+        typer.echo(
+            f"{unmade} of {len(chosen)} drills cannot be made: verify would end with "
+            f"{Verdict.INCONCLUSIVE.exit_code} at best, and no gate opens; add what they need, or leave them out",
+            err=True,
+        )
+    raise typer.Exit(EXIT_REFUSED if undecidable or refusal else Verdict.INCONCLUSIVE.exit_code if unmade else 0)
+
+
+def _lacking(where: Environment) -> dict[str, list[str]]:
+    """Title of each drill that cannot be made, with why; its sentences tell, which are known to the features only."""
+    command = [sys.executable, "-m", "features.rehearsal", str(where.file)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = redaction.text(done.stderr).strip().rpartition("\n")[2]
+        typer.echo(f"nobody can tell which drills can be made: {said}", err=True)
+        raise typer.Exit(Verdict.INCONCLUSIVE.exit_code)
+    return json.loads(done.stdout)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from drillbook.domain.pgbackrest import NotUnderstood
 from drillbook.domain.restored import Restored
 from drillbook.domain.wal import Commit
 from drillbook.drills import recovery as recovery_drill
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import NotReady, not_said
 from drillbook.ports import Unreachable
 from drillbook.run.folder import write_json, write_text
 from probes import backups, restores
@@ -35,8 +35,7 @@ def look(drill: Drill) -> None:
     """
     recovery = recovery_drill.recovery_of(drill)
     if recovery.backups is None:
-        name = drill.platform.environment.name
-        raise NotReady(f"not proved here: the environment {name} does not say how its backups are looked at")
+        raise not_said(drill.platform.environment, "how its backups are looked at", "recovery.backups")
     try:
         seen = _look(drill, recovery, recovery.backups)
     except Unreachable as error:
@@ -74,8 +73,7 @@ def restorable(drill: Drill) -> tuple[Recovery, BackupHost]:
     """
     recovery = recovery_drill.recovery_of(drill)
     if recovery.backups is None or not recovery.written:
-        name = drill.platform.environment.name
-        raise NotReady(f"not proved here: the environment {name} does not say how a restore is compared")
+        raise not_said(drill.platform.environment, "how a restore is compared", "recovery.backups.written")
     return recovery, recovery.backups
 
 

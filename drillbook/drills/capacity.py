@@ -11,7 +11,7 @@ from drillbook.domain.performance import Promise
 from drillbook.domain.rate_search import Search
 from drillbook.domain.shape import steady
 from drillbook.drills import performance
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import NotOffered, NotReady
 from drillbook.drivers.live import LiveRecord
 from drillbook.run.folder import write_json
 from drillbook.run.monitor import counted
@@ -60,7 +60,9 @@ def search(drill: Drill, promise: Promise) -> None:
     allowed, clock = performance.settings(drill), drill.session.clock
     usual_hz = performance.usual_hz(drill)
     if usual_hz > allowed.most_hz:
-        raise NotReady(f"the usual load is {usual_hz:g} requests a second, and performance.most {allowed.most_hz:g}")
+        raise NotOffered(
+            f"the usual load is {usual_hz:g} requests a second, and performance.most allows {allowed.most_hz:g}"
+        )
     record = Record(Search(usual_hz, allowed.most_hz), promise)
     # What was acknowledged at the rates that were held is judged though one of them raises, be it the first.
     write_json(drill.folder / capacity.FILE, record.as_document())

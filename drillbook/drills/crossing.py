@@ -9,7 +9,7 @@ from drillbook.domain import crossing
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Window
 from drillbook.drills import recovery
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import NotOffered, NotReady
 from drillbook.run.load import Load
 from loadtests.workload import SessionWorkload
 from probes import crossing as probe
@@ -34,7 +34,7 @@ def begin(drill: Drill) -> None:
     settings = environment.recovery
     if settings is None or not isinstance(drill.platform.workload("sessions"), SessionWorkload):
         adapter = environment.workload.adapter
-        raise NotReady(f"not proved here: the adapter {adapter} does not say how sessions are opened and asked for")
+        raise NotOffered(f"not proved here: the adapter {adapter} does not say how sessions are opened and asked for")
     home, output = environment.primary.name, drill.folder / probe.FOLDER
     namespace = f"{wiring.key_prefix(run, drill.id)}-jobs"
     plan = {

@@ -12,7 +12,7 @@ from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.verdict import Direction, Judgement, Objective, Verdict, judge, merge
 from drillbook.drills import topology
-from drillbook.drills.seen import NotReady, Seen
+from drillbook.drills.seen import NotOffered, NotReady, Seen
 from drillbook.ports import LockLost, Observation, Unreachable
 from drillbook.run import experiment
 from drillbook.run.action import wait_for
@@ -186,7 +186,7 @@ class Drill:
         """The same with a release that is bad on purpose.
 
         Raises:
-            NotReady: When the environment has none with this flaw.
+            NotOffered: When the environment has none with this flaw.
         """
         self._check_offered(flaw)
         self.cut_over(flaw)
@@ -195,7 +195,7 @@ class Drill:
         """The experiment `canary` with a release, good or bad.
 
         Raises:
-            NotReady: When the name is no version, and the environment has no release of this name.
+            NotOffered: When the name is no version, and the environment has no release of this name.
         """
         if not release[:1].isdigit():
             self._check_offered(release)
@@ -218,12 +218,13 @@ class Drill:
         """A fault, in steady state or while a release is cut over.
 
         Raises:
-            NotReady: When the environment does not say what it may hit.
+            NotOffered: When the environment does not say what it may hit, or under which account.
         """
-        name, offered = self.platform.environment.name, self.platform.faults
-        missing = "faults" if offered is None else offered.lacks(fault.name)
+        environment, offered = self.platform.environment, self.platform.faults
+        name, account = environment.name, f"regions.{environment.primary.name}.resilience_kubeconfig"
+        missing = offered.lacks(fault.name) if offered is not None else "faults" if not environment.faults else account
         if missing:
-            raise NotReady(f"not proved here: {fault.sentence} needs {missing}, which the environment {name} lacks")
+            raise NotOffered(f"not proved here: {fault.sentence} needs {missing}, which the environment {name} lacks")
         if not release:
             self.run_experiment("resilience/steady", fault=fault.name)
             return
@@ -277,11 +278,11 @@ class Drill:
         """The environment's latency in seconds, whose bucket is counted: what keeps it keeps a looser one as well.
 
         Raises:
-            NotReady: When the sentence's is stricter.
+            NotOffered: When the sentence's is stricter.
         """
         counted_s = self.objectives.latency_s
         if counted_s > limit_s:
-            raise NotReady(
+            raise NotOffered(
                 f"the feature promises a latency of {limit_s:g} s and the environment counts those within "
                 f"{counted_s:g} s: make objectives.latency {limit_s:g} s or less"
             )
@@ -364,7 +365,7 @@ class Drill:
 
     def _check_offered(self, flaw: str) -> None:
         if not self.platform.offers(flaw):
-            raise NotReady(
+            raise NotOffered(
                 f"not proved here: the environment {self.platform.environment.name} has no release that {flaw}; name "
                 "one under releases.overrides"
             )

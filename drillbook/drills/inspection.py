@@ -14,7 +14,7 @@ from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.migration import rules
 from drillbook.domain.pipeline import NotAPipeline
 from drillbook.domain.verdict import Judgement, Objective, Verdict, judge, merge
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import NotOffered, NotReady
 from drillbook.ports import Unreachable
 from drillbook.run import pipeline_file
 from drillbook.run.folder import write_json
@@ -97,12 +97,13 @@ class Inspection:
         """
         path = self.environment.pipeline
         if path is None:
-            raise NotReady(f"not proved here: {self.environment.name} names no pipeline; name its .gitlab-ci.yml")
+            raise NotOffered(f"not proved here: {self.environment.name} names no pipeline; name its .gitlab-ci.yml")
+        kept = self.folder / PIPELINE_FILE
         try:
             self._pipeline = pipeline_file.read(path)
         except NotAPipeline as error:
             raise NotReady(f"nobody can tell what the pipeline does: {error}") from error
-        write_json(self.folder / PIPELINE_FILE, self._pipeline.as_document())
+        write_json(kept, self._pipeline.as_document())
         self.timeline.record("observed", f"{path.name} has {len(self._pipeline.jobs)} jobs", activity="pipeline")
 
     def look_at(self, pipeline: Pipeline) -> None:
@@ -145,12 +146,16 @@ class Inspection:
         """
         named = self.environment.migrations
         if named is None:
-            raise NotReady(f"not proved here: {self.environment.name} names no migrations; name Alembic's folder")
+            raise NotOffered(
+                f"not proved here: {self.environment.name} names no migrations; name Alembic's folder under "
+                "migrations.scripts"
+            )
+        kept = self.folder / MIGRATIONS_FILE
         try:
             found = migration_scripts.linted(named.scripts)
         except Unreachable as error:
             raise NotReady(str(error)) from error
-        write_json(self.folder / MIGRATIONS_FILE, {"migrations": [asdict(one) for one in found]})
+        write_json(kept, {"migrations": [asdict(one) for one in found]})
         self.timeline.record("observed", f"there are {len(found)} migrations", activity="migrations")
         self.look_at_migrations(found)
 

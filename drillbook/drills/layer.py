@@ -11,7 +11,7 @@ from drillbook.domain.layers import ELSEWHERE
 from drillbook.domain.measurement import Window
 from drillbook.domain.wording import span
 from drillbook.drills import recovery
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import not_said
 from drillbook.run.load import Load
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def probe(drill: Drill) -> None:
     environment = drill.platform.environment
     settings = environment.recovery
     if settings is None or settings.layers is None:
-        raise NotReady(f"not proved here: the environment {environment.name} does not say where its layers are probed")
+        raise not_said(environment, "where its layers are probed", "recovery.layers")
     home = environment.primary.name
     plan = layer_probes.Plan(
         layers=settings.layers,

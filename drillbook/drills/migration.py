@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import NotOffered, not_said
 from drillbook.run.action import perform
 
 if TYPE_CHECKING:
@@ -16,13 +16,16 @@ def prepare(drill: Drill, rows: int, release: str) -> None:
     """Enough rows in the table, and the schema of the older release.
 
     Raises:
-        NotReady: When the environment does not say how a migration is proved, or proves another release's.
+        NotOffered: When the environment does not say how a migration is proved, or proves another release's.
         Conflict: When the schema is where nobody knows the way back from.
     """
     migrated = _migrated(drill)
     older = drill.platform.version_of(migrated.settings.older)
     if older != drill.platform.version_of(release):
-        raise NotReady(f"the environment proves the migration from release {older}, and not from {release}")
+        raise NotOffered(
+            f"the environment proves the migration from release {older}, and not from {release}; see "
+            "migrations.proof.older"
+        )
     schema = migrated.migrate(migrated.settings.before)
     # Refused before rows are added, which take long to remove again.
     schema.capture()
@@ -35,12 +38,15 @@ def prove(drill: Drill, release: str, hold_s: float) -> None:
     """The experiment `migration`.
 
     Raises:
-        NotReady: When the environment does not say how a migration is proved, or proves another release's.
+        NotOffered: When the environment does not say how a migration is proved, or proves another release's.
     """
     newer = _migrated(drill).settings.newer
     drill.release = drill.platform.version_of(newer)
     if drill.release != drill.platform.version_of(release):
-        raise NotReady(f"the environment proves the migration of release {drill.release}, and not of {release}")
+        raise NotOffered(
+            f"the environment proves the migration of release {drill.release}, and not of {release}; see "
+            "migrations.proof.newer"
+        )
     drill.run_experiment("migration", release=newer, hold_s=f"{hold_s:g}")
 
 
@@ -48,22 +54,19 @@ def kill_backfill(drill: Drill, at_rows: int) -> None:
     """The experiment `backfill`.
 
     Raises:
-        NotReady: When the environment does not say how a migration is proved, or how a back-fill is seen.
+        NotOffered: When the environment does not say how a migration is proved, or how a back-fill is seen.
     """
     settings = _migrated(drill).settings
     if not settings.progress:
-        name = drill.platform.environment.name
-        raise NotReady(f"not proved here: {name} does not say how far a back-fill is; see migrations.proof.progress")
+        raise not_said(drill.platform.environment, "how far a back-fill is", "migrations.proof.progress")
     if not settings.table.unfilled:
-        name = drill.platform.environment.name
-        lacks = "which rows a back-fill has still to fill; see migrations.proof.table.unfilled"
-        raise NotReady(f"not proved here: {name} does not say {lacks}")
+        key = "migrations.proof.table.unfilled"
+        raise not_said(drill.platform.environment, "which rows a back-fill has still to fill", key)
     drill.release = drill.platform.version_of(settings.newer)
     drill.run_experiment("backfill", release=settings.newer, at_rows=str(at_rows))
 
 
 def _migrated(drill: Drill) -> Migrated:
     if drill.platform.migration is None:
-        name = drill.platform.environment.name
-        raise NotReady(f"not proved here: {name} does not say how a migration is proved; see migrations.proof")
+        raise not_said(drill.platform.environment, "how a migration is proved", "migrations.proof")
     return drill.platform.migration

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.domain import plan
 from drillbook.domain.measurement import Window
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import NotOffered, NotReady
 from probes.recording import recording
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def settings(drill: Drill) -> Performance:
     """
     environment = drill.platform.environment
     if environment.performance is None:
-        raise NotReady(
+        raise NotOffered(
             f"not proved here: the environment {environment.name} does not say how much load it may be given; see "
             "performance.most"
         )
@@ -108,11 +108,11 @@ def settings(drill: Drill) -> Performance:
 def _refuse_too_much(drill: Drill, shape: Shape) -> None:
     allowed = settings(drill)
     if shape.highest_hz > allowed.most_hz:
-        raise NotReady(
+        raise NotOffered(
             f"the load comes to {shape.highest_hz:g} requests a second, and performance.most allows {allowed.most_hz:g}"
         )
     if shape.length_s > allowed.longest_s:
-        raise NotReady(f"the load lasts {shape.length_s:g} s, and performance.longest allows {allowed.longest_s:g} s")
+        raise NotOffered(f"the load lasts {shape.length_s:g} s, and performance.longest allows {allowed.longest_s:g} s")
 
 
 def _refuse_too_little(drill: Drill, shape: Shape) -> None:
@@ -121,7 +121,7 @@ def _refuse_too_little(drill: Drill, shape: Shape) -> None:
     from_s, to_s = shape.highest
     due, needed = shape.due_by(to_s) - shape.due_by(from_s), plan.requests_for_quantile(share, CONFIDENCE)
     if due < needed:
-        raise NotReady(
+        raise NotOffered(
             f"{due:.0f} requests are due while the load is highest, and {needed} are needed to show that "
             f"{share:.1%} are answered in time: raise load.rate, or let it last"
         )

@@ -16,7 +16,7 @@ from drillbook.domain.measurement import Window
 from drillbook.domain.undo import FAULT
 from drillbook.domain.wording import span
 from drillbook.drills import topology
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import NotOffered, NotReady, not_said
 from drillbook.run import yaml_file
 from drillbook.run.load import Load
 from probes import archive, recovery, story
@@ -91,8 +91,9 @@ def watch_primary(drill: Drill) -> None:
     """
     direct, folder = recovery_of(drill).direct, drill.session.folder
     if direct is None:
-        name = drill.platform.environment.name
-        raise NotReady(f"not proved here: the environment {name} does not say how its database is reached directly")
+        raise not_said(
+            drill.platform.environment, "how its database is reached directly", "recovery.database.addresses"
+        )
     plan = fencing_ledger.Plan(
         address=direct.address,
         password=direct.password,
@@ -118,7 +119,7 @@ def watch_archive(drill: Drill) -> None:
     environment = drill.platform.environment
     settings = environment.recovery
     if settings is None:
-        raise NotReady(f"not proved here: the environment {environment.name} does not say where its databases are")
+        raise not_said(environment, "where its databases are", "recovery.database.addresses")
     plan = archive_watch.Plan(
         addresses=settings.addresses,
         password=settings.password,
@@ -137,8 +138,9 @@ def knows_whom_to_tell(drill: Drill) -> None:
     teller = recovery_of(drill).teller
     missing = [words for audience, words in AUDIENCES.items() if teller is None or audience not in teller.channels]
     if missing:
-        name = drill.platform.environment.name
-        raise NotReady(f"not proved here: the environment {name} does not say where {' and '.join(missing)} is told")
+        raise not_said(
+            drill.platform.environment, f"where {' and '.join(missing)} is told", "recovery.communication.channels"
+        )
 
 
 def switch_over(drill: Drill) -> None:
@@ -189,7 +191,7 @@ def destroy_table(drill: Drill) -> None:
     try:
         recovery_of(drill).fault("table")
     except ValueError as error:
-        raise NotReady(str(error)) from error
+        raise NotOffered(f"{error}; see recovery.losses") from error
     drill.run_experiment("data_destroyed", deadline_s=_RESTORED_WITHIN_S)
 
 
@@ -202,7 +204,7 @@ def lose_servers(drill: Drill) -> None:
     try:
         recovery_of(drill).fault("servers")
     except ValueError as error:
-        raise NotReady(str(error)) from error
+        raise NotOffered(f"{error}; see recovery.losses") from error
     drill.run_experiment("both_servers_gone", deadline_s=_RESTORED_WITHIN_S)
 
 
@@ -239,7 +241,7 @@ def _fail_over(drill: Drill, name: str, back: str, how: str, **configuration: st
     try:
         recovery_of(drill).fault(how)
     except ValueError as error:
-        raise NotReady(str(error)) from error
+        raise NotOffered(f"{error}; see recovery.losses") from error
     drill.run_experiment(name, back, deadline_s=_RECOVERED_WITHIN_S, how=how, **configuration)
 
 
@@ -390,6 +392,5 @@ def recovery_of(drill: Drill) -> Recovery:
     """
     found = drill.platform.recovery
     if found is None:
-        name = drill.platform.environment.name
-        raise NotReady(f"not proved here: the environment {name} does not say how one region is recovered in the other")
+        raise not_said(drill.platform.environment, "how one region is recovered in the other", "recovery")
     return found

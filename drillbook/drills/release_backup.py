@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.domain.release_backup import BackupJob
 from drillbook.drills import backup
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import NotOffered, NotReady, not_said
 from drillbook.ports import Conflict, Unreachable
 from drillbook.run.action import NotObserved, perform
 from drillbook.run.folder import write_json
@@ -104,8 +104,11 @@ def _take_back(drill: Drill, changes: list[Change]) -> None:
 def _migrated(drill: Drill, version: str) -> Migrated:
     found, name = drill.platform.migration, drill.platform.environment.name
     if found is None:
-        raise NotReady(f"not proved here: {name} does not say how a migration is proved; see migrations.proof")
+        raise not_said(drill.platform.environment, "how a migration is proved", "migrations.proof")
     newer = drill.platform.version_of(found.settings.newer)
     if newer != version:
-        raise NotReady(f"the environment {name} proves the migration of release {newer}, and not of {version}")
+        raise NotOffered(
+            f"the environment {name} proves the migration of release {newer}, and not of {version}; see "
+            "migrations.proof.newer"
+        )
     return found

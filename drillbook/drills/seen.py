@@ -13,6 +13,7 @@ from probes.recording import recording
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from drillbook.domain.environment import Environment
     from drillbook.run.timeline import Timeline
     from drillbook.wiring import Platform
 
@@ -22,6 +23,18 @@ _SCRAPES_AFTER = 3
 
 class NotReady(Exception):
     """The drill is not in the state that its next sentence needs."""
+
+
+class NotOffered(NotReady):
+    """The environment's file does not offer what a sentence needs; the text says what to add.
+
+    It is found before any port is asked, so that a plan can tell it: see `drillbook.drills.rehearsal`.
+    """
+
+
+def not_said(environment: Environment, what: str, key: str) -> NotOffered:
+    """To be raised where the environment's file does not say something; the key is where it would."""
+    return NotOffered(f"not proved here: the environment {environment.name} does not say {what}; see {key}")
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.state import FOLDER
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import NotReady, not_said
 from drillbook.ports import Unreachable
 from drillbook.run.folder import write_json
 from probes import state as probe
@@ -33,10 +33,11 @@ def has(drill: Drill) -> State:
     Raises:
         NotReady: When the environment does not say where its files or its secrets are.
     """
-    state, name = drill.platform.state, drill.platform.environment.name
+    state = drill.platform.state
     missing = [it for it in probe.KINDS if state is None or not (state.files if it == "file" else state.secrets)]
     if state is None or missing:
-        raise NotReady(f"not proved here: the environment {name} does not say where its {' and '.join(missing)}s are")
+        what = f"where its {' and '.join(missing)}s are"
+        raise not_said(drill.platform.environment, what, "recovery.files and recovery.secrets")
     return state
 
 

@@ -10,7 +10,7 @@ from drillbook.actions.load_workers import StartWorkers, Workers
 from drillbook.beside.load_worker import SAYS
 from drillbook.domain.shape import steady
 from drillbook.drills import performance
-from drillbook.drills.seen import NotReady
+from drillbook.drills.seen import NotOffered
 from drillbook.run.action import NotObserved, perform
 from drillbook.run.folder import write_json
 from probes import workers as probes
@@ -41,7 +41,7 @@ def send(drill: Drill, workers: int, rate_hz: float, length_s: float) -> None:
     made = _workers(drill)
     usual_hz, allowed = performance.usual_hz(drill), performance.settings(drill)
     if rate_hz + usual_hz > allowed.most_hz:
-        raise NotReady(
+        raise NotOffered(
             f"{rate_hz:g} requests a second beside the usual {usual_hz:g} are more than performance.most allows "
             f"({allowed.most_hz:g})"
         )
@@ -71,13 +71,9 @@ def send(drill: Drill, workers: int, rate_hz: float, length_s: float) -> None:
 
 
 def _plan(drill: Drill, mark: str, share: Mapping[str, int], meter: Mapping[str, Any]) -> dict[str, Any]:
-    environment = drill.platform.environment
-    if environment.public_ca_file is not None or environment.workload.adapter.rpartition(":")[0].endswith(".py"):
-        raise NotReady(
-            "workers have nothing but their image: an adapter has to be named by its module and be in the image, and a "
-            "certificate has to be verified by the usual authorities"
-        )
-    plan = wiring.load_plan(environment, drill.session.clock, _OUTPUT, f"drill-{mark}-w{share['worker']}")
+    plan = wiring.load_plan(
+        drill.platform.environment, drill.session.clock, _OUTPUT, f"drill-{mark}-w{share['worker']}"
+    )
     # Its own machine's clock: the run's is the one of this machine.
     del plan["clock"]
     most = max(_LEAST_IN_FLIGHT, plan["meter"]["max_in_flight"] // share["workers"])
@@ -128,7 +124,14 @@ def _keep(drill: Drill, status: WorkerStatus, printed: str, asked_s: float) -> N
 
 
 def _workers(drill: Drill) -> Workers:
+    environment = drill.platform.environment
     if drill.platform.workers is None:
-        name = drill.platform.environment.name
-        raise NotReady(f"not proved here: the environment {name} has no place for workers; see performance.workers")
+        raise NotOffered(
+            f"not proved here: the environment {environment.name} has no place for workers; see performance.workers"
+        )
+    if environment.public_ca_file is not None or environment.workload.adapter.rpartition(":")[0].endswith(".py"):
+        raise NotOffered(
+            "workers have nothing but their image: an adapter has to be named by its module and be in the image, and a "
+            "certificate has to be verified by the usual authorities"
+        )
     return drill.platform.workers

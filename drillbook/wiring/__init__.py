@@ -173,7 +173,7 @@ def platform(
         recovery=recovery.recovery(environment, {region.name: api, **elsewhere}, client, clock) if elsewhere else None,
         migration=None if looking_on else migration.migrated(environment, clock),
         state=None if looking_on else state.state(environment, clock),
-        workers=None if looking_on else _workers(environment, api, clock),
+        workers=None if looking_on else workers(environment, api, clock),
     )
     return made if looking_on else replace(made, faults=fault.faults(environment, clock, made.live_slot))
 
@@ -182,7 +182,8 @@ def _connected_to_others(environment: Environment) -> dict[str, ApiClient]:
     return {other.name: _connected(other) for other in environment.others}
 
 
-def _workers(environment: Environment, api: ApiClient, clock: Clock) -> Workers | None:
+def workers(environment: Environment, api: ApiClient, clock: Clock) -> Workers | None:
+    """How load is made within the primary region's cluster; None where the environment does not say."""
     settings = environment.performance.workers if environment.performance is not None else None
     return None if settings is None else Workers(KubernetesWorkers(api, settings.namespace, settings.image), clock)
 
