@@ -43,6 +43,7 @@ def connect(path: Path, context: str = "", learn: Callable[[list[str]], None] = 
             names a command that gives no credential.
     """
     access = kubeconfig.access(path, context)
+    written = _written(path)
     try:
         api = config.new_client_from_config(str(path), context=access.context, persist_config=False)
     except UNUSABLE as error:
@@ -63,7 +64,7 @@ def connect(path: Path, context: str = "", learn: Callable[[list[str]], None] = 
     pools: Any = api.rest_client.pool_manager
     pools.connection_pool_kw["retries"] = api.configuration.retries
     bounds.bound_pools(pools, most_bytes=MAX_ANSWER, within_s=TIMEOUT_S[1])
-    renewal = _Renewal(access, learn, _written(path), _hook(api))
+    renewal = _Renewal(access, learn, written, _hook(api))
     cast("Any", api.configuration).refresh_api_key_hook = renewal
     learn(_tokens(cast("client.Configuration", api.configuration)))
     return api
@@ -82,7 +83,8 @@ class _Renewal:
     """Takes a token anew that expires in mid-drill: from its command, or from a kubeconfig that was written again.
 
     A kubeconfig that leads elsewhere by now has no token for the cluster that the client asks, and none of its own is
-    shown to that: the client goes on with what it has, so that what was changed there can still be put back.
+    shown to that: the client goes on with what it has, so that what was changed there can still be put back. It does so
+    too while one gives no token: its command fails, which the library only logs, or its users are not written yet.
 
     Attributes:
         access: The kubeconfig, and where its context led when the client was made.
@@ -119,6 +121,8 @@ class _Renewal:
             )
         except (*UNUSABLE, Unreachable):
             return  # it is being written, or leads elsewhere: the next request looks again
+        if not fresh.configuration.api_key:
+            return  # likewise; and a client without a token would never be asked to renew it again
         configuration.api_key = fresh.configuration.api_key
         self.own = _hook(fresh)
         self.seen = written

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import time
 
 import pytest
+from kubernetes import config
 from typer.testing import CliRunner
 
 from drillbook.cli import app
@@ -53,6 +55,48 @@ def test_a_token_is_fetched_again_once_it_has_expired(server, tmp_path, monkeypa
         KubernetesCluster(api, "analytics").scale("blue", 1)
     assert [asked.headers["authorization"] for asked in server.asked] == [f"Bearer {token}" for token in tokens]
     assert set(tokens) <= set(learned)
+
+
+def rewritten(file, content: str) -> None:
+    """Later than whatever was written before, also for a file system whose clock ticks slowly."""
+    later_ns = file.stat().st_mtime_ns + 1_000_000_000
+    file.write_text(content)
+    os.utime(file, ns=(later_ns, later_ns))
+
+
+@pytest.mark.parametrize("part", ["command that fails", "user that is not written yet"])
+def test_a_kubeconfig_that_gives_no_token_for_a_moment_takes_none_away(server, tmp_path, monkeypatch, part):
+    monkeypatch.chdir(tmp_path)
+    server.says(200, SCALE)
+    file = kubeconfig(tmp_path, server, *counting(tmp_path, 3600))
+    cluster, whole = KubernetesCluster(connect(file), "analytics"), file.read_text()
+    if part == "command that fails":
+        rewritten(file, whole.replace('"sh"', '"false"'))
+    else:
+        rewritten(file, json.dumps({**json.loads(whole), "users": []}))
+    cluster.scale("blue", 1)
+    cluster.scale("blue", 1)
+    rewritten(file, whole)
+    cluster.scale("blue", 1)
+    tokens = [asked.headers.get("authorization") for asked in server.asked]
+    assert tokens == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+
+
+def test_a_kubeconfig_that_is_rewritten_while_the_client_is_made_is_seen(server, tmp_path, monkeypatch):
+    server.says(200, SCALE)
+    file = kubeconfig(tmp_path, server, *counting(tmp_path, 3600))
+    load = config.new_client_from_config
+
+    def rewritten_meanwhile(*arguments, **options):
+        made = load(*arguments, **options)
+        monkeypatch.setattr(config, "new_client_from_config", load)
+        rewritten(file, file.read_text())
+        return made
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(config, "new_client_from_config", rewritten_meanwhile)
+    KubernetesCluster(connect(file), "analytics").scale("blue", 1)
+    assert server.asked[-1].headers["authorization"] == "Bearer token-2"
 
 
 def test_a_command_that_gives_nothing_is_named(server, tmp_path):
