@@ -17,8 +17,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-LASTS_S = 300.0
-"""Seconds after which clients ask again, since nothing tells how long a token of a vault will count."""
+LASTS_S = 900.0
+"""Seconds after which clients ask again at the latest, since nothing tells how long a token of a vault will count.
+
+Python's client takes five minutes off, so that one of no more than these would be asked for before every request.
+"""
 
 _API_VERSION = "client.authentication.k8s.io/v1"
 

@@ -104,7 +104,7 @@ def test_a_command_that_gives_nothing_is_named(server, tmp_path):
         connect(kubeconfig(tmp_path, server, "false"))
 
 
-def test_a_token_of_a_vault_reaches_the_cluster(server, tmp_path, monkeypatch):
+def test_a_token_of_a_vault_is_fetched_once_for_many_requests(server, tmp_path, monkeypatch):
     def answer(asked):
         vault = asked.path.startswith("/v1/secret")
         return 200, {}, json.dumps({"data": {"token": "of-a-vault"}} if vault else SCALE).encode()
@@ -115,7 +115,9 @@ def test_a_token_of_a_vault_reaches_the_cluster(server, tmp_path, monkeypatch):
     command = (sys.executable, "-m", "drillbook", "credential", "vault:secret/staging#token")
     api = connect(kubeconfig(tmp_path, server, *command))
     KubernetesCluster(api, "analytics").scale("blue", 1)
-    assert server.asked[-1].headers["authorization"] == "Bearer of-a-vault"
+    KubernetesCluster(api, "analytics").scale("blue", 1)
+    authorized = [asked.headers.get("authorization") for asked in server.asked]
+    assert authorized == [None, "Bearer of-a-vault", "Bearer of-a-vault"], "the vault is asked first, and no more"
 
 
 def test_a_credential_that_is_not_there_ends_the_command(monkeypatch):
