@@ -81,6 +81,19 @@ def access(kubeconfig: Path, context: str = "") -> Access:
         raise Unreachable(unusable(kubeconfig, context, error)) from error
 
 
+def token_file(access: Access) -> Path | None:
+    """The file in which a context's user has his token; None when he has none of its own.
+
+    Raises:
+        Exception: Any of `UNUSABLE`, when the kubeconfig cannot be read.
+    """
+    content: Any = KubeConfigMerger(str(access.kubeconfig)).config
+    name = content["contexts"].get_with_name(access.context)["context"].safe_get("user")
+    user = content["users"].get_with_name(name, safe=True)
+    found = user["user"].safe_get("tokenFile") if user is not None else None
+    return access.kubeconfig.parent / str(found) if found else None
+
+
 def the_same_cluster(main: Access, other: Access) -> Access:
     """The other one.
 

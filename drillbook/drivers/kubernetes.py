@@ -16,7 +16,7 @@ from drillbook.drivers.transport import reason
 from drillbook.ports import SlotStatus, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from drillbook.drivers.kubeconfig import Access
@@ -43,8 +43,8 @@ def connect(path: Path, context: str = "", learn: Callable[[list[str]], None] = 
             names a command that gives no credential.
     """
     access = kubeconfig.access(path, context)
-    written = _written(path)
     try:
+        written = _files(access)
         api = config.new_client_from_config(str(path), context=access.context, persist_config=False)
     except UNUSABLE as error:
         raise Unreachable(kubeconfig.unusable(path, context, error)) from error
@@ -80,7 +80,7 @@ def _tokens(configuration: client.Configuration) -> list[str]:
 
 @dataclass(slots=True)
 class _Renewal:
-    """Takes a token anew that expires in mid-drill: from its command, or from a kubeconfig that was written again.
+    """Takes a token anew that expires in mid-drill: from its command, or from a file that was written again.
 
     A kubeconfig that leads elsewhere by now has no token for the cluster that the client asks, and none of its own is
     shown to that: the client goes on with what it has, so that what was changed there can still be put back. It does so
@@ -89,14 +89,14 @@ class _Renewal:
     Attributes:
         access: The kubeconfig, and where its context led when the client was made.
         learn: Is told each token in use.
-        seen: When it was last written, as far as this was looked at.
+        seen: When it, and the file in which its user has the token, were last written, as far as this was looked at.
         own: The client's own renewal, which asks a kubeconfig's command again once its token has expired (that of
             Amazon EKS lasts 15 minutes); None for credentials that have none.
     """
 
     access: Access
     learn: Callable[[list[str]], None]
-    seen: int
+    seen: Mapping[Path, int]
     own: Callable[[client.Configuration], None] | None
 
     def __call__(self, configuration: client.Configuration) -> None:
@@ -111,11 +111,11 @@ class _Renewal:
             self.learn(_tokens(configuration))
 
     def _renew(self, configuration: client.Configuration) -> None:
-        written = _written(self.access.kubeconfig)
-        if written in {self.seen, 0}:
+        if all(_written(path) == before for path, before in self.seen.items()):
             return
         try:
             self.access.see()
+            written = _files(self.access)
             fresh = config.new_client_from_config(
                 str(self.access.kubeconfig), context=self.access.context, persist_config=False
             )
@@ -126,6 +126,16 @@ class _Renewal:
         configuration.api_key = fresh.configuration.api_key
         self.own = _hook(fresh)
         self.seen = written
+
+
+def _files(access: Access) -> dict[Path, int]:
+    """When the files that a token is read from were last written; to be asked before they are read.
+
+    The library reads a token's own file once. A pod's account has one that the kubelet writes anew within the hour.
+    """
+    found = {access.kubeconfig: _written(access.kubeconfig)}
+    token = kubeconfig.token_file(access)
+    return found if token is None else {**found, token: _written(token)}
 
 
 def _written(path: Path) -> int:

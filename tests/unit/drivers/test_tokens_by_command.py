@@ -1,4 +1,4 @@
-"""Kubeconfigs whose token is fetched by a command: Amazon EKS, and Vault by `drillbook credential`."""
+"""Kubeconfigs whose token is fetched by a command (Amazon EKS, and Vault by `drillbook credential`) or is in a file."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ SCALE = {"spec": {"replicas": 1}}
 def kubeconfig(path, server, *command: str):
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command[0], "args": list(command[1:]),
                      "interactiveMode": "Never"}}  # fmt: skip
+    return written(path, server, user)
+
+
+def written(path, server, user):
     document = {
         "apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [{"name": "u", "user": user}],
         "clusters": [{"name": "k", "cluster": {"server": server.url}}],
@@ -80,6 +84,32 @@ def test_a_kubeconfig_that_gives_no_token_for_a_moment_takes_none_away(server, t
     cluster.scale("blue", 1)
     tokens = [asked.headers.get("authorization") for asked in server.asked]
     assert tokens == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+
+
+@pytest.mark.parametrize("named", ["beside the kubeconfig", "by its whole path"])
+def test_a_token_in_a_file_of_its_own_is_read_again_once_that_is_written(server, tmp_path, named):
+    """The kubelet writes that of a pod's account anew every hour or less."""
+    server.says(200, SCALE)
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("token-1")
+    second.write_text("token-3")
+    user = {"tokenFile": first.name if named.startswith("beside") else str(first)}
+    learned: list[str] = []
+    file = written(tmp_path, server, user)
+    cluster = KubernetesCluster(connect(file, learn=learned.extend), "analytics")
+    for change in (
+        lambda: None,
+        lambda: rewritten(first, "token-2"),
+        first.unlink,
+        lambda: rewritten(file, file.read_text().replace("first", "second")),
+        lambda: rewritten(second, ""),
+        lambda: rewritten(second, "token-4"),
+    ):
+        change()
+        cluster.scale("blue", 1)
+    tokens = ["token-1", "token-2", "token-2", "token-3", "token-3", "token-4"]
+    assert [asked.headers["authorization"] for asked in server.asked] == [f"Bearer {token}" for token in tokens]
+    assert {*learned} == {*tokens}
 
 
 def test_a_kubeconfig_that_is_rewritten_while_the_client_is_made_is_seen(server, tmp_path, monkeypatch):
