@@ -52,11 +52,13 @@ def bound_pools(manager: urllib3.PoolManager, *, most_bytes: int, within_s: floa
     Args:
         manager: It must not have been used yet.
         most_bytes: Of one answer.
-        within_s: From the end of the request to the end of the answer.
+        within_s: From the end of the request to the end of the answer; a request's own time-out to read, where that is
+            shorter.
     """
 
     def make(sock: socket.socket, *arguments: Any, **options: Any) -> http.client.HTTPResponse:
-        until = time.monotonic() + within_s
+        # What the request was given is the socket's time-out until the first byte is read.
+        until = time.monotonic() + min(within_s, sock.gettimeout() or within_s)
         return response_class(most_bytes, lambda: until - time.monotonic())(sock, *arguments, **options)
 
     # Annotated as classes; whatever makes a pool will do.

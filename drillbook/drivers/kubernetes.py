@@ -60,14 +60,19 @@ def connect(path: Path, context: str = "", learn: Callable[[list[str]], None] = 
         )
     # One more try is for a connection that the server closed while it was idle; longer waits are the callers'.
     # Nobody is sent elsewhere by an answer.
-    api.configuration.retries = urllib3.Retry(total=1, redirect=False, backoff_factor=0.2)
-    pools: Any = api.rest_client.pool_manager
-    pools.connection_pool_kw["retries"] = api.configuration.retries
-    bounds.bound_pools(pools, most_bytes=MAX_ANSWER, within_s=TIMEOUT_S[1])
+    api.configuration.retries = once_more = urllib3.Retry(total=1, redirect=False, backoff_factor=0.2)
+    bound(api, once_more)
     renewal = _Renewal(access, learn, written, _hook(api))
     cast("Any", api.configuration).refresh_api_key_hook = renewal
     learn(_tokens(cast("client.Configuration", api.configuration)))
     return api
+
+
+def bound(api: client.ApiClient, retries: urllib3.Retry) -> None:
+    """Bound the answers to a client that has asked nothing yet, and say when it asks once more."""
+    pools: Any = api.rest_client.pool_manager
+    pools.connection_pool_kw["retries"] = retries
+    bounds.bound_pools(pools, most_bytes=MAX_ANSWER, within_s=TIMEOUT_S[1])
 
 
 def _hook(api: client.ApiClient) -> Callable[[client.Configuration], None] | None:

@@ -1,7 +1,8 @@
 """The environment's lock: a Kubernetes Lease, with a fencing number that grows with each taking.
 
 Every write carries the resource version that was read, so of two that take it at once the API server lets one through.
-One whose answer is lost is sent again by the client, and refused: who has changed the lock is then read, not guessed.
+One whose connection breaks before its answer is sent again by the client, and refused: who has changed the lock is then
+read, not guessed. One that gets no answer in time is not: the lock would not last for a second time-out.
 A holder that does not renew is stale once its Lease was seen unchanged for its duration, by the looker's own monotonic
 clock: as in Kubernetes' own leader election no clock is compared with another machine's, so none that jumps does harm.
 """
@@ -12,14 +13,17 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import urllib3
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from drillbook.drivers.kubernetes import TIMEOUT_S, asking
+from drillbook.drivers.kubernetes import TIMEOUT_S, asking, bound
 from drillbook.ports import Holder, LockHeld, LockLost, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
 
 DURATION_S = 15
 """Without a renewal for this long, a holder is taken for dead."""
@@ -27,6 +31,28 @@ DURATION_S = 15
 _PACE_S = 0.5
 _TRIES = 5
 """Of a renewal, as long as the lock is seen to be ours in between."""
+
+
+class _BrokenOnly(urllib3.Retry):
+    """One more try where the connection broke; none where time has passed in vain."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: urllib3.BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: urllib3.connectionpool.ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """As in urllib3.
+
+        Raises:
+            urllib3.exceptions.HTTPError: When nothing is tried again.
+        """
+        if isinstance(error, urllib3.exceptions.TimeoutError):
+            raise error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
 class KubernetesLease:
@@ -44,7 +70,10 @@ class KubernetesLease:
     ) -> None:
         """Nothing is asked yet; `timeout_s` is to connect, and for a whole answer."""
         self._api = api
-        self._leases = client.CoordinationV1Api(api)
+        # With the same credentials, which are renewed for both.
+        own = client.ApiClient(api.configuration)
+        bound(own, _BrokenOnly(total=1, redirect=False, backoff_factor=0.2))
+        self._leases = client.CoordinationV1Api(own)
         self._namespace = namespace
         self._name = name
         self._sleep = sleep

@@ -18,6 +18,7 @@ from drillbook.drivers import kubernetes as kubernetes_driver
 from drillbook.drivers import prometheus as prometheus_driver
 from drillbook.drivers.http_client import MAX_BODY, HttpClient
 from drillbook.drivers.kubernetes import KubernetesCluster, connect
+from drillbook.drivers.kubernetes_lease import KubernetesLease
 from drillbook.drivers.prometheus import Prometheus
 from drillbook.drivers.reach import Names
 from drillbook.ports import Unreachable
@@ -103,6 +104,10 @@ SLOW = {
 }
 
 
+def mute(_wire: Wire, connection: socket.socket) -> None:
+    connection.recv(1)  # until the client goes
+
+
 def packed(_wire: Wire, connection: socket.socket) -> None:
     body = gzip.compress(b"x" * (64 << 20), 1)
     connection.sendall(
@@ -132,14 +137,18 @@ def ask_prometheus(url: str, _path, **options) -> None:
 
 
 def ask_kubernetes(url: str, path, **cluster) -> None:
+    KubernetesCluster(connect(kubeconfig(url, path, **cluster)), "analytics").slot("blue")
+
+
+def kubeconfig(url: str, path, **cluster):
     document = {
         "apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [{"name": "u", "user": {"token": "t0"}}],
         "clusters": [{"name": "k", "cluster": {"server": url, **cluster}}],
         "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
     }  # fmt: skip
-    kubeconfig = path / "kubeconfig.json"
-    kubeconfig.write_text(json.dumps(document))
-    KubernetesCluster(connect(kubeconfig), "analytics").slot("blue")
+    file = path / "kubeconfig.json"
+    file.write_text(json.dumps(document))
+    return file
 
 
 @pytest.fixture(autouse=True)
@@ -176,6 +185,19 @@ def test_a_server_that_dribbles_is_left_in_time(ask, speak, tmp_path):
         assert time.monotonic() - started < 2 * WITHIN_S + 0.7
         assert wire.taken > 1
         assert wire.url.partition("://")[2] in str(refused.value)
+
+
+@pytest.mark.parametrize("speak", [mute, SLOW["in the head"]], ids=["mute", "dribbling"])
+def test_a_lease_is_asked_for_once_and_for_no_longer_than_it_may_take(speak, tmp_path, monkeypatch):
+    """Whoever waits for one region must renew the other's lock before that lapses."""
+    monkeypatch.setattr(kubernetes_driver, "TIMEOUT_S", (10.0, 10.0))
+    with saying(speak) as wire:
+        lease = KubernetesLease(connect(kubeconfig(wire.url, tmp_path)), timeout_s=(WITHIN_S, WITHIN_S))
+        started = time.monotonic()
+        with pytest.raises(Unreachable, match="no whole answer came in time"):
+            lease.holder()
+        assert time.monotonic() - started < 5.0
+        assert len(wire.asked) == 1
 
 
 @ASK

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -9,6 +12,8 @@ import pytest
 
 from drillbook import wiring
 from drillbook.domain.undo import FAULT, Change, Restoration
+from drillbook.drivers.kubernetes import connect
+from drillbook.drivers.kubernetes_lease import KubernetesLease
 from drillbook.ports import Holder, LockHeld, LockLost, Unreachable
 from drillbook.run.two_regions import BothLocks, BothStores
 from tests.unit.clocks import Clock
@@ -169,6 +174,24 @@ def test_it_is_kept_while_the_lost_region_is_away_and_renewed_there_again_afterw
     home.away = False
     ours.renew()
     assert (home.renewals, west.renewals) == (1, 2)
+
+
+def test_a_lost_region_that_takes_connections_and_never_answers_is_not_waited_for(west, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        user = {"name": "u", "user": {"token": "t"}}
+        cluster = {"name": "k", "cluster": {"server": f"http://127.0.0.1:{mute.getsockname()[1]}"}}
+        context = {"name": "c", "context": {"cluster": "k", "user": "u"}}
+        file = tmp_path / "kubeconfig"
+        file.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "users": [user], "clusters": [cluster], "contexts": [context],
+        }))  # fmt: skip
+        ours = BothLocks(KubernetesLease(connect(file), timeout_s=(0.2, 0.2)), Lease(west), "west")
+        ours.adopt(Lease(west).acquire("me", wait_s=0))
+        began_s = time.monotonic()
+        ours.renew()
+        assert time.monotonic() - began_s < 5.0
+    assert west.renewals == 1
 
 
 def test_somebody_who_took_the_returned_regions_lock_is_noticed(home, west):
