@@ -467,12 +467,13 @@ def _what_others_left(ports: wiring.Platform) -> tuple[list[str], list[str]]:
 
 
 def _closed(session: Session, *, interrupted: bool, left_changed: bool = False) -> list[str]:
-    """End the run; a sentence when its verdict cannot be written down or its lock not be given back."""
+    """End the run; a sentence when its verdict cannot be written down, or its lock was lost or not be given back."""
+    doubts: list[str] = []
     try:
         session.close(interrupted=interrupted, left_changed=left_changed)
     except (Unreachable, FolderError) as error:
-        return [f"the run is not closed in good order: {error}"]
-    return []
+        doubts.append(f"the run is not closed in good order: {error}")
+    return [*doubts, session.unkept] if session.unkept else doubts
 
 
 def _stop(state: _Run, reason: str) -> None:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 DURATION_S = 15
 """Without a renewal for this long, a holder is taken for dead."""
 
+RENEWED_WITHIN_S = (2.0, 3.0)
+"""To connect, and for a whole answer, while it is renewed: after one that is lost another has to come in time."""
+
 _PACE_S = 0.5
 _TRIES = 5
 """Of a renewal, as long as the lock is seen to be ours in between."""
@@ -134,10 +137,12 @@ class KubernetesLease:
             LockLost: When it is someone else's.
             Unreachable: When the cluster does not answer, or it is changed each time before it can be, and stays ours.
         """
+        connect_s, answer_s = self._timeout_s
+        within_s = min(connect_s, RENEWED_WITHIN_S[0]), min(answer_s, RENEWED_WITHIN_S[1])
         for _ in range(_TRIES):
-            lease = self._own()
+            lease = self._own(within_s)
             lease.spec.renew_time = datetime.now(UTC)
-            if self._replace(lease):
+            if self._replace(lease, within_s):
                 return
         raise Unreachable(
             f"the Lease {self._namespace}/{self._name} is this run's, and was changed by another process of it each of "
@@ -159,11 +164,11 @@ class KubernetesLease:
         lease = self._read()
         return _holder(lease) if lease is not None and lease.spec.holder_identity else None
 
-    def _read(self) -> Any:
+    def _read(self, within_s: tuple[float, float] | None = None) -> Any:
         with asking(self._api, f"read the Lease {self._namespace}/{self._name}"):
             try:
                 lease: Any = self._leases.read_namespaced_lease(
-                    self._name, self._namespace, _request_timeout=self._timeout_s
+                    self._name, self._namespace, _request_timeout=within_s or self._timeout_s
                 )
             except ApiException as error:
                 if error.status == 404:  # noqa: PLR2004 - HTTP's own number
@@ -173,9 +178,9 @@ class KubernetesLease:
                 raise ValueError("it is no Lease")
             return lease
 
-    def _own(self) -> Any:
+    def _own(self, within_s: tuple[float, float] | None = None) -> Any:
         """The Lease, which is ours."""
-        lease, ours = self._read(), self._ours
+        lease, ours = self._read(within_s), self._ours
         if ours is None or lease is None or not _is(lease, ours):
             held = _holder(lease).identity if lease is not None else ""
             raise LockLost(
@@ -217,12 +222,12 @@ class KubernetesLease:
                 raise
         return True
 
-    def _replace(self, lease: Any) -> bool:
+    def _replace(self, lease: Any, within_s: tuple[float, float] | None = None) -> bool:
         """Whether ours was the first change since it was read."""
         with asking(self._api, f"change the Lease {self._namespace}/{self._name}"):
             try:
                 self._leases.replace_namespaced_lease(
-                    self._name, self._namespace, lease, _request_timeout=self._timeout_s
+                    self._name, self._namespace, lease, _request_timeout=within_s or self._timeout_s
                 )
             except ApiException as error:
                 if error.status == 409:  # noqa: PLR2004 - somebody changed it meanwhile

@@ -165,6 +165,7 @@ def _obstacles(
     before = {
         "it came to its end": document.get("verdict") is not None and document.get("interrupted") is not True,
         "it left something changed": document.get("left_changed") is True,
+        "the lock was not its own to the end": bool(document.get("unkept")),
         f"it was run by version {document.get('drillbook_version')}, and this is {__version__}": (
             document.get("drillbook_version") != __version__
         ),

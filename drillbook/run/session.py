@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from drillbook.run.watchdog import Watchdog
 
 STOPS_UNRENEWED_AFTER_S = 10.0
-"""Less than a lock lasts without renewal."""
+"""Less than a lock lasts without renewal, counted from when the last one that was made was begun."""
+
+_AGAIN_AFTER_S = 1.0
+"""Before another renewal where one was not answered: one lost answer must not be what stops a run."""
+
+_NOT_ENDED = "no renewal has come to its end"
 
 
 @dataclass(slots=True)
@@ -43,6 +48,7 @@ class Session:
         holder: Our holding of the environment's lock.
         lock: The lock, renewed by a thread of its own.
         watchdog: Undoes what the run has changed when this process dies or hangs.
+        unkept: Why the lock may not have been the run's own to the end; empty when it was, or has not ended yet.
     """
 
     folder: RunFolder
@@ -51,6 +57,10 @@ class Session:
     lock: Lock
     watchdog: Watchdog
     _document: dict[str, Any]
+    unkept: str = ""
+    _renewed_s: float = 0.0
+    _unanswered: str = _NOT_ENDED
+    _lost: str = ""
     _ended: threading.Event = field(default_factory=threading.Event)
     _verdicts: list[Verdict] = field(default_factory=list[Verdict])
     _released: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
@@ -82,8 +92,7 @@ class Session:
             wait_s: How long to wait for somebody else's run, in seconds.
             requested: Names of the drills.
             versions: Of everything involved, for the record.
-            lost: Called from the renewing thread when the lock is lost or cannot be renewed, with the reason; has to
-                stop the run.
+            lost: Called from a thread when the lock is lost or cannot be renewed, with the reason; has to stop the run.
             watchdog: Makes the run's watchdog, which is started before anything can be changed.
             begun: Told the run's folder as soon as that says whose run it is.
             resumed: The run that this one goes on with, if any; it began when that did.
@@ -138,7 +147,7 @@ class Session:
             folder.write_run({**document, "finished_s": clock.now(), **ending})
             lock.release()
             raise
-        session = cls(folder, clock, holder, lock, guarding, document)
+        session = cls(folder, clock, holder, lock, guarding, document, _renewed_s=time.monotonic())
         for drill in resumed.kept if resumed is not None else ():
             session._count(drill, Verdict(str(drill["verdict"])))
         session._threads = [
@@ -176,22 +185,27 @@ class Session:
     def close(self, *, interrupted: bool = False, left_changed: bool = False) -> Verdict:
         """Give the lock back and write the run's verdict down; it passes only if all that was asked for was drilled.
 
+        Nor does it where the lock may have lapsed by now, or turns out to be lost: somebody else may have been inside.
+
         Args:
             interrupted: Whether it was ended before its time; then it never passes.
             left_changed: Whether something could not be put back; then it fails.
         """
         verdict = merge([*self._verdicts, *([Verdict.FAIL] if left_changed else [])])
         lacking = len(self._verdicts) < len(self._document["requested"])
-        if (interrupted or lacking) and verdict is Verdict.PASS:
-            verdict = Verdict.INCONCLUSIVE
+        lapsed = self._lapsed()
         self._ended.set()
         for thread in self._threads:
             thread.join(RENEW_EVERY_S * 2)
+        self.unkept = self._lost or lapsed
+        interrupted = interrupted or bool(self.unkept)
+        if (interrupted or lacking) and verdict is Verdict.PASS:
+            verdict = Verdict.INCONCLUSIVE
         try:
             self._document |= {
                 "finished_s": self.clock.now(), "verdict": str(verdict), "exit_code": verdict.exit_code,
                 "released": sorted({*self._released} - self._mixed), "drilled": len(self._verdicts),
-                "interrupted": interrupted, "left_changed": left_changed,
+                "interrupted": interrupted, "left_changed": left_changed, "unkept": self.unkept,
                 "images": {version: sorted(images) for version, images in self._released.items()},
                 "watchdog_restarts": self.watchdog.restarts,
             }  # fmt: skip
@@ -205,26 +219,41 @@ class Session:
     def _renew(self, lost: Callable[[str], None]) -> None:
         """Renew until the run ends; an API server that is away for a moment is asked again, a lost lock is final.
 
-        A lock that cannot be renewed lapses, and somebody else may then come in: before that the run has to stop.
+        That a renewal does not come to its end is told by another thread: this one would wait with it.
         """
-        renewed_s = time.monotonic()
-        told = False
-        while not self._ended.wait(RENEW_EVERY_S):
+        pause_s = RENEW_EVERY_S
+        while not self._ended.wait(pause_s):
+            # The server may have written it at any moment from now on, and from then on it lasts.
+            began_s = time.monotonic()
             try:
                 self.lock.renew()
-                renewed_s, told = time.monotonic(), False
+                self._renewed_s, self._unanswered, pause_s = began_s, _NOT_ENDED, RENEW_EVERY_S
             except LockLost as error:
-                lost(str(error))
+                self._lost = str(error)
+                if not self._ended.is_set():
+                    lost(self._lost)
                 return
             except Unreachable as error:
-                silent_s = time.monotonic() - renewed_s
-                if silent_s > STOPS_UNRENEWED_AFTER_S and not told:
-                    told = True
-                    lost(f"the environment's lock could not be renewed for {silent_s:.0f} s: {error}")
+                self._unanswered, pause_s = str(error), _AGAIN_AFTER_S
+
+    def _lapsed(self) -> str:
+        """Why the lock may soon be somebody else's; empty while it cannot.
+
+        A lock that is not renewed lapses, and somebody else may then come in: before that the run has to stop.
+        """
+        silent_s = time.monotonic() - self._renewed_s
+        if silent_s <= STOPS_UNRENEWED_AFTER_S:
+            return ""
+        return f"the environment's lock could not be renewed for {silent_s:.0f} s: {self._unanswered}"
 
     def _beat(self, lost: Callable[[str], None]) -> None:
-        """Tell the watchdog that the runner lives; without one nothing more is changed."""
+        """Tell the watchdog that the runner lives, without one nothing more is changed; stop before the lock lapses."""
+        told = False
         while not self._ended.wait(BEAT_EVERY_S):
+            lapsed = "" if self._lost else self._lapsed()
+            if lapsed and not told:
+                lost(lapsed)
+            told = bool(lapsed)
             try:
                 self.watchdog.beat()
             except OSError as error:

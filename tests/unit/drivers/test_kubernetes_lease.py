@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from drillbook.drivers.kubernetes import connect
+from drillbook.drivers import kubernetes_lease
+from drillbook.drivers.kubernetes import TIMEOUT_S, connect
 from drillbook.drivers.kubernetes_lease import KubernetesLease
 from drillbook.ports import LockHeld, LockLost, Unreachable
 
@@ -95,6 +98,26 @@ def test_a_renewal_whose_answer_was_lost_is_no_loss_of_the_lock(api, lock):
     lock.renew()
     assert api.changes == 3, "it was made, sent again by the client in vain, and made once more"
     lock.check()
+
+
+def test_a_renewal_that_is_not_answered_leaves_time_for_another(server, api, lock, monkeypatch):
+    """Before the run is stopped for it, 10 s after the last one."""
+    monkeypatch.setattr(kubernetes_lease, "RENEWED_WITHIN_S", (0.2, 0.2))
+    lock.acquire(ME, wait_s=0)
+    ended = threading.Event()
+
+    def stay_silent(asked):
+        ended.wait(TIMEOUT_S[1])
+        return api.answer(asked)
+
+    server.answer = stay_silent
+    began_s = time.monotonic()
+    with pytest.raises(Unreachable, match="no whole answer came in time"):
+        lock.renew()
+    assert time.monotonic() - began_s < 5.0
+    server.answer = api.answer
+    lock.renew()
+    ended.set()
 
 
 def test_a_renewal_that_somebody_else_comes_before_is_a_loss(api, lock):

@@ -15,7 +15,7 @@ from drillbook.domain.verdict import Verdict
 from drillbook.drills.drill import DrillFailed, DrillInconclusive
 from drillbook.drills.inspection import Inspection
 from drillbook.drills.seen import NotReady
-from drillbook.run import untouched
+from drillbook.run import session, untouched
 from drillbook.run.clock import SteadyClock
 from drillbook.run.session import Session
 from drillbook.run.stopping import told
@@ -133,4 +133,15 @@ def test_a_drill_that_is_stopped_and_whose_end_fails_still_stops_the_run(world) 
 
 def test_a_scenario_that_pytest_skips_is_none_that_passed(world) -> None:
     assert world.closed()["verdict"] == "INCONCLUSIVE"
+    assert world.exit_code(pytest.ExitCode.OK) == 75
+
+
+def test_a_run_that_may_have_lost_its_lock_ends_inconclusive_and_says_why(world, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(drills, "_what_others_left", lambda _: ([], []))
+    world.session.finish_drill("two", {}, Verdict.PASS)
+    world.state.verdicts.append(Verdict.PASS)
+    monkeypatch.setattr(session, "STOPS_UNRENEWED_AFTER_S", -1.0)
+    drills._close(world.state, world.session, None)
+    assert "the environment's lock could not be renewed for" in capsys.readouterr().err
+    assert not world.gate.promotes
     assert world.exit_code(pytest.ExitCode.OK) == 75
