@@ -10,16 +10,14 @@ import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from drillbook.drivers import bounds, kubeconfig
+from drillbook.drivers import bounds, kubeconfig, kubernetes_token
 from drillbook.drivers.kubeconfig import UNUSABLE
 from drillbook.drivers.transport import reason
 from drillbook.ports import SlotStatus, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator
     from pathlib import Path
-
-    from drillbook.drivers.kubeconfig import Access
 
 TIMEOUT_S = (3.0, 10.0)
 """To connect, and for a whole answer."""
@@ -44,7 +42,7 @@ def connect(path: Path, context: str = "", learn: Callable[[list[str]], None] = 
     """
     access = kubeconfig.access(path, context)
     try:
-        written = _files(access)
+        written = kubernetes_token.files(access)
         api = config.new_client_from_config(str(path), context=access.context, persist_config=False)
     except UNUSABLE as error:
         raise Unreachable(kubeconfig.unusable(path, context, error)) from error
@@ -62,9 +60,9 @@ def connect(path: Path, context: str = "", learn: Callable[[list[str]], None] = 
     # Nobody is sent elsewhere by an answer.
     api.configuration.retries = once_more = urllib3.Retry(total=1, redirect=False, backoff_factor=0.2)
     bound(api, once_more)
-    renewal = _Renewal(access, learn, written, _hook(api))
+    renewal = kubernetes_token.Renewal(access, learn, written, kubernetes_token.hook(api))
     cast("Any", api.configuration).refresh_api_key_hook = renewal
-    learn(_tokens(cast("client.Configuration", api.configuration)))
+    learn(kubernetes_token.tokens(cast("client.Configuration", api.configuration)))
     return api
 
 
@@ -73,82 +71,6 @@ def bound(api: client.ApiClient, retries: urllib3.Retry) -> None:
     pools: Any = api.rest_client.pool_manager
     pools.connection_pool_kw["retries"] = retries
     bounds.bound_pools(pools, most_bytes=MAX_ANSWER, within_s=TIMEOUT_S[1])
-
-
-def _hook(api: client.ApiClient) -> Callable[[client.Configuration], None] | None:
-    return cast("Any", api.configuration).refresh_api_key_hook
-
-
-def _tokens(configuration: client.Configuration) -> list[str]:
-    return [key.removeprefix("Bearer ") for key in configuration.api_key.values()]
-
-
-@dataclass(slots=True)
-class _Renewal:
-    """Takes a token anew that expires in mid-drill: from its command, or from a file that was written again.
-
-    A kubeconfig that leads elsewhere by now has no token for the cluster that the client asks, and none of its own is
-    shown to that: the client goes on with what it has, so that what was changed there can still be put back. It does so
-    too while one gives no token: its command fails, which the library only logs, or its users are not written yet.
-
-    Attributes:
-        access: The kubeconfig, and where its context led when the client was made.
-        learn: Is told each token in use.
-        seen: When it, and the file in which its user has the token, were last written, as far as this was looked at.
-        own: The client's own renewal, which asks a kubeconfig's command again once its token has expired (that of
-            Amazon EKS lasts 15 minutes); None for credentials that have none.
-    """
-
-    access: Access
-    learn: Callable[[list[str]], None]
-    seen: Mapping[Path, int]
-    own: Callable[[client.Configuration], None] | None
-
-    def __call__(self, configuration: client.Configuration) -> None:
-        """Called by the client before each request."""
-        before = _tokens(configuration)
-        self._renew(configuration)
-        if self.own is not None:
-            self.own(configuration)
-            # The client's own renewal puts itself into this one's place.
-            cast("Any", configuration).refresh_api_key_hook = self
-        if _tokens(configuration) != before:
-            self.learn(_tokens(configuration))
-
-    def _renew(self, configuration: client.Configuration) -> None:
-        if all(_written(path) == before for path, before in self.seen.items()):
-            return
-        try:
-            self.access.see()
-            written = _files(self.access)
-            fresh = config.new_client_from_config(
-                str(self.access.kubeconfig), context=self.access.context, persist_config=False
-            )
-        except (*UNUSABLE, Unreachable):
-            return  # it is being written, or leads elsewhere: the next request looks again
-        if not fresh.configuration.api_key:
-            return  # likewise; and a client without a token would never be asked to renew it again
-        configuration.api_key = fresh.configuration.api_key
-        self.own = _hook(fresh)
-        self.seen = written
-
-
-def _files(access: Access) -> dict[Path, int]:
-    """When the files that a token is read from were last written; to be asked before they are read.
-
-    The library reads a token's own file once. A pod's account has one that the kubelet writes anew within the hour.
-    """
-    found = {access.kubeconfig: _written(access.kubeconfig)}
-    token = kubeconfig.token_file(access)
-    return found if token is None else {**found, token: _written(token)}
-
-
-def _written(path: Path) -> int:
-    """When a file was last written, in nanoseconds; 0 when it is not there."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 @contextmanager

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
 import sys
+import threading
 import time
+from concurrent.futures import wait
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from kubernetes import config
+from kubernetes import client, config
 from typer.testing import CliRunner
 
 from drillbook.cli import app
-from drillbook.drivers import exec_credential
+from drillbook.drivers import exec_credential, kubernetes_token
 from drillbook.drivers.kubernetes import KubernetesCluster, connect
 from drillbook.ports import Unreachable
 
 SCALE = {"spec": {"replicas": 1}}
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """However slowly a busy machine starts a command."""
+    monkeypatch.setattr(kubernetes_token, "WAITS_S", 60.0)
 
 
 def kubeconfig(path, server, *command: str):
@@ -84,6 +95,71 @@ def test_a_kubeconfig_that_gives_no_token_for_a_moment_takes_none_away(server, t
     cluster.scale("blue", 1)
     tokens = [asked.headers.get("authorization") for asked in server.asked]
     assert tokens == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+
+
+@pytest.fixture
+def hanging(server, tmp_path, monkeypatch):
+    """A cluster whose command has given a token, and hangs from its second start on until it is mended."""
+    monkeypatch.chdir(tmp_path)
+    server.says(200, SCALE)
+    program = Path(counting(tmp_path, 100)[1])
+    program.write_text("[ -e count ] && [ ! -e mended ] && flock held true\n" + program.read_text())
+    with (tmp_path / "held").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        file = kubeconfig(tmp_path, server, "sh", str(program))
+        yield SimpleNamespace(cluster=KubernetesCluster(connect(file), "analytics"), mended=tmp_path / "mended")
+    for thread in threading.enumerate():
+        if thread.name == kubernetes_token.THREAD:
+            thread.join(10)
+
+
+def authorized(server):
+    return [asked.headers["authorization"].removeprefix("Bearer ") for asked in server.asked]
+
+
+def test_a_command_that_hangs_keeps_no_request_waiting(server, hanging, monkeypatch):
+    """Its token is still good: the library asks for another five minutes before its end."""
+    waited_s: list[float] = []
+
+    def noted(attempts, within_s):
+        waited_s.append(within_s)
+        return wait(attempts, within_s)
+
+    monkeypatch.setattr(kubernetes_token, "wait", noted)
+    monkeypatch.setattr(kubernetes_token, "WAITS_S", 0.3)
+    for _ in range(3):
+        hanging.cluster.scale("blue", 1)
+    assert authorized(server) == ["token-1"] * 3
+    assert waited_s[0] <= 0.3
+    assert waited_s[1:] == [0.0, 0.0], "it is waited for once, and not before each"
+
+
+def test_a_command_that_hangs_for_long_is_given_up_for_another(server, hanging, monkeypatch):
+    monkeypatch.setattr(kubernetes_token, "WAITS_S", 0.3)
+    hanging.cluster.scale("blue", 1)
+    hanging.mended.touch()
+    monkeypatch.setattr(kubernetes_token, "HANGS_AFTER_S", 0.0)
+    monkeypatch.setattr(kubernetes_token, "WAITS_S", 60.0)
+    hanging.cluster.scale("blue", 1)
+    assert authorized(server) == ["token-1", "token-2"]
+
+
+def test_a_token_that_was_not_looked_at_for_long_is_waited_for(server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    server.says(200, SCALE)
+    monkeypatch.setattr(kubernetes_token, "WAITS_S", 0.0)
+    monkeypatch.setattr(kubernetes_token, "LATELY_S", 0.0)
+    KubernetesCluster(connect(kubeconfig(tmp_path, server, *counting(tmp_path, 100))), "analytics").scale("blue", 1)
+    assert authorized(server) == ["token-2"]
+
+
+def test_what_the_library_raises_is_told_to_whoever_has_asked():
+    def refuse(_configuration) -> None:
+        raise ValueError("no token")
+
+    renewal = kubernetes_token.Renewal(access=None, learn=list, seen={}, own=refuse)
+    with pytest.raises(ValueError, match="no token"):
+        renewal(client.Configuration())
 
 
 @pytest.mark.parametrize("named", ["beside the kubeconfig", "by its whole path"])
