@@ -17,6 +17,7 @@ import pytest
 from kubernetes import client, config
 from typer.testing import CliRunner
 
+import drillbook
 from drillbook.cli import app
 from drillbook.drivers import exec_credential, kubernetes_token
 from drillbook.drivers.kubernetes import KubernetesCluster, connect
@@ -218,6 +219,7 @@ def test_a_token_of_a_vault_is_fetched_once_for_many_requests(server, tmp_path, 
     server.answer = answer
     monkeypatch.setenv("VAULT_ADDR", server.url)
     monkeypatch.setenv("VAULT_TOKEN", "own-token")
+    monkeypatch.setenv("PYTHONPATH", str(Path(drillbook.__file__).parents[1]))  # that which is tested, wherever it is
     command = (sys.executable, "-m", "drillbook", "credential", "vault:secret/staging#token")
     api = connect(kubeconfig(tmp_path, server, *command))
     KubernetesCluster(api, "analytics").scale("blue", 1)
