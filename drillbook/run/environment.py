@@ -39,6 +39,7 @@ from drillbook.run import (
     recovery_section,
     redaction,
     secrets_in,
+    unquoted,
     yaml_file,
 )
 from drillbook.run.yaml_file import EnvironmentFileError
@@ -110,7 +111,7 @@ def load(path: Path, *, releases: bool = True) -> Environment:
         key=lambda e: [str(p) for p in e.absolute_path],
     )
     faults = [fault for error in errors for fault in _faults(path, document, error)]
-    faults += _unlimited(path, document, _plain(document))
+    faults += [*_unlimited(path, document, _plain(document)), *unquoted.faults(path, raw)]
     if not faults:
         faults = [*_contradictions(path, document), *(_missing_files(path, document) if releases else [])]
     if faults:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drillbook.run.environment import DIRECTORY, EnvironmentFileError, find, load, name_of, seconds
+from drillbook.run.environment import DIRECTORY, EnvironmentFileError, find, load, name_of, recorded, seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,3 +176,53 @@ def test_what_is_no_duration_is_refused(text):
 def test_a_stop_file_lies_beside_the_file_that_names_it(tmp_path):
     path = written(tmp_path, TWIN.replace("pods_share: 0.5", "stop_file: STOP"))
     assert load(path).guard.stop_file == str(path.parent / "STOP")
+
+
+OVERRIDE = "1.1.0 without its migration: {version: 1.1.0, migrations.enabled: false}"
+QUOTES = "put it in quotes"
+
+
+@pytest.mark.parametrize(
+    ("written_as", "expected"),
+    [
+        ("1.1.0: {version: 1.10}", "FILE:58:22: releases.overrides.1.1.0.version is a number"),
+        ("1.1.0: {version: 1.1.0, image.tag: 0012}", "releases.overrides.1.1.0.image.tag is a number"),
+        ("1.1.0: {version: 1.1.0, image.tag: 1e3}", "releases.overrides.1.1.0.image.tag is a number"),
+        ("1.1.0: {version: 1.1.0, image.tag: 0x1F}", "releases.overrides.1.1.0.image.tag is a number"),
+        ("1.1.0: {version: 1.1.0, image.tag: 1_000}", "releases.overrides.1.1.0.image.tag is a number"),
+        ("1.1.0: {version: 1.1.0, told: True}", "releases.overrides.1.1.0.told is true or false"),
+        ("1.1.0: {version: 1.1.0, at: 2026-11-04T10:00:00Z}", "releases.overrides.1.1.0.at is a date"),
+        ("1.10: {version: 1.1.0}", "FILE:58:5: releases.overrides has the key 1.10, which is a number"),
+        ("1.1.0: {version: 1.1.0, 1.10: x}", "releases.overrides.1.1.0 has the key 1.10, which is a number"),
+        ("1.1.0: {version: 1.1.0, true: x}", "releases.overrides.1.1.0 has the key true, which is true or false"),
+        ("1.1.0: {version: 1.1.0, ~: x}", "releases.overrides.1.1.0 has the key ~, which is no text"),
+        ("1.1.0: {<<: {image.tag: 1.10}}", "releases.overrides.1.1.0.image.tag is a number"),
+    ],
+)
+def test_what_would_be_deployed_as_another_text_than_is_written_is_refused(tmp_path, written_as, expected):
+    assert OVERRIDE in TWIN
+    (said,) = faults(tmp_path, TWIN.replace(OVERRIDE, written_as)).splitlines()
+    assert expected in said
+    assert said.endswith(QUOTES)
+
+
+def test_what_is_set_for_all_releases_is_kept_as_it_is_written_or_refused(tmp_path):
+    said = faults(tmp_path, TWIN.replace("region: us-east-1}", "region: us-east-1, image.tag: 1.10}"))
+    assert "releases.settings.image.tag is a number" in said
+
+
+def test_numbers_whose_text_is_theirs_need_no_quotes(tmp_path):
+    kept = '1.1.0: {version: "1.10", a: 12, b: 0.5, c: true, d: -3, e: no, f: 2026-11-04, g: !!str 1.10}'
+    environment = load(written(tmp_path, TWIN.replace(OVERRIDE, kept)))
+    texts = "version=1.10 a=12 b=0.5 c=true d=-3 e=no f=2026-11-04 g=1.10"
+    assert environment.releases.overrides["1.1.0"] == dict(part.split("=") for part in texts.split())
+
+
+def test_a_run_of_before_that_was_deployed_as_another_text_can_still_be_read(tmp_path):
+    environment = recorded(written(tmp_path, TWIN.replace(OVERRIDE, "1.1.0: {version: 1.10}")))
+    assert environment.releases.overrides["1.1.0"]["version"] == "1.1"
+
+
+def test_what_an_adapter_is_given_stays_a_number(tmp_path):
+    path = written(tmp_path, TWIN.replace("probe_path: /healthz", "probe_path: /healthz\n  options: {share: 0.10}"))
+    assert load(path).workload.options == {"share": 0.1}

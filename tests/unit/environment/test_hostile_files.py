@@ -70,6 +70,12 @@ def test_laughs_inside_a_right_file_are_refused(tmp_path):
     assert "aliases" in said
 
 
+def test_an_alias_of_what_it_is_in_ends_nowhere_deep_in_a_right_file(tmp_path):
+    said = refused(tmp_path, TWIN.replace("workload:\n", "workload:\n  options: {a: &a [*a, {b: *a}], 1.10: x}\n", 1))
+    assert said.endswith("workload.options has the key 1.10, which is a number without quotes, and not kept as it is "
+                         "written: put it in quotes")  # fmt: skip
+
+
 def test_a_fault_does_not_show_a_password(tmp_path):
     said = refused(tmp_path, TWIN.replace("http://10.77.1.11:30090", f"ftp://me:{PLANTED}@10.77.1.11:30090"))
     assert "metrics.url" in said
