@@ -7,6 +7,8 @@ extrapolates where nothing was. The rule, for each series of a selector:
 - a series that was not there at the start began in the window, at 0: the whole of its last value counts;
 - a series that ended in the window counts with the last value that was scraped;
 - a series that fell back (its process was restarted in place) makes the sum unknown, which is a doubt.
+
+Failures are those requests whose labels say so: of requests without such a label nobody can tell whether they failed.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class ServiceSeries:
         version_label: Label that holds the release.
         target_label: Label of `up` that holds `address:port`.
         scrape_interval_s: Seconds between two scrapes.
+        failure_labels: Labels of requests that tell which of them the service failed.
     """
 
     requests: str
@@ -60,6 +63,7 @@ class ServiceSeries:
     version_label: str = "version"
     target_label: str = "instance"
     scrape_interval_s: float = 1.0
+    failure_labels: tuple[str, ...] = ()
 
     def of(self, selector: str, *, slot: str | None = None, version: str | None = None) -> str:
         """A selector narrowed to a slot, a release or both."""
@@ -80,7 +84,9 @@ class Growth:
     doubts: tuple[str, ...] = ()
 
 
-def growth(metrics: Metrics, selector: str, window: Window, *, may_be_absent: bool = False) -> Growth:
+def growth(
+    metrics: Metrics, selector: str, window: Window, *, may_be_absent: bool = False, told_by: Sequence[str] = ()
+) -> Growth:
     """By how much the counters of a selector grew in a window, by the rule above; never raises.
 
     Args:
@@ -88,6 +94,7 @@ def growth(metrics: Metrics, selector: str, window: Window, *, may_be_absent: bo
         selector: Which counters.
         window: When; its end at least two scrapes ago.
         may_be_absent: Whether no series at all means 0, as for an error that never occurred.
+        told_by: Labels that tell failures; what was counted without one of them is a doubt.
     """
     try:
         first = _by_series(metrics.query(selector, at_s=window.start_s))
@@ -103,6 +110,8 @@ def growth(metrics: Metrics, selector: str, window: Window, *, may_be_absent: bo
     grown = {key: value - first.get(key, 0.0) for key, value in last.items()}
     if any(math.isnan(value) for value in grown.values()):
         return Growth(math.nan, (f"Prometheus answered NaN for {selector}",))
+    counted = [dict(key) for key, value in grown.items() if value > 0]
+    doubts += [_untold(selector, label, lacking) for label in told_by if (lacking := _without(label, counted))]
     return Growth(sum(max(value, 0.0) for value in grown.values()), tuple(doubts))
 
 
@@ -128,7 +137,7 @@ def availability(
     metrics: Metrics, series: ServiceSeries, window: Window, *, slot: str | None = None, doubts: Sequence[str] = ()
 ) -> Measurement:
     """Share of requests that the servers did not fail."""
-    requests = growth(metrics, series.of(series.requests, slot=slot), window)
+    requests = growth(metrics, series.of(series.requests, slot=slot), window, told_by=series.failure_labels)
     failed = growth(metrics, series.of(series.failures, slot=slot), window, may_be_absent=True)
     return _share("share of requests answered without a server error", requests, failed, window, doubts)
 
@@ -150,7 +159,7 @@ def budget_spent(
 
     The budget is `1 - objective` of the requests of the window itself; it is a count, not an estimate.
     """
-    requests = growth(metrics, series.requests, window)
+    requests = growth(metrics, series.requests, window, told_by=series.failure_labels)
     failed = growth(metrics, series.failures, window, may_be_absent=True)
     found = (*requests.doubts, *failed.doubts, *doubts)
     name = f"share of the window's error budget spent, of {1 - objective:.2%} of its requests"
@@ -169,6 +178,18 @@ def _share(name: str, requests: Growth, bad: Growth, window: Window, doubts: Seq
     total = round(requests.count)
     good = total - min(round(bad.count), total)
     return Measurement(name, share(good, total), "ratio", total, window, "prometheus", found)
+
+
+def _without(label: str, counted: Sequence[Mapping[str, str]]) -> int:
+    """How many series lack a label; an empty one is none to Prometheus."""
+    return sum(not labels.get(label) for labels in counted)
+
+
+def _untold(selector: str, label: str, lacking: int) -> str:
+    return (
+        f"{lacking} series of {selector} {'lacks' if lacking == 1 else 'lack'} the label {label}, by which "
+        "metrics.failures tells failures: one that failed would not be counted as such"
+    )
 
 
 def _by_series(samples: Sequence[Sample]) -> Mapping[frozenset[tuple[str, str]], float]:

@@ -17,10 +17,10 @@ from drillbook.domain.sequential import Allowance, Tally, exceeds
 from drillbook.ports import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from drillbook.domain.serving import Flaw
-    from drillbook.ports import Clock, Metrics
+    from drillbook.ports import Clock, Metrics, Sample
 
 _NO_ANSWER: Mapping[str, Any] = MappingProxyType({"ok": 0, "bad": {}, "latency_ms": []})
 Ruling = Literal["keep", "roll back", "undecided"]
@@ -75,14 +75,16 @@ class ServerCounts:
     """PromQL of what a slot's servers have counted since they started.
 
     Attributes:
-        answers: All answers.
-        errors: Those that failed.
+        answers: All answers, apart by `told_by`.
+        errors: Those that failed; no series where none ever did.
         in_time: Those within the latency objective.
+        told_by: Labels that tell whether an answer failed.
     """
 
     answers: str
     errors: str
     in_time: str
+    told_by: tuple[str, ...] = ()
 
 
 class Watch:
@@ -194,6 +196,7 @@ class Watch:
         text = f"{self._errors.bad - self._unnamed} of {self._answers} answers were bad, {self._slow.bad} slow"
         if lost := self._unnamed + self._doubtful:
             text += f"; {lost} request{'s' if lost > 1 else ''} failed without an answer that names a release"
+        text += self._servers.unseen()
         return self._decide("keep", text)
 
     def _decide(self, ruling: Ruling, reason: str, flaw: Flaw | None = None) -> Decision:
@@ -207,53 +210,116 @@ class Watch:
         return Decision(ruling, reason, self._clock.now(), self._first_bad_s, data, flaw)
 
 
+@dataclass(slots=True)
+class _Growth:
+    """By how much two counters grew, that of all answers and that of some of them.
+
+    Attributes:
+        of_bad: Whether some are the bad ones; else they are the good ones.
+        tally: Since the first look.
+        before: Both counters at the last look; None before the first.
+        unseen: Why a look told nothing; empty while each did.
+    """
+
+    of_bad: bool
+    tally: Tally = field(default_factory=Tally)
+    before: tuple[float, float] | None = None
+    unseen: str = ""
+
+    def add(self, answers: float, some: float) -> None:
+        """One more look."""
+        before, self.before = self.before, (answers, some)
+        if before is None or answers < before[0] or some < before[1]:
+            return
+        grown, grown_some = int(answers - before[0]), int(some - before[1])
+        bad = grown_some if self.of_bad else grown - grown_some
+        self.tally = self.tally.plus(grown, min(max(bad, 0), grown))
+
+    @property
+    def blind(self) -> str:
+        """Why nothing is known of it; empty when something is."""
+        return "" if self.tally.total else self.unseen
+
+
 class _Servers:
     """The growth of the servers' counters since the first look."""
 
     def __init__(self, metrics: Metrics, counts: ServerCounts) -> None:
         self._metrics = metrics
         self._counts = counts
-        self._before: tuple[float, float, float] | None = None
-        self._errors = Tally()
-        self._slow = Tally()
+        self._errors = _Growth(of_bad=True)
+        self._slow = _Growth(of_bad=False)
         self._silent = 0
 
     def alarm(self, limits: Limits) -> _Alarm | None:
         """Why the release is to go back, or None; a Prometheus that is silent gives no reason."""
-        try:
-            answers, errors, in_time = (
-                self._sum(self._counts.answers), self._sum(self._counts.errors), self._sum(self._counts.in_time)
-            )  # fmt: skip
-        except Unreachable:
-            self._silent += 1
-            return None
-        before, self._before = self._before, (answers, errors, in_time)
-        if before is None or answers < before[0] or errors < before[1]:
-            return None
-        grown = int(answers - before[0])
-        self._errors = self._errors.plus(grown, min(int(errors - before[1]), grown))
-        self._slow = self._slow.plus(grown, max(grown - int(in_time - before[2]), 0))
-        if exceeds(self._errors, limits.errors):
-            return _Alarm(_sentence("Prometheus", self._errors, "failed", limits.errors), "errors")
-        if exceeds(self._slow, limits.slow):
+        self._silent += not self._look()
+        if exceeds(self._errors.tally, limits.errors):
+            return _Alarm(_sentence("Prometheus", self._errors.tally, "failed", limits.errors), "errors")
+        if exceeds(self._slow.tally, limits.slow):
             what = f"took longer than {limits.slow_s:g} s"
-            return _Alarm(_sentence("Prometheus", self._slow, what, limits.slow), "latency")
+            return _Alarm(_sentence("Prometheus", self._slow.tally, what, limits.slow), "latency")
         return None
 
     def data(self) -> dict[str, int]:
         """The numbers."""
         return {
-            "answers": self._errors.total,
-            "bad": self._errors.bad,
-            "slow": self._slow.bad,
+            "answers": max(self._errors.tally.total, self._slow.tally.total),
+            "bad": self._errors.tally.bad,
+            "slow": self._slow.tally.bad,
             "unanswered_questions": self._silent,
         }
 
-    def _sum(self, promql: str) -> float:
+    def unseen(self) -> str:
+        """What it did not see of the release, and why, for a sentence to go on with; empty when it saw all of it."""
+        blind = {"whether the servers failed": self._errors.blind, "how slow they were": self._slow.blind}
+        reasons = dict.fromkeys(why for why in blind.values() if why)
+        said = [f"{' and '.join(it for it in blind if blind[it] == why)}: {why}" for why in reasons]
+        return "".join(f"; Prometheus did not see {one}" for one in said)
+
+    def _look(self) -> bool:
+        """Whether all that was asked was told."""
+        try:
+            answers = self._told(self._counts.answers)
+        except Unreachable as error:
+            self._errors.unseen = self._slow.unseen = str(error)
+            return False
+        told = True
+        for growth, ask in ((self._errors, self._errors_of), (self._slow, self._in_time_of)):
+            try:
+                growth.add(_sum(answers), ask(answers))
+            except Unreachable as error:
+                growth.unseen, told = str(error), False
+        return told
+
+    def _errors_of(self, answers: Sequence[Sample]) -> float:
+        """How many failed; none while there is no series of them, if the answers' series would tell."""
+        for label in self._counts.told_by:
+            if any(sample.value > 0 and not sample.labels.get(label) for sample in answers):
+                raise Unreachable(
+                    f"what they answered lacks the label {label}, by which metrics.failures tells failures"
+                )
+        return _sum(self._metrics.query(self._counts.errors))
+
+    def _in_time_of(self, _answers: Sequence[Sample]) -> float:
+        return _sum(self._told(self._counts.in_time))
+
+    def _told(self, promql: str) -> Sequence[Sample]:
         samples = self._metrics.query(promql)
-        if not samples or any(math.isnan(sample.value) for sample in samples):
+        if not samples:
             raise Unreachable(f"Prometheus has no value for {promql!r}")
-        return sum(sample.value for sample in samples)
+        return samples
+
+
+def _sum(samples: Sequence[Sample]) -> float:
+    """Of all values.
+
+    Raises:
+        Unreachable: When one is none.
+    """
+    if any(math.isnan(sample.value) for sample in samples):
+        raise Unreachable("Prometheus answered NaN")
+    return sum(sample.value for sample in samples)
 
 
 def _sentence(who: str, tally: Tally, what: str, allowed: Allowance, *, of: str = "answers") -> str:

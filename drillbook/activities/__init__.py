@@ -180,10 +180,12 @@ def watch_release(release: str) -> dict[str, Any]:
         limits=platform.limits(),
         windows=LiveRecord(drill.folder / "load" / "live.jsonl"),
         metrics=platform.metrics,
-        counts=ServerCounts(*(
-            total(series.of(selector, slot=slot, version=version))
-            for selector in (series.requests, series.failures, series.in_time)
-        )),
+        counts=ServerCounts(
+            answers=total(series.of(series.requests, slot=slot, version=version), by=series.failure_labels),
+            errors=total(series.of(series.failures, slot=slot, version=version)),
+            in_time=total(series.of(series.in_time, slot=slot, version=version)),
+            told_by=series.failure_labels,
+        ),
         clock=drill.clock,
         ask_every_s=series.scrape_interval_s,
     )  # fmt: skip

@@ -135,7 +135,7 @@ class MetricsSettings:
         in_progress: Gauge of requests in flight.
         selector: Label matchers that pick the platform's series, for example `job="analytics"`.
         users: Further matchers that pick requests of users, not of probes.
-        failures: Further matchers that pick those that the platform failed.
+        failures: Further matchers that pick those that the platform failed, by labels that every request has.
         writes: Further matchers that pick writes.
         target: Label of `up` that holds `address:port`.
     """

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+_STRING = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)"""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MATCHER = re.compile(rf"({_STRING}|{_NAME.pattern})\s*(?:=~|!~|!=|=)\s*{_STRING}")
 
 
 def narrowed(selector: str, labels: Mapping[str, str]) -> str:
@@ -26,9 +31,16 @@ def quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def total(selector: str) -> str:
-    """The sum over all its series."""
-    return f"sum({selector})"
+def label_names(matchers: str) -> tuple[str, ...]:
+    """The labels that matchers such as `code=~"5..",route!="/x"` are about, each once; not the metric's name."""
+    names = [name.strip("\"'`") for name in _MATCHER.findall(matchers)]
+    return tuple(dict.fromkeys(name for name in names if name != "__name__"))
+
+
+def total(selector: str, *, by: Sequence[str] = ()) -> str:
+    """The sum over all its series, or one for each value of these labels."""
+    labels = ", ".join(label if _NAME.fullmatch(label) else quoted(label) for label in by)
+    return f"sum by ({labels}) ({selector})" if labels else f"sum({selector})"
 
 
 def over(function: str, selector: str, length_s: float) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.load_workers import Workers
-from drillbook.domain.promql import narrowed
+from drillbook.domain.promql import label_names, narrowed
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
 from drillbook.drivers.helm import HelmReleaser
@@ -349,6 +349,7 @@ def series(metrics: MetricsSettings, latency_s: float) -> ServiceSeries:
         writes=selector(metrics.requests, metrics.selector, metrics.writes),
         target_label=metrics.target,
         scrape_interval_s=metrics.scrape_interval_s,
+        failure_labels=label_names(metrics.failures),
     )
 
 

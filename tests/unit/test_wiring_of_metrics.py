@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -49,3 +50,8 @@ def test_a_run_finds_before_it_begins_that_it_is_missing(environment, tmp_path):
 def test_a_drill_has_it_before_it_seals_the_vault(environment, tmp_path):
     with pytest.raises(Unreachable, match=MISSING):
         wiring.platform(environment, SteadyClock.starting_now(), queries=tmp_path / "queries")
+
+
+def test_what_tells_a_failure_is_known_by_its_labels(environment):
+    metrics = dataclasses.replace(environment.metrics, failures='status=~"5..",route!="/slow"')
+    assert wiring.series(metrics, 0.3).failure_labels == ("status", "route")

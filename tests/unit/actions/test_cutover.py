@@ -245,3 +245,12 @@ def test_readiness_that_nobody_could_look_at_is_measured_by_nothing(world, drill
     assert [event.text for event in story.of(drill.events(), "readiness")] == [
         "nobody can tell whether the pods of slot green were ready all along: the cluster does not answer"
     ]
+
+
+def test_a_release_whose_failures_prometheus_could_not_tell_is_not_kept_as_if_it_had(drill) -> None:
+    drill.platform.series = replace(drill.platform.series, failure_labels=("code",))
+    found = cut_over()
+    assert found["ruling"] == "keep"
+    assert "Prometheus did not see whether the servers failed" in found["reason"]
+    (decided,) = [event for event in story.of(drill.events(), "watch_release") if event.kind == "decided"]
+    assert "lacks the label code" in decided.text

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from drillbook.domain.measurement import Window
-from drillbook.domain.promql import narrowed, over
+from drillbook.domain.promql import label_names, narrowed, over, total
 from drillbook.domain.verdict import Objective, Verdict, judge
 from drillbook.ports import Sample, Unreachable
 from probes import reconcile, slo
@@ -28,6 +30,7 @@ class Prometheus:
         self.last: dict[str, dict[str, float]] = {}
         self.resets: dict[str, int] = {}
         self.scrapes: dict[str, float] = {}
+        self.labels: dict[str, dict[str, str]] = {}
         self.away = False
 
     def counts(self, selector: str, *, first: dict[str, float], last: dict[str, float], resets: int = 0) -> Prometheus:
@@ -44,7 +47,8 @@ class Prometheus:
         if promql.startswith("resets"):
             return [Sample({}, 1.0, at_s)] * self.resets.get(selector, 0)
         values = self.last if promql.startswith("last_over_time") else self.first
-        return [Sample({"instance": name}, value, at_s) for name, value in values.get(selector, {}).items()]
+        found = values.get(selector, {}).items()
+        return [Sample({"instance": name, **self.labels.get(name, {})}, value, at_s) for name, value in found]
 
 
 def verdict(measurement, limit: float = 0.999) -> Verdict:
@@ -119,6 +123,57 @@ def test_the_budget_is_of_the_windows_own_requests() -> None:
     assert spent.interval.low == pytest.approx(0.5)
 
 
+TOLD_BY_CODE = replace(SERIES, failure_labels=("code",))
+MEASURES = [slo.availability, partial(slo.budget_spent, objective=0.999)]
+
+
+def told(measure, labels, **counts):
+    """How a measure takes 4,000 requests of a pod whose series have these labels, and no series of failures."""
+    prometheus = Prometheus().counts("requests", first={"a": 0.0}, last={"a": 4_000.0}, **counts)
+    prometheus.labels = {"a": labels}
+    return measure(prometheus, TOLD_BY_CODE, WINDOW)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("labels", [{"status": "500"}, {}, {"code": ""}], ids=str)
+def test_requests_without_the_label_that_tells_failures_prove_nothing(measure, labels) -> None:
+    (doubt,) = told(measure, labels).doubts
+    assert doubt == (
+        "1 series of requests lacks the label code, by which metrics.failures tells failures: one that failed would "
+        "not be counted as such"
+    )
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_no_series_of_failures_is_none_where_the_requests_have_the_label(measure) -> None:
+    assert told(measure, {"code": "200"}).doubts == ()
+
+
+def test_a_series_that_counted_nothing_in_the_window_hides_no_failure() -> None:
+    prometheus = Prometheus().counts("requests", first={"a": 0.0, "old": 7.0}, last={"a": 4_000.0, "old": 7.0})
+    prometheus.labels = {"a": {"code": "200"}}
+    assert verdict(slo.availability(prometheus, TOLD_BY_CODE, WINDOW)) is Verdict.PASS
+
+
+def test_where_nothing_was_requested_that_is_all_that_is_doubted() -> None:
+    assert slo.availability(Prometheus(), TOLD_BY_CODE, WINDOW).doubts == ("Prometheus has no series of requests",)
+
+
+@pytest.mark.parametrize(
+    ("matchers", "labels"),
+    [
+        ('code=~"5.."', ("code",)),
+        ('code=~"5..",method!="GET", code!="501" ', ("code", "method")),
+        ("state='a=\"b\"'", ("state",)),
+        (r'error="a \"quoted=\" b",kind!~`c="d"`', ("error", "kind")),
+        ('"http.status"=~"5..",__name__="requests_total"', ("http.status",)),
+        ("", ()),
+    ],
+)
+def test_the_labels_of_matchers(matchers, labels) -> None:
+    assert label_names(matchers) == labels
+
+
 def test_a_pod_that_was_not_scraped_all_along_is_a_doubt() -> None:
     prometheus = Prometheus()
     prometheus.scrapes = {"10.0.0.1": 60.0, "10.0.0.2": 20.0}
@@ -152,3 +207,5 @@ def test_selectors_are_narrowed_and_quoted() -> None:
     assert narrowed("up{}", {"slot": "blue"}) == 'up{slot="blue"}'
     assert narrowed("up", {}) == "up"
     assert over("resets", "up", 1.5) == "resets(up[1500ms])"
+    assert total("up") == "sum(up)"
+    assert total("up", by=("code", "http.status")) == 'sum by (code, "http.status") (up)'
