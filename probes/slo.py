@@ -41,6 +41,7 @@ class ServiceSeries:
         requests: Counter of answered requests.
         failures: The same, of those that the service failed.
         in_time: Histogram bucket that ends at the latency objective; counts those within it.
+        fast: Likewise, of what the watch of a release does not take for slow.
         timed: The histogram's count: all that the bucket is a share of.
         in_flight: Gauge of requests being answered.
         up: Prometheus' own series of the service's targets.
@@ -55,6 +56,7 @@ class ServiceSeries:
     requests: str
     failures: str
     in_time: str
+    fast: str
     timed: str
     in_flight: str
     up: str

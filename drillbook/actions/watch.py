@@ -77,13 +77,13 @@ class ServerCounts:
     Attributes:
         answers: All answers, apart by `told_by`.
         errors: Those that failed; no series where none ever did.
-        in_time: Those within the latency objective.
+        fast: Those that took no longer than a watch calls slow.
         told_by: Labels that tell whether an answer failed.
     """
 
     answers: str
     errors: str
-    in_time: str
+    fast: str
     told_by: tuple[str, ...] = ()
 
 
@@ -285,7 +285,7 @@ class _Servers:
             self._errors.unseen = self._slow.unseen = str(error)
             return False
         told = True
-        for growth, ask in ((self._errors, self._errors_of), (self._slow, self._in_time_of)):
+        for growth, ask in ((self._errors, self._errors_of), (self._slow, self._fast_of)):
             try:
                 growth.add(_sum(answers), ask(answers))
             except Unreachable as error:
@@ -301,8 +301,8 @@ class _Servers:
                 )
         return _sum(self._metrics.query(self._counts.errors))
 
-    def _in_time_of(self, _answers: Sequence[Sample]) -> float:
-        return _sum(self._told(self._counts.in_time))
+    def _fast_of(self, _answers: Sequence[Sample]) -> float:
+        return _sum(self._told(self._counts.fast))
 
     def _told(self, promql: str) -> Sequence[Sample]:
         samples = self._metrics.query(promql)

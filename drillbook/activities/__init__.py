@@ -183,7 +183,7 @@ def watch_release(release: str) -> dict[str, Any]:
         counts=ServerCounts(
             answers=total(series.of(series.requests, slot=slot, version=version), by=series.failure_labels),
             errors=total(series.of(series.failures, slot=slot, version=version)),
-            in_time=total(series.of(series.in_time, slot=slot, version=version)),
+            fast=total(series.of(series.fast, slot=slot, version=version)),
             told_by=series.failure_labels,
         ),
         clock=drill.clock,

@@ -161,7 +161,7 @@ def platform(
         ),
         cluster=KubernetesCluster(api, releases.namespace, releases.deployment),
         metrics=_prometheus(environment, clock, queries),
-        series=series(environment.metrics, environment.objectives.latency_s),
+        series=series(environment.metrics, environment.objectives.latency_s, environment.strategy.slow_s),
         client=client,
         store=kept.store,
         left=kept.left,
@@ -332,18 +332,28 @@ def _authorization(reference: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def series(metrics: MetricsSettings, latency_s: float) -> ServiceSeries:
-    """Where an environment's Prometheus keeps what the service counts; its buckets are asked for one latency."""
+def series(metrics: MetricsSettings, latency_s: float, slow_s: float) -> ServiceSeries:
+    """Where an environment's Prometheus keeps what the service counts.
+
+    Args:
+        metrics: What its series are called.
+        latency_s: At which the bucket of answers within the objective ends, in seconds.
+        slow_s: At which that of answers ends which are not slow to a watch.
+    """
 
     def selector(name: str, *matchers: str) -> str:
         return f"{name}{{{','.join(part for part in matchers if part)}}}"
 
-    duration, users = metrics.duration, (metrics.selector, metrics.users)
+    def bucket(ends_s: float) -> str:
+        return narrowed(selector(f"{metrics.duration}_bucket", *users), {"le": f"{ends_s:g}"})
+
+    users = (metrics.selector, metrics.users)
     return ServiceSeries(
         requests=selector(metrics.requests, *users),
         failures=selector(metrics.requests, *users, metrics.failures),
-        in_time=narrowed(selector(f"{duration}_bucket", *users), {"le": f"{latency_s:g}"}),
-        timed=selector(f"{duration}_count", *users),
+        in_time=bucket(latency_s),
+        fast=bucket(slow_s),
+        timed=selector(f"{metrics.duration}_count", *users),
         in_flight=selector(metrics.in_progress, metrics.selector),
         up=selector("up", metrics.selector),
         writes=selector(metrics.requests, metrics.selector, metrics.writes),

@@ -54,4 +54,10 @@ def test_a_drill_has_it_before_it_seals_the_vault(environment, tmp_path):
 
 def test_what_tells_a_failure_is_known_by_its_labels(environment):
     metrics = dataclasses.replace(environment.metrics, failures='status=~"5..",route!="/slow"')
-    assert wiring.series(metrics, 0.3).failure_labels == ("status", "route")
+    assert wiring.series(metrics, 0.3, 0.3).failure_labels == ("status", "route")
+
+
+def test_what_is_slow_to_the_watch_has_a_bucket_of_its_own(environment):
+    series = wiring.series(environment.metrics, 0.3, 2.5)
+    assert 'le="0.3"' in series.in_time
+    assert series.fast == series.in_time.replace('le="0.3"', 'le="2.5"')

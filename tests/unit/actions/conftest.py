@@ -151,7 +151,7 @@ def drill(world, tmp_path, monkeypatch):
     platform = SimpleNamespace(
         router=router, cluster=world, releaser=world, client=world, metrics=world,
         environment=SimpleNamespace(strategy=Strategy(watch_s=3.0, drain_s=5.0)),
-        series=ServiceSeries("requests", "failures", "in_time", "timed", "in_flight", "up", "writes"),
+        series=ServiceSeries("requests", "failures", "in_time", "fast", "timed", "in_flight", "up", "writes"),
         live_slot=lambda: max(world.weights, key=lambda slot: world.weights[slot]),
         idle_slot=lambda: min(world.weights, key=lambda slot: world.weights[slot]),
         version_of=lambda release: release,

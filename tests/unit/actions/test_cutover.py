@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from drillbook import activities
+from drillbook.actions.watch import Limits
 from drillbook.activities import Halted
 from drillbook.domain.measurement import Window
-from drillbook.ports import Unreachable
+from drillbook.domain.sequential import Allowance
+from drillbook.ports import Sample, Unreachable
 from probes import story
 
 GREEN = {"blue": 0, "green": 100}
@@ -254,3 +256,19 @@ def test_a_release_whose_failures_prometheus_could_not_tell_is_not_kept_as_if_it
     assert "Prometheus did not see whether the servers failed" in found["reason"]
     (decided,) = [event for event in story.of(drill.events(), "watch_release") if event.kind == "decided"]
     assert "lacks the label code" in decided.text
+
+
+def test_prometheus_is_asked_for_what_the_strategy_calls_slow(world, drill, monkeypatch) -> None:
+    """Its objective is 0.3 s and it is slow from 3 s on: answers of 1 s are late, and no reason to go back."""
+    drill.platform.limits = lambda: Limits(Allowance(0.002), Allowance(0.05), 3.0, 100)
+    answered = {"requests": 100.0, "fast": 100.0, "in_time": 0.0}
+
+    def query(promql):
+        name = next((name for name in answered if name in promql), "")
+        return [Sample({}, answered.get(name, 0.0) * world.now_s, world.now_s)]
+
+    switch()
+    monkeypatch.setattr(world, "query", query)
+    assert activities.watch_release("1.1.0")["ruling"] == "keep"
+    answered["fast"] = 0.0
+    assert "took longer than 3 s" in activities.watch_release("1.1.0")["reason"]

@@ -11,7 +11,7 @@ from drillbook.domain.sequential import Allowance
 from drillbook.ports import Sample, Unreachable
 
 LIMITS = Limits(Allowance(0.01), Allowance(0.05), slow_s=0.3, least_answers=100)
-COUNTS = ServerCounts("answers", "errors", "in_time", told_by=("code",))
+COUNTS = ServerCounts("answers", "errors", "fast", told_by=("code",))
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Servers:
         known = {
             "answers": [Sample(self.labels, answers, 0.0)],
             "errors": [Sample({}, round(answers * self.failed), 0.0)] if self.counts_errors else [],
-            "in_time": [Sample({}, answers - round(answers * self.late), 0.0)] if self.has_bucket else [],
+            "fast": [Sample({}, answers - round(answers * self.late), 0.0)] if self.has_bucket else [],
         }
         return known[promql]
 
@@ -91,7 +91,7 @@ def test_a_release_that_lacks_its_bucket_is_looked_at_for_errors() -> None:
     assert watched(Servers(failed=0.1, counts_errors=True, has_bucket=False)).ruling == "roll back"
     found = watched(Servers(has_bucket=False))
     assert found.ruling == "keep"
-    assert found.reason.endswith("; Prometheus did not see how slow they were: Prometheus has no value for 'in_time'")
+    assert found.reason.endswith("; Prometheus did not see how slow they were: Prometheus has no value for 'fast'")
 
 
 def test_a_prometheus_that_is_away_is_no_witness_and_that_is_said() -> None:

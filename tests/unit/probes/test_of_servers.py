@@ -17,8 +17,8 @@ from probes import reconcile, slo
 
 WINDOW = Window(100.0, 160.0)
 SERIES = slo.ServiceSeries(
-    requests="requests", failures="failures", in_time="in_time", timed="timed", in_flight="in_flight", up="up",
-    writes="writes",
+    requests="requests", failures="failures", in_time="in_time", fast="fast", timed="timed", in_flight="in_flight",
+    up="up", writes="writes",
 )  # fmt: skip
 
 
