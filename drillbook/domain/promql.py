@@ -15,14 +15,16 @@ _MATCHER = re.compile(rf"({_STRING}|{_NAME.pattern})\s*(?:=~|!~|!=|=)\s*{_STRING
 
 def narrowed(selector: str, labels: Mapping[str, str]) -> str:
     """A selector such as `requests_total{route="/x"}` with further labels that have to be equal."""
-    matchers = ",".join(f"{name}={quoted(value)}" for name, value in labels.items())
-    if not matchers:
-        return selector
-    if not selector.endswith("}"):
-        return f"{selector}{{{matchers}}}"
-    before = selector[:-1].rstrip(", ")
-    comma = "" if before.endswith("{") else ","
-    return f"{before}{comma}{matchers}}}"
+    return _with(selector, ",".join(f"{name}={quoted(value)}" for name, value in labels.items()))
+
+
+def bucket(selector: str, end: float) -> str:
+    """Those of a histogram's buckets that end at a value.
+
+    A whole number is written 1 by most clients, and 1.0 by Python's and by Prometheus from version 3 on.
+    """
+    text = f"{end:g}"
+    return _with(selector, f"le=~{quoted(f'{text}|{text}[.]0')}" if text.isdigit() else f"le={quoted(text)}")
 
 
 def quoted(value: str) -> str:
@@ -46,3 +48,13 @@ def total(selector: str, *, by: Sequence[str] = ()) -> str:
 def over(function: str, selector: str, length_s: float) -> str:
     """A function of the selector over the last so many seconds, to the millisecond."""
     return f"{function}({selector}[{max(round(length_s * 1000), 1)}ms])"
+
+
+def _with(selector: str, matchers: str) -> str:
+    if not matchers:
+        return selector
+    if not selector.endswith("}"):
+        return f"{selector}{{{matchers}}}"
+    before = selector[:-1].rstrip(", ")
+    comma = "" if before.endswith("{") else ","
+    return f"{before}{comma}{matchers}}}"

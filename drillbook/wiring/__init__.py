@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillbook.actions.load_workers import Workers
-from drillbook.domain.promql import label_names, narrowed
+from drillbook.domain.promql import bucket, label_names
 from drillbook.drivers import credentials
 from drillbook.drivers.gateway_api import GatewayApiRouter
 from drillbook.drivers.helm import HelmReleaser
@@ -344,15 +344,13 @@ def series(metrics: MetricsSettings, latency_s: float, slow_s: float) -> Service
     def selector(name: str, *matchers: str) -> str:
         return f"{name}{{{','.join(part for part in matchers if part)}}}"
 
-    def bucket(ends_s: float) -> str:
-        return narrowed(selector(f"{metrics.duration}_bucket", *users), {"le": f"{ends_s:g}"})
-
     users = (metrics.selector, metrics.users)
+    buckets = selector(f"{metrics.duration}_bucket", *users)
     return ServiceSeries(
         requests=selector(metrics.requests, *users),
         failures=selector(metrics.requests, *users, metrics.failures),
-        in_time=bucket(latency_s),
-        fast=bucket(slow_s),
+        in_time=bucket(buckets, latency_s),
+        fast=bucket(buckets, slow_s),
         timed=selector(f"{metrics.duration}_count", *users),
         in_flight=selector(metrics.in_progress, metrics.selector),
         up=selector("up", metrics.selector),

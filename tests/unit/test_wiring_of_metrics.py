@@ -61,3 +61,19 @@ def test_what_is_slow_to_the_watch_has_a_bucket_of_its_own(environment):
     series = wiring.series(environment.metrics, 0.3, 2.5)
     assert 'le="0.3"' in series.in_time
     assert series.fast == series.in_time.replace('le="0.3"', 'le="2.5"')
+
+
+@pytest.mark.parametrize(
+    ("ends_s", "matcher"),
+    [
+        (0.3, 'le="0.3"'),
+        (1.0, 'le=~"1|1[.]0"'),
+        (10.0, 'le=~"10|10[.]0"'),
+        (2.5, 'le="2.5"'),
+    ],
+)
+def test_a_bucket_is_found_whichever_way_its_end_is_written(environment, ends_s, matcher):
+    """Prometheus 3 and the client of Python write 1.0 where Go's client and Prometheus 2 have 1."""
+    series = wiring.series(environment.metrics, ends_s, ends_s)
+    assert series.in_time.endswith(f",{matcher}}}")
+    assert series.fast == series.in_time
