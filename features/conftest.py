@@ -113,7 +113,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     except (EnvironmentFileError, planning.PlanError, guard.Refused, NotResumable) as error:
         raise pytest.UsageError(str(error)) from error
     if touches:
-        _refuse_what_cannot_be_decided(environment)
+        _refuse_what_cannot_be_decided(environment, sorted(only), selection.collected(items))
     run = config.stash[_RUN] = _Run(environment, allowed)
     run.touches, run.plan = touches, plan
     if gone_on_with is not None:
@@ -311,12 +311,17 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         sys.stderr.write(f"{printable(report.longreprtext)}\n")
 
 
-def _refuse_what_cannot_be_decided(environment: Environment) -> None:
+def _refuse_what_cannot_be_decided(
+    environment: Environment, only: Sequence[str], collected: Sequence[tuple[str, str]]
+) -> None:
     """A load too thin to show what is promised would end INCONCLUSIVE after minutes; say so before it starts."""
-    undecidable = [line for line in planning.feasibility(environment) if not line.decidable]
+    drills = planning.chosen(planning.drills(FEATURES), environment, only)
+    meant = [drill for drill in drills if (drill.feature, drill.scenario) in collected]
+    undecidable = [line for line in planning.feasibility(environment, meant) if not line.decidable]
     if undecidable:
         lines = [f"{line.objective}: has {line.has:g} {line.unit}, needs {line.needs:g}" for line in undecidable]
-        raise pytest.UsageError(f"the load of {environment.name} cannot decide {'; '.join(lines)}; raise load.rate")
+        todo = "; ".join(dict.fromkeys(line.remedy for line in undecidable))
+        raise pytest.UsageError(f"the load of {environment.name} cannot decide {'; '.join(lines)}; {todo}")
 
 
 def _refuse(state: _Run, reason: str) -> NoReturn:

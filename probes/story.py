@@ -166,15 +166,33 @@ def _canaries(events: Sequence[Event], ruling: str, window: Window, *, of_all: b
 
 
 def drained_after(events: Sequence[Event], window: Window) -> Measurement:
-    """Seconds from the last switch until the other slot was seen without work; endless when it never was."""
+    """Seconds from the last switch until the other slot was without work; without end when it was not seen to be.
+
+    It had work for as long as it was seen to have some. Where neither was seen, nobody can tell: a doubt.
+    """
     looks = [event for event in of(events, "drain_old_slot") if event.kind == "observed"]
     switch_s = moment(events, "switch-traffic", "injected")
-    interval = None
+    interval, doubts = None, ()
     if looks and switch_s is not None:
         last = looks[-1]
-        # When it is looked at, it may have been drained for long.
-        interval = Interval(0.0, last.t_s - switch_s) if last.data["holds"] else Interval.exactly(float("inf"))
-    return Measurement("time until the old slot was drained", interval, "s", len(looks), window, "prometheus")
+        if "needs_s" in last.data:
+            high_s = last.data.get("since_s", float("inf")) - switch_s
+            low_s = max(0.0, last.data.get("working_s", switch_s) - switch_s)
+            interval = Interval(min(low_s, high_s), high_s)
+            doubts = _undrained(last)
+        else:
+            # Runs that were recorded before looks told what they saw have only whether it was drained by then.
+            interval = Interval(0.0, last.t_s - switch_s) if last.data["holds"] else Interval.exactly(float("inf"))
+    name = "time until the old slot was drained"
+    return Measurement(name, interval, "s", len(looks), window, "prometheus", doubts)
+
+
+def _undrained(last: Event) -> tuple[str, ...]:
+    """Why the last look at a slot told neither that it had work left nor that it had none; empty when it told."""
+    if {"since_s", "working_s"} & {*last.data}:
+        return ()
+    needs_s = last.data["needs_s"]
+    return (f"nobody saw for {needs_s:g} s in a row whether it has no work left, and none was seen: {last.text}",)
 
 
 def warm_share(events: Sequence[Event], window: Window) -> Measurement:

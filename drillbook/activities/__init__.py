@@ -33,7 +33,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-_TELEMETRY_WITHIN_S = 20.0
+_FOUND_WITHIN_S = 20.0
+"""For Prometheus to find a new slot's pods, beside what it takes to scrape them."""
+_STILL_SCRAPES = 2.5
+"""For so many scrapes a counter has to stand still to be known to."""
 _UNNOTICED = frozenset({"deploy-release"})
 """Actions whose undo no user notices: it clears a slot that has no traffic any more."""
 _MOVES_TRAFFIC = frozenset({"switch-traffic", "shift-traffic"})
@@ -135,7 +138,9 @@ def await_telemetry() -> dict[str, Any]:
     """Of the idle slot; without it the drill could not pass, so the public is spared the switch."""
     drill = wiring.experiment()
     look = drill.platform.scraped(drill.platform.idle_slot())
-    seen = wait_and_tell(drill, look, "await_telemetry", "observed", deadline_s=_TELEMETRY_WITHIN_S, pace_s=0.5)
+    # The first scrape is due within one interval, and may be missed.
+    within_s = _FOUND_WITHIN_S + 2 * drill.platform.series.scrape_interval_s
+    seen = wait_and_tell(drill, look, "await_telemetry", "observed", deadline_s=within_s, pace_s=0.5)
     if not seen.holds:
         raise Halted(f"the public is not sent to what its servers' metrics do not show: {seen.text}")
     return {"seen": seen.text}
@@ -218,10 +223,13 @@ def drain_old_slot() -> dict[str, Any]:
     drill = wiring.experiment()
     platform = drill.platform
     slot, series = platform.idle_slot(), platform.series
+    still_s = _STILL_SCRAPES * series.scrape_interval_s
     action = Drain(
         platform.metrics, platform.cluster, drill.clock, slot,
-        in_flight=total(series.of(series.in_flight, slot=slot)), requests=total(series.of(series.requests, slot=slot)),
-        still_s=2.5 * series.scrape_interval_s, deadline_s=platform.environment.strategy.drain_s,
+        in_flight=series.of(series.in_flight, slot=slot), requests=series.of(series.requests, slot=slot),
+        still_s=still_s, switched_s=story.moment(drill.events(), "switch-traffic", "injected") or drill.clock.now(),
+        # What it has to be seen to do is not taken from what it may take to do it.
+        deadline_s=platform.environment.strategy.drain_s + still_s,
     )  # fmt: skip
     drill.timeline.record("intent", action.describe(), activity="drain_old_slot")
     seen = wait_for(action.observe, drill.clock, deadline_s=action.deadline_s, pace_s=0.3)

@@ -21,6 +21,8 @@ from drillbook.run import drills_process, guard, planning, redaction, yaml_file
 from drillbook.run.environment import EnvironmentFileError, find, load
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from drillbook.domain.environment import Environment
     from drillbook.domain.guard import Plan
     from drillbook.run.planning import Drill
@@ -104,10 +106,10 @@ def verify(
     """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
     where = _environment(environment)
     chosen = _known(only)
-    looks_only = planning.touches_nothing(planning.chosen(_drills(), where, chosen))
-    if not looks_only and any(not line.decidable for line in planning.feasibility(where)):
+    meant = planning.chosen(_drills(), where, chosen)
+    if not planning.touches_nothing(meant) and any(not line.decidable for line in planning.feasibility(where, meant)):
         typer.echo("this load cannot reach a verdict on every objective; nothing was touched:", err=True)
-        _show_feasibility(where)
+        _show_feasibility(where, meant)
         raise typer.Exit(EXIT_REFUSED)
     # A process of its own: pytest owns its signals, and this one's network stays as it is.
     command = [
@@ -170,7 +172,7 @@ def plan(
     for sentence in planning.touched(where, chosen):
         typer.echo(f"  {sentence}")
     typer.echo("what the load can decide:")
-    undecidable = _show_feasibility(where)
+    undecidable = _show_feasibility(where, chosen)
     typer.echo(f"its hash, which an approval names: {meant.sha256}")
     if refusal := guard.too_long(where, expected_s):
         typer.echo(f"verify would refuse it: {refusal}", err=True)
@@ -331,13 +333,14 @@ def twin_exec(
     raise typer.Exit(commands.execute(command, machine))
 
 
-def _show_feasibility(where: Environment) -> int:
+def _show_feasibility(where: Environment, drill_list: Sequence[Drill]) -> int:
     """Print each objective's line; answers how many cannot be decided."""
     undecidable = 0
-    for line in planning.feasibility(where):
+    for line in planning.feasibility(where, drill_list):
         undecidable += not line.decidable
         mark = "yes" if line.decidable else "NO "
-        typer.echo(f"  {mark}  {line.objective}: has {line.has:g} {line.unit}, needs {line.needs:g} {line.unit}")
+        todo = "" if line.decidable else f"; {line.remedy}"
+        typer.echo(f"  {mark}  {line.objective}: has {line.has:g} {line.unit}, needs {line.needs:g} {line.unit}{todo}")
     return undecidable
 
 

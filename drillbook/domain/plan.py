@@ -18,6 +18,7 @@ class Feasibility:
         has: What the plan gives, in `unit`.
         needs: What it would have to give at least.
         unit: `requests` or `s`.
+        remedy: What to do where it cannot be.
     """
 
     objective: str
@@ -25,6 +26,7 @@ class Feasibility:
     has: float
     needs: float
     unit: str
+    remedy: str = "raise load.rate"
 
 
 def requests_for_share(share: float, confidence: float = CONFIDENCE) -> int:
@@ -50,3 +52,14 @@ def outage(name: str, objective_s: float, rate_hz: float) -> Feasibility:
     """An objective on the longest outage: two samples must be able to lie within it."""
     gap_s = 2 / rate_hz
     return Feasibility(name, gap_s <= objective_s, gap_s, objective_s, "s")
+
+
+def drain(limit_s: float, timeout_s: float, scrape_s: float) -> Feasibility:
+    """A limit for an old slot to be without work: its last request may take its whole time, and is seen by a scrape."""
+    seen_s = timeout_s + scrape_s
+    name = (
+        f"an old slot drained within {limit_s:g} s, with requests of up to {timeout_s:g} s and a scrape every "
+        f"{scrape_s:g} s"
+    )
+    remedy = "have Prometheus scrape the slots more often (metrics.scrape_interval)"
+    return Feasibility(name, seen_s <= limit_s, seen_s, limit_s, "s", remedy)

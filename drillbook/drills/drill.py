@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 _LOAD_STARTS_WITHIN_S = 45.0
 _EXPERIMENT_DEADLINE_S = 300.0
+_SCRAPES_WAITED_FOR = 4.5
+"""By a release: until Prometheus has seen its pods, and until an old slot is known to be without work."""
 _LOOK_EVERY_S = 0.25
 _STARTING_STATE_WITHIN_S = 120.0
 _STARTS_WITHIN_S = 30.0
@@ -180,7 +182,7 @@ class Drill:
     def cut_over(self, release: str) -> None:
         """The experiment `cutover` with a release."""
         self.release = self._let_stay = self.platform.version_of(release)
-        self.run_experiment("cutover", release=release)
+        self.run_experiment("cutover", deadline_s=self._release_within_s, release=release)
 
     def cut_over_flawed(self, flaw: str) -> None:
         """The same with a release that is bad on purpose.
@@ -202,12 +204,14 @@ class Drill:
         self.release = self.platform.version_of(release)
         plan = self.platform.environment.strategy.canary
         held_s = len(plan.steps) * plan.hold_s
-        self.run_experiment("canary", deadline_s=_EXPERIMENT_DEADLINE_S + held_s, release=release)
+        self.run_experiment("canary", deadline_s=self._release_within_s + held_s, release=release)
 
     def cut_over_and_order_back(self, release: str, after_s: float) -> None:
         """The experiment `rollback`."""
         self.release = self.platform.version_of(release)
-        self.run_experiment("rollback", release=release, after_s=f"{after_s:g}")
+        self.run_experiment(
+            "rollback", deadline_s=self._release_within_s + after_s, release=release, after_s=f"{after_s:g}"
+        )
 
     def update_in_place(self, release: str, after_s: float) -> None:
         """The experiment `update_in_place`."""
@@ -229,7 +233,14 @@ class Drill:
             self.run_experiment("resilience/steady", fault=fault.name)
             return
         self.release = self.platform.version_of(release)
-        self.run_experiment("resilience/cutover", fault=fault.name, release=release)
+        self.run_experiment("resilience/cutover", deadline_s=self._release_within_s, fault=fault.name, release=release)
+
+    @property
+    def _release_within_s(self) -> float:
+        """For an experiment with a release, and whatever its environment makes it wait for."""
+        environment = self.platform.environment
+        scrapes_s = _SCRAPES_WAITED_FOR * environment.metrics.scrape_interval_s
+        return _EXPERIMENT_DEADLINE_S + environment.strategy.watch_s + environment.strategy.drain_s + scrapes_s
 
     def run_experiment(
         self, name: str, *followed_by: str, deadline_s: float = _EXPERIMENT_DEADLINE_S, **configuration: str

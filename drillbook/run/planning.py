@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,10 @@ REGION_LOSSES = frozenset(f"{LOSS}{how}" for how in WHOLE_REGION)
 """Those of drills that lose the whole primary region, its cluster with all that is kept there included."""
 
 
+_DRAINED = re.compile(r"was drained within ([0-9]+(?:\.[0-9]+)?) s of the switch")
+"""The sentence that promises when an old slot has no work left."""
+
+
 class PlanError(Exception):
     """What would be done cannot be told; the text says where to look."""
 
@@ -102,6 +107,7 @@ class Drill:
         requirements: Ids of the promises that it proves.
         tags: All of the scenario's and its feature's, without their @.
         example: Values of its example; empty when it is none of an outline.
+        drained_within_s: In which time it promises that an old slot is drained; infinite where it does not.
     """
 
     feature: str
@@ -109,6 +115,7 @@ class Drill:
     requirements: tuple[str, ...]
     tags: tuple[str, ...] = ()
     example: tuple[str, ...] = ()
+    drained_within_s: float = math.inf
 
     @property
     def title(self) -> str:
@@ -255,8 +262,13 @@ def _unknown_s(drill: Drill) -> float:
     return _RECOVERY_S if {RECOVERY, PERFORMANCE} & {*drill.tags} else _UNKNOWN_DRILL_S
 
 
-def feasibility(environment: Environment) -> list[Feasibility]:
-    """Whether a system without a fault could be shown to keep each objective under the planned load."""
+def feasibility(environment: Environment, drill_list: Iterable[Drill]) -> list[Feasibility]:
+    """Whether a system without a fault could be shown to keep each objective under the planned load.
+
+    Args:
+        environment: What it promises, and with how much load.
+        drill_list: What is drilled, which may promise more.
+    """
     objectives, strategy, load = environment.objectives, environment.strategy, environment.load
     window_s = strategy.before_s + _RELEASE_S + strategy.watch_s
     requests = 2 * load.rate_hz * window_s
@@ -268,6 +280,10 @@ def feasibility(environment: Environment) -> list[Feasibility]:
             requests,
         ),
         plan.outage(f"no outage longer than {objectives.outage_s:g} s", objectives.outage_s, load.rate_hz),
+        *(
+            plan.drain(limit_s, load.timeout_s, environment.metrics.scrape_interval_s)
+            for limit_s in sorted({drill.drained_within_s for drill in drill_list} - {math.inf})
+        ),
     ]
 
 
@@ -360,11 +376,15 @@ def _scenarios(stem: str, node: Mapping[str, Any], above: tuple[str, ...] = ()) 
         elif "scenario" in child:
             scenario = child["scenario"]
             tables = [(_tags(table), table["tableBody"]) for table in scenario["examples"]] or [((), [{"cells": ()}])]
+            limits = [float(said[1]) for step in scenario["steps"] if (said := _DRAINED.search(step["text"]))]
             for more, rows in tables:
                 found = (*tags, *_tags(scenario), *more)
                 for row in rows:
                     example = tuple(cell["value"] for cell in row["cells"])
-                    yield Drill(stem, scenario["name"], tuple(filter(is_requirement, found)), found, example)
+                    yield Drill(
+                        stem, scenario["name"], tuple(filter(is_requirement, found)), found, example,
+                        min(limits, default=math.inf),
+                    )  # fmt: skip
 
 
 def _check_reach(drill: Drill) -> None:

@@ -206,6 +206,24 @@ def test_a_slot_that_prometheus_does_not_see_gets_no_traffic_and_is_not_waited_f
     assert told[0] == "Prometheus scrapes 1 of 2 pods of slot green"
 
 
+@pytest.mark.parametrize(("every_s", "switched"), [(15.0, True), (1.0, False)])
+def test_a_slot_is_waited_for_as_long_as_its_scrapes_are_apart(world, drill, every_s, switched) -> None:
+    drill.platform.series = replace(drill.platform.series, scrape_interval_s=every_s)
+    targets, world.targets = world.targets, ()
+    query, found_s = world.query, world.now() + 45.0
+
+    def find_later(promql, *, at_s=None):
+        world.targets = targets if world.now() >= found_s else ()
+        return query(promql, at_s=at_s)
+
+    world.query = find_later
+    try:
+        switch()
+    except Halted:
+        assert not switched
+    assert (world.weights == GREEN) is switched
+
+
 def readiness(drill):
     return story.pods_that_flapped(drill.events(), Window(0.0, 1.0)).interval
 

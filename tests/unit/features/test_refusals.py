@@ -105,6 +105,16 @@ def test_a_load_too_thin_for_the_objectives_is_refused(items, monkeypatch) -> No
         drills.pytest_collection_modifyitems(Config(), items)
 
 
+def test_scrapes_too_far_apart_for_what_a_scenario_promises_are_refused_where_it_is_drilled(items, monkeypatch) -> None:
+    environment = wiring.read_environment("twin")
+    seldom = replace(environment, metrics=replace(environment.metrics, scrape_interval_s=30.0))
+    monkeypatch.setattr(drills.wiring, "read_environment", lambda _name: seldom)
+    with pytest.raises(pytest.UsageError, match=r"cannot decide an old slot drained within 30 s.*scrape_interval"):
+        drills.pytest_collection_modifyitems(Config(), items)
+    drills.pytest_collection_modifyitems(Config(**{"--only": "rollback"}), items)
+    assert items
+
+
 @pytest.mark.parametrize(("only", "kept"), [("", 3), ("switchover", 1)])
 def test_a_recovery_is_left_out_where_the_environment_has_none_and_nobody_asks_for_it(items, monkeypatch, only, kept):
     without = replace(wiring.read_environment("twin"), recovery=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from types import SimpleNamespace
@@ -305,3 +306,42 @@ def test_a_plan_says_when_the_slot_of_the_public_is_changed() -> None:
     assert any(line.startswith(f"us-east-1: {told}") for line in planning.touched(TWIN, [update]))
     others = [drill for drill in all_drills if drill != update]
     assert not any(told in line for line in planning.touched(TWIN, others))
+
+
+def scraped_every(scrape_s):
+    return replace(TWIN, metrics=replace(TWIN.metrics, scrape_interval_s=scrape_s))
+
+
+def test_how_soon_a_slot_has_to_be_drained_is_known_of_each_scenario_that_says_so():
+    everything = planning.drills(DIRECTORY.parent / "features")
+    limits = {drill.feature: drill.drained_within_s for drill in everything if drill.drained_within_s != math.inf}
+    assert limits == {"cutover": 30.0}
+
+
+@pytest.mark.parametrize(("scrape_s", "decidable"), [(1.0, True), (15.0, True), (25.0, True), (30.0, False)])
+def test_a_drain_is_decided_by_scrapes_that_are_close_enough(scrape_s, decidable):
+    drills = planning.drills(DIRECTORY.parent / "features")
+    (line,) = [line for line in planning.feasibility(scraped_every(scrape_s), drills) if "drained" in line.objective]
+    assert (line.decidable, line.has, line.needs) == (decidable, 5.0 + scrape_s, 30.0)
+    others = [drill for drill in drills if drill.feature != "cutover"]
+    assert len(planning.feasibility(scraped_every(scrape_s), others)) == 3
+
+
+def test_a_plan_says_when_its_scrapes_are_too_far_apart_and_so_does_a_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli.drills_process, "run", lambda *_: pytest.fail("a run was begun"))
+    text = (DIRECTORY / "twin.yaml").read_text().replace("../", f"{DIRECTORY.parent}/")
+    (tmp_path / "twin.yaml").write_text(text.replace("scrape_interval: 1 s", "scrape_interval: 30 s"))
+
+    def said(command, only):
+        return CliRunner().invoke(cli.app, [command, f"--environment={tmp_path / 'twin.yaml'}", f"--only={only}"])
+
+    planned = said("plan", "cutover")
+    assert planned.exit_code == 2
+    assert "NO   an old slot drained within 30 s, with requests of up to 5 s and a scrape every 30 s: has 35 s" in (
+        planned.output
+    )
+    assert said("plan", "rollback").exit_code == 0
+    refused = said("verify", "cutover")
+    assert refused.exit_code == 2
+    assert "nothing was touched" in refused.output
+    assert "an old slot drained within 30 s" in refused.output
