@@ -190,7 +190,7 @@ def _faults(path: Path, document: CommentedMap, error: ValidationError) -> list[
 def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
     """What a schema cannot say."""
     document = cast("dict[str, Any]", tree)
-    faults = _credentials(path, document)
+    faults = [*_credentials(path, document), *_unfilled(path, document)]
     primaries = [name for name, region in document["regions"].items() if region["role"] == "primary"]
     if len(primaries) != 1:
         faults.append(
@@ -223,6 +223,16 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
             f"{_where(path, document, ['router', 'backends'])}: both slots have the backend {backends['blue']!r}"
         )
     return faults
+
+
+def _unfilled(path: Path, document: Mapping[str, Any]) -> list[str]:
+    """Names of a slot in which another word than {slot} would have to be filled in."""
+    names = {key: str(document["releases"].get(key, "")) for key in ("release", "deployment")}
+    return [
+        f"{_where(path, document, ['releases', key])}: releases.{key} is {name!r}, and only {{slot}} is filled in there"
+        for key, name in names.items()
+        if set("{}") & set(name.replace("{slot}", ""))
+    ]
 
 
 def _credentials(path: Path, document: dict[str, Any]) -> list[str]:
