@@ -217,6 +217,11 @@ def _contradictions(path: Path, tree: CommentedMap) -> list[str]:
         canary_plan.plan(document.get("strategy", {}).get("canary", {}), seconds)
     except ValueError as error:
         faults.append(f"{_where(path, document, ['strategy', 'canary'])}: strategy.canary: {error}")
+    if seconds(interval := document["metrics"]["scrape_interval"]) <= 0:
+        place = ["metrics", "scrape_interval"]
+        faults.append(
+            f"{_where(path, document, place)}: {'.'.join(place)} is {interval}, and should be longer than 0 s"
+        )
     backends = document["router"]["backends"]
     if backends["blue"] == backends["green"]:
         faults.append(

@@ -61,6 +61,7 @@ def test_the_twins_own_file_is_read(tmp_path):
         (("release: analytics-{slot}\n", "release: shop-{slot}-{color}\n"), "release is 'shop-{slot}-{color}'"),
         (("deployment: analytics-{slot}", "deployment: 'a-{slot}-{'"), "is 'a-{slot}-{', and only {slot} is"),
         (("deployment: analytics-{slot}", "deployment: 'a-{slot}-{slot!r}'"), "only {slot} is filled in there"),
+        (("scrape_interval: 1 s", "scrape_interval: 0 s"), "metrics.scrape_interval is 0 s, and should be longer"),
         (("health_paths: [/healthz, /readyz]", "health_paths: []"), "workload.health_paths is []"),
         (("  witness: us-west-2\n", ""), "to lose a region (cut, nodes, partition) recovery.witness has to name"),
         (("witness: us-west-2", "witness: us-east-1"), "recovery.witness is us-east-1, and has to be another region"),
