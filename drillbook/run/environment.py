@@ -34,6 +34,7 @@ from drillbook.domain.guard import AllowedHours, Burn
 from drillbook.run import (
     canary_plan,
     environment_faults,
+    expected,
     migrations_section,
     performance_section,
     recovery_section,
@@ -176,15 +177,7 @@ def _faults(path: Path, document: CommentedMap, error: ValidationError) -> list[
         ]
         return [f"{_where(path, document, place)}: {shown} lacks {', '.join(missing)}"]
     found = json.dumps(error.instance, default=str)[:80]
-    if error.validator == "enum":
-        right = f"one of {', '.join(str(v) for v in cast('Sequence[object]', error.validator_value))}"
-    elif error.validator == "pattern" and "ms|s|min|h" in str(error.validator_value):
-        right = "a duration such as '300 ms', '30 s', '2 min' or '4 h'"
-    elif error.validator == "type" and cast("Mapping[str, Any]", error.schema).get("pattern", "").startswith("^[0-9]"):
-        right = "a duration with its unit, such as '30 s'"
-    else:
-        right = f"what its schema says: {error.message[:160]}"
-    return [f"{_where(path, document, place)}: {shown} is {found}, and should be {right}"]
+    return [f"{_where(path, document, place)}: {shown} is {found}, and should be {expected.right(error)}"]
 
 
 def _contradictions(path: Path, tree: CommentedMap) -> list[str]:

@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from drillbook.run.environment import DIRECTORY, EnvironmentFileError, find, load, name_of, recorded, seconds
+from drillbook.run.environment import (
+    DIRECTORY,
+    SCHEMA,
+    EnvironmentFileError,
+    find,
+    load,
+    name_of,
+    recorded,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +66,13 @@ def test_the_twins_own_file_is_read(tmp_path):
         (("driver: helm", "driver: kustomize"), 'releases.driver is "kustomize", and should be one of helm'),
         (("driver: gateway-api", "driver: istio"), 'router.driver is "istio", and should be one of gateway-api'),
         (("driver: prometheus", "driver: datadog"), 'metrics.driver is "datadog", and should be one of prometheus'),
-        (("public_url: http://analytics.drillbook.test", "public_url: analytics.drillbook.test"), "public_url is"),
+        (
+            ("public_url: http://analytics.drillbook.test", "public_url: analytics.drillbook.test"),
+            "and should be like 'https://shop.example.org' (Where users go: scheme, name and port; no credentials)",
+        ),
+        (("url: http://10.77.1.11:30090", "url: 10.77.1.11:30090"), "be like 'http://prometheus.example.org:9090'"),
+        (("probe_path: /healthz", "probe_path: healthz"), "should be like '/healthz' (A cheap path that says who"),
+        (("password: file:", "password: "), "be like 'file:/run/secrets/database' (Where the password is; relative"),
         (("public_url: http://analytics.drillbook.test\n", ""), "the file lacks public_url"),
         (("release: analytics-{slot}\n", "release: analytics\n"), 'releases.release is "analytics"'),
         (("release: analytics-{slot}\n", "release: shop-{slot}-{color}\n"), "release is 'shop-{slot}-{color}'"),
@@ -230,3 +247,24 @@ def test_a_run_of_before_that_was_deployed_as_another_text_can_still_be_read(tmp
 def test_what_an_adapter_is_given_stays_a_number(tmp_path):
     path = written(tmp_path, TWIN.replace("probe_path: /healthz", "probe_path: /healthz\n  options: {share: 0.10}"))
     assert load(path).workload.options == {"share": 0.1}
+
+
+def patterns(schema, place=()):
+    """Every part of the schema with a pattern, and where it is."""
+    if isinstance(schema, dict):
+        if "pattern" in schema:
+            yield ".".join(place), schema
+        for key, part in schema.items():
+            yield from patterns(part, (*place, key))
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from patterns(part, place)
+
+
+PATTERNS = dict(patterns(json.loads(SCHEMA.read_text())))
+
+
+@pytest.mark.parametrize("place", PATTERNS)
+def test_whatever_has_to_look_in_some_way_has_an_example_that_does(place):
+    part = PATTERNS[place]
+    assert all(re.search(part["pattern"], example) for example in part["examples"])
