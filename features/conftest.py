@@ -93,7 +93,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keep the scenarios of the features asked for; refuse before anything is touched."""
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("drills change one platform and run one after the other: leave out -n")
-    only = {name for name in config.getoption("--only").split(",") if name}
+    only = {name.strip() for name in config.getoption("--only").split(",") if name.strip()}
     selection.keep(items, only)
     if not any(selection.scenario_of(item) is not None for item in items) or config.option.collectonly:
         return

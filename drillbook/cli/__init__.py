@@ -105,8 +105,7 @@ def verify(
 ) -> None:
     """Drill an environment. Exit code 0 pass, 1 fail, 75 inconclusive, 2 refused."""
     where = _environment(environment)
-    chosen = _known(only)
-    meant = planning.chosen(_drills(), where, chosen)
+    chosen, meant = _chosen(where, only)
     if not planning.touches_nothing(meant) and any(not line.decidable for line in planning.feasibility(where, meant)):
         typer.echo("this load cannot reach a verdict on every objective; nothing was touched:", err=True)
         _show_feasibility(where, meant)
@@ -346,8 +345,7 @@ def _show_feasibility(where: Environment, drill_list: Sequence[Drill]) -> int:
 
 def _plan(where: Environment, only: str) -> tuple[list[Drill], Plan]:
     """The drills of `--only`, and what a run of them means to do."""
-    names = _known(only)
-    chosen = planning.chosen(_drills(), where, names)
+    _, chosen = _chosen(where, only)
     try:
         return chosen, planning.run_plan(where, chosen, FEATURES)
     except planning.PlanError as error:
@@ -355,13 +353,25 @@ def _plan(where: Environment, only: str) -> tuple[list[Drill], Plan]:
         raise typer.Exit(EXIT_REFUSED) from error
 
 
+def _chosen(where: Environment, only: str) -> tuple[list[str], list[Drill]]:
+    """What `--only` names, and the drills of it; refused when it has none that this environment offers."""
+    names = _known(only)
+    chosen = planning.chosen(_drills(), where, names)
+    if not chosen:
+        lacks = f"{where.name} lacks what drills of {', '.join(names)} need"
+        typer.echo(f"nothing would be drilled: {lacks}, see docs/your-staging.md", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    return names, chosen
+
+
 def _known(only: str) -> list[str]:
-    """The features of `--only`; refused when there is one that does not exist."""
-    names = [name for name in only.split(",") if name]
+    """The features of `--only`; refused when there is one that does not exist, or none where a list was begun."""
+    names = [name.strip() for name in only.split(",") if name.strip()]
     known = sorted({*planning.CLASSES, *(drill.feature for drill in _drills())})
     unknown = sorted(set(names) - set(known))
-    if unknown:
-        typer.echo(f"--only: there is no feature {', '.join(unknown)}; there are {', '.join(known)}", err=True)
+    if unknown or (only and not names):
+        said = f"there is no feature {', '.join(unknown)}" if unknown else "names no feature"
+        typer.echo(f"--only: {said}; there are {', '.join(known)}", err=True)
         raise typer.Exit(EXIT_REFUSED)
     return names
 

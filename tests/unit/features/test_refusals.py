@@ -111,7 +111,7 @@ def test_scrapes_too_far_apart_for_what_a_scenario_promises_are_refused_where_it
     monkeypatch.setattr(drills.wiring, "read_environment", lambda _name: seldom)
     with pytest.raises(pytest.UsageError, match=r"cannot decide an old slot drained within 30 s.*scrape_interval"):
         drills.pytest_collection_modifyitems(Config(), items)
-    drills.pytest_collection_modifyitems(Config(**{"--only": "rollback"}), items)
+    drills.pytest_collection_modifyitems(Config(**{"--only": " rollback , "}), items)
     assert items
 
 

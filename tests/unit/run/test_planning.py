@@ -345,3 +345,38 @@ def test_a_plan_says_when_its_scrapes_are_too_far_apart_and_so_does_a_run(tmp_pa
     assert refused.exit_code == 2
     assert "nothing was touched" in refused.output
     assert "an old slot drained within 30 s" in refused.output
+
+
+def planned(tmp_path, command, *options, without=""):
+    """A command with the twin's file, without one of its sections."""
+    text = (DIRECTORY / "twin.yaml").read_text().replace("../", f"{DIRECTORY.parent}/")
+    text = re.sub(rf"^{without}:\n(?: .*\n)+", "", text, flags=re.MULTILINE) if without else text
+    (tmp_path / "twin.yaml").write_text(text)
+    return CliRunner().invoke(cli.app, [command, f"--environment={tmp_path / 'twin.yaml'}", *options])
+
+
+def test_drills_are_asked_for_with_spaces_between_them(tmp_path):
+    told = planned(tmp_path, "plan", "--only=cutover, rollback ,")
+    assert told.exit_code == 0
+    assert told.output == planned(tmp_path, "plan", "--only=cutover,rollback").output
+
+
+@pytest.mark.parametrize("only", [" ", ",", " , "])
+def test_a_list_of_no_drills_does_not_mean_all_of_them(tmp_path, only, monkeypatch):
+    monkeypatch.setattr(cli.drills_process, "run", lambda *_: pytest.fail("a run was begun"))
+    for command in ("plan", "verify"):
+        refused = planned(tmp_path, command, f"--only={only}")
+        assert refused.exit_code == 2
+        assert "--only: names no feature; there are" in refused.output
+
+
+@pytest.mark.parametrize("command", ["plan", "verify"])
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=str)
+def test_where_nothing_would_be_drilled_that_is_all_that_is_said(tmp_path, command, options, monkeypatch):
+    monkeypatch.setattr(cli.drills_process, "run", lambda *_: pytest.fail("a run was begun"))
+    given = options if command == "plan" else ()
+    told = planned(tmp_path, command, "--only=performance", *given, without="performance")
+    assert told.exit_code == 2
+    assert told.output == (
+        "nothing would be drilled: twin lacks what drills of performance need, see docs/your-staging.md\n"
+    )
