@@ -129,7 +129,7 @@ class Watch:
         gives_up_ms = round(self.plan.timeout_s * 1000)
         return await AsyncConnection.connect(
             address, password=self.password, autocommit=True, application_name="drillbook archive watch",
-            options=f"-c statement_timeout={gives_up_ms}", **{**patience(address), "tcp_user_timeout": gives_up_ms},
+            options=f"-c statement_timeout={gives_up_ms}", **patience(address, tcp_user_timeout=gives_up_ms),
         )  # fmt: skip
 
     def _tell(self, region: str, asked_s: float, row: Any, error: str) -> None:

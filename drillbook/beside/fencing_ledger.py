@@ -211,7 +211,7 @@ class Ledger:
             self.plan.address, password=self.password, autocommit=True, application_name="drillbook fencing ledger",
             # What is still on its way when we give up is not sent any more.
             options=f"-c statement_timeout={gives_up_ms}",
-            **{**patience(self.plan.address), "tcp_user_timeout": gives_up_ms},
+            **patience(self.plan.address, tcp_user_timeout=gives_up_ms),
         )  # fmt: skip
 
     def _tell(self, kind: str, this: _Try) -> None:

@@ -58,6 +58,7 @@ def inspection(environment: Environment) -> Inspection:
 def _platform(environment: Environment, nobody: Any) -> Platform:
     """Its ports, by the wiring's own rules of what is there in which environment."""
     clock = _Stopped()
+    nobodies: dict[str, Any] = dict.fromkeys(environment.regions, nobody)
     return Platform(
         environment=environment,
         clock=clock,
@@ -72,7 +73,7 @@ def _platform(environment: Environment, nobody: Any) -> Platform:
         lock=nobody,
         workload=nobody,
         smoke=nobody,
-        recovery=recovery.recovery(environment, dict.fromkeys(environment.regions, nobody), nobody, clock),
+        recovery=recovery.recovery(environment, nobodies, nobody, clock),
         faults=fault.faults(environment, clock, nobody),
         migration=migration.migrated(environment, clock),
         state=state.state(environment, clock),

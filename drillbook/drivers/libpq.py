@@ -16,16 +16,17 @@ _PATIENCE = {
 """https://www.postgresql.org/docs/15/libpq-connect.html: gone after some 11 s, whether it was to answer or to take."""
 
 
-def patience(address: str) -> dict[str, Any]:
+def patience(address: str, **ours: int) -> dict[str, Any]:
     """Settings of a connection by which a server that is gone is noticed, but for those that the address has itself.
 
     A server that works for long answers TCP meanwhile, and is waited for.
 
     Args:
         address: libpq's, as keywords or as a URI.
+        ours: What wins over the address, by libpq's names.
 
     Raises:
         psycopg.ProgrammingError: When it is neither.
     """
     said = conninfo_to_dict(address)
-    return {name: value for name, value in _PATIENCE.items() if name not in said}
+    return {name: value for name, value in _PATIENCE.items() if name not in said} | ours

@@ -43,7 +43,7 @@ def world():
 
     world = SimpleNamespace(
         lost=True, log=log, documents=Documents({theirs.name: theirs.as_document()}),
-        state=SimpleNamespace(stop=Stop(), verdicts=[]), session=SimpleNamespace(close=close),
+        state=SimpleNamespace(stop=Stop(), verdicts=[]), session=SimpleNamespace(close=close, unkept=""),
     )  # fmt: skip
     world.ports = SimpleNamespace(
         left=world.documents, lock=SimpleNamespace(check=check), undo=undo,
