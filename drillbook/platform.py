@@ -126,7 +126,7 @@ class Platform:
 
     def offers(self, flaw: str) -> bool:
         """Whether the environment has a release with this flaw to be drilled with."""
-        return flaw in self.environment.releases.overrides
+        return self.environment.releases.offers(flaw)
 
     def limits(self) -> Limits:
         """What a release may do and stay."""

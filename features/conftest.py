@@ -392,6 +392,7 @@ def _open(request: pytest.FixtureRequest, state: _Run) -> tuple[Session, wiring.
             ports.lock,
             wait_s=request.config.getoption("--lock-wait"),
             requested=_requested(request, state),
+            left_out=_left_out(request, state),
             resumed=state.resumed,
             plan=state.plan,
             versions={**wiring.versions(), scenarios.VERSION: scenarios.sha256()},
@@ -424,6 +425,7 @@ def _open_untouched(request: pytest.FixtureRequest, state: _Run) -> Session:
             untouched.NoLock(clock),
             wait_s=0.0,
             requested=_requested(request, state),
+            left_out=_left_out(request, state),
             resumed=state.resumed,
             plan=state.plan,
             versions={**wiring.versions(), scenarios.VERSION: scenarios.sha256()},
@@ -450,6 +452,12 @@ def _requested(request: pytest.FixtureRequest, state: _Run) -> list[str]:
     if state.resumed is not None:
         return list(state.resumed.document["requested"])
     return [selection.title(item) for item in request.session.items if selection.scenario_of(item) is not None]
+
+
+def _left_out(request: pytest.FixtureRequest, state: _Run) -> list[str]:
+    """What a gate says was not drilled."""
+    only = {name for name in request.config.getoption("--only").split(",") if name}
+    return planning.left_out(planning.drills(FEATURES), state.environment, only, _requested(request, state))
 
 
 def _close(state: _Run, session: Session, ports: wiring.Platform) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from drillbook.domain.environment import Environment
 
+FEATURES = Path(__file__).resolve().parent
+
 
 def scenario_of(item: pytest.Item) -> ScenarioTemplate | None:
     """The scenario that an item is; None when it is something else."""
@@ -46,13 +48,14 @@ def keep(items: list[pytest.Item], only: set[str]) -> None:
     Raises:
         UsageError: When there is no such feature.
     """
+    names = only - {planning.OFFERED}
     known = {name for item in items if scenario_of(item) is not None for name in (stem(item), *_class(item))}
     # Where no scenario is known at all, they could not be read, and pytest says why.
-    if known and (unknown := only - known):
+    if known and (unknown := names - known):
         told = f"there is no feature {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
         raise pytest.UsageError(f"--only: {told}")
-    if only:
-        items[:] = [item for item in items if scenario_of(item) is None or {stem(item), *_class(item)} & only]
+    if names:
+        items[:] = [item for item in items if scenario_of(item) is None or {stem(item), *_class(item)} & names]
 
 
 def resumed(config: pytest.Config, environment: Environment, items: list[pytest.Item], plan: str) -> Earlier | None:
@@ -98,10 +101,16 @@ def leave_out_unasked(
     config: pytest.Config, items: list[pytest.Item], environment: Environment, only: set[str]
 ) -> None:
     """What is drilled only where the environment has what it needs, or where it is asked for."""
+    unoffered: set[str] = set()
+    if planning.OFFERED in only:
+        unoffered = {
+            drill.title for drill in planning.drills(FEATURES) if planning.lacks_its_release(drill, environment)
+        }
     left_out = [
         item
         for item in items
-        if scenario_of(item) is not None and not planning.is_drilled(stem(item), _tags(item), environment, only)
+        if scenario_of(item) is not None
+        and (title(item) in unoffered or not planning.is_drilled(stem(item), _tags(item), environment, only))
     ]
     _leave_out(config, items, left_out)
 

@@ -20,6 +20,8 @@ NO_VERDICT = 2
 
 VERDICT_FILE = "run.json"
 _MOST_BYTES = 4 * 1024 * 1024
+_MOST_NAMES = 10
+"""Of drills that are told in one line; the report has all."""
 _LAST_S = 253_402_300_800.0
 """The year 10000, in seconds since the epoch."""
 _CLOCKS_DIFFER_S = 300.0
@@ -84,7 +86,7 @@ def decide(run: Path, demands: Demands, *, now_s: float) -> Ruling:
         return Ruling(verdict.exit_code, f"closed: {name} is {verdict}")
     if unmet:
         return Ruling(NO_VERDICT, f"closed: {name} is PASS, and not about this release: {one_line('; '.join(unmet))}")
-    return Ruling(verdict.exit_code, f"open: {name} is PASS")
+    return Ruling(verdict.exit_code, f"open: {name} is PASS{_not_drilled(document)}")
 
 
 def latest(runs: Path) -> Path:
@@ -167,6 +169,8 @@ def _contradictions(document: dict[str, Any], verdict: Verdict) -> list[str]:
         found.append("PASS of a run that was interrupted")
     if verdict is Verdict.PASS and not document.get("requested"):
         found.append("PASS of a run that was asked for nothing")
+    if verdict is Verdict.PASS and not _names(document.get("left_out", [])):
+        found.append("PASS of a run that does not say what it left out")
     if verdict is Verdict.PASS and not _drilled_all(document):
         found.append(f"PASS of a run that has drilled {str(document['drilled'])[:40]} of what it was asked for")
     return found
@@ -178,6 +182,17 @@ def _drilled_all(document: dict[str, Any]) -> bool:
         return True
     drilled, requested = document["drilled"], document.get("requested")
     return type(drilled) is int and isinstance(requested, list) and drilled >= len(cast("list[object]", requested))
+
+
+def _names(found: object) -> bool:
+    return isinstance(found, list) and all(isinstance(name, str) for name in cast("list[object]", found))
+
+
+def _not_drilled(document: dict[str, Any]) -> str:
+    """A clause that names what the run left out; older versions do not say, and nothing is said of them."""
+    names: list[str] = document.get("left_out", [])
+    more = f"; and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return one_line(f"; not drilled: {'; '.join(names[:_MOST_NAMES])}{more}") if names else ""
 
 
 def _unmet(document: dict[str, Any], demands: Demands, now_s: float) -> list[str]:

@@ -88,7 +88,7 @@ def verify(
         str,
         typer.Option(
             help="Drills to run, separated by commas: cutover, rollback; nightly for what takes long, resilience for "
-            "all faults."
+            "all faults; with offered, those of bad releases that there are none of are left out."
         ),
     ] = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for somebody else's run.")] = 0.0,
@@ -179,7 +179,8 @@ def plan(
     if unmade:
         typer.echo(
             f"{unmade} of {len(chosen)} drills cannot be made: verify would end with "
-            f"{Verdict.INCONCLUSIVE.exit_code} at best, and no gate opens; add what they need, or leave them out",
+            f"{Verdict.INCONCLUSIVE.exit_code} at best, and no gate opens; add what they need, or leave those of bad "
+            f"releases out with --only {planning.OFFERED}",
             err=True,
         )
     raise typer.Exit(EXIT_REFUSED if undecidable or refusal else Verdict.INCONCLUSIVE.exit_code if unmade else 0)
@@ -367,7 +368,7 @@ def _chosen(where: Environment, only: str) -> tuple[list[str], list[Drill]]:
 def _known(only: str) -> list[str]:
     """The features of `--only`; refused when there is one that does not exist, or none where a list was begun."""
     names = [name.strip() for name in only.split(",") if name.strip()]
-    known = sorted({*planning.CLASSES, *(drill.feature for drill in _drills())})
+    known = sorted({*planning.CLASSES, planning.OFFERED, *(drill.feature for drill in _drills())})
     unknown = sorted(set(names) - set(known))
     if unknown or (only and not names):
         said = f"there is no feature {', '.join(unknown)}" if unknown else "names no feature"

@@ -100,6 +100,10 @@ class ReleaseSettings:
     deployment: str = "{slot}"
     deadline_s: float = 120.0
 
+    def offers(self, flaw: str) -> bool:
+        """Whether there is a release with this flaw to be drilled with."""
+        return flaw in self.overrides
+
 
 @dataclass(frozen=True, slots=True)
 class RouterSettings:

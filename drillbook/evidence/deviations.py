@@ -49,6 +49,9 @@ def _of_run(run: RunRecord) -> Iterator[Deviation]:
             )  # fmt: skip
     if run.continues is not None:
         yield from _of_continuing(run.continues)
+    if run.left_out:
+        told = f"left out, of what is drilled here: {'; '.join(run.left_out)}"
+        yield Deviation("the run", told, "take note: this run shows nothing about it", Verdict.PASS)
     for name in run.missing:
         yield Deviation(name, "was asked for and left no record", "drill it again", Verdict.INCONCLUSIVE)
     for note in run.notes:

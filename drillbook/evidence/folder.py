@@ -112,6 +112,7 @@ def read(run_dir: Path, *, load: bool = True) -> RunRecord:
         notes=(*general, *reader.taken()),
         approval=_flat(run.get("approval")),
         continues=_continued(mapping_of(run.get("continues"))),
+        left_out=texts_of(run.get("left_out")),
     )
 
 

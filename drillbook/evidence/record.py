@@ -296,6 +296,7 @@ class RunRecord:
         approval: Who approved it and why; empty where none was asked for, or none is recorded.
         continues: The run that it goes on with, what was signed about that, and which of its drills were begun again;
             None when it began by itself.
+        left_out: Drills that another run has there, and this one not.
     """
 
     path: Path
@@ -318,6 +319,7 @@ class RunRecord:
     notes: tuple[Note, ...]
     approval: Mapping[str, str] = field(default_factory=dict[str, str])
     continues: Continued | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def doubts(self) -> tuple[str, ...]:

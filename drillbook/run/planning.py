@@ -85,6 +85,14 @@ WORKERS = "workers"
 LOSS = "loss-"
 """Beginning of tags of those that need an environment where this may be lost, for example `@loss-server`."""
 
+FLAWED = r"a release that (?P<flaw>.+?)( under load)?"
+"""How a sentence begins that is about a release which is bad on purpose; `releases.overrides` has it by its flaw."""
+
+_OF_A_FLAW = re.compile(rf"{FLAWED} is (cut over|tried as a canary)")
+
+OFFERED = "offered"
+"""Asked for beside features and classes: leaves out drills of bad releases that the environment has none of."""
+
 REGION_LOSSES = frozenset(f"{LOSS}{how}" for how in WHOLE_REGION)
 """Those of drills that lose the whole primary region, its cluster with all that is kept there included."""
 
@@ -108,6 +116,7 @@ class Drill:
         tags: All of the scenario's and its feature's, without their @.
         example: Values of its example; empty when it is none of an outline.
         drained_within_s: In which time it promises that an old slot is drained; infinite where it does not.
+        flaw: Of the bad release that it is about; empty when it is about none.
     """
 
     feature: str
@@ -116,6 +125,7 @@ class Drill:
     tags: tuple[str, ...] = ()
     example: tuple[str, ...] = ()
     drained_within_s: float = math.inf
+    flaw: str = ""
 
     @property
     def title(self) -> str:
@@ -191,8 +201,33 @@ def drills(features: Path) -> list[Drill]:
 
 
 def chosen(drill_list: Iterable[Drill], environment: Environment, only: Collection[str]) -> list[Drill]:
-    """Those that a run drills: see `is_drilled`."""
-    return [drill for drill in drill_list if is_drilled(drill.feature, drill.tags, environment, only)]
+    """Those that a run drills: see `is_drilled` and `OFFERED`."""
+    return [
+        drill
+        for drill in drill_list
+        if is_drilled(drill.feature, drill.tags, environment, only)
+        and not (OFFERED in only and lacks_its_release(drill, environment))
+    ]
+
+
+def lacks_its_release(drill: Drill, environment: Environment) -> bool:
+    """Whether it is about a bad release that the environment does not have."""
+    return bool(drill.flaw) and not environment.releases.offers(drill.flaw)
+
+
+def left_out(
+    drill_list: Sequence[Drill], environment: Environment, only: Collection[str], requested: Collection[str]
+) -> list[str]:
+    """Titles of the drills that a run which was asked for nothing in particular has here, or that these names mean.
+
+    Args:
+        drill_list: All of them.
+        environment: Where.
+        only: The names.
+        requested: Titles of what is drilled, which is none of them.
+    """
+    meant = {*chosen(drill_list, environment, ()), *chosen(drill_list, environment, {*only} - {OFFERED})}
+    return [drill.title for drill in drill_list if drill in meant and drill.title not in requested]
 
 
 def is_drilled(feature: str, tags: Collection[str], environment: Environment, only: Collection[str]) -> bool:
@@ -200,10 +235,11 @@ def is_drilled(feature: str, tags: Collection[str], environment: Environment, on
 
     When none is named, what is of no class is drilled.
     """
-    if feature in only:
+    names = {*only} - {OFFERED}
+    if feature in names:
         return True
     classes = CLASSES & {*tags}
-    asked = classes & {*only} if only else not classes
+    asked = classes & names if names else not classes
     return bool(asked) and _offers(environment, feature, tags)
 
 
@@ -375,16 +411,37 @@ def _scenarios(stem: str, node: Mapping[str, Any], above: tuple[str, ...] = ()) 
             yield from _scenarios(stem, child["rule"], tags)
         elif "scenario" in child:
             scenario = child["scenario"]
-            tables = [(_tags(table), table["tableBody"]) for table in scenario["examples"]] or [((), [{"cells": ()}])]
             limits = [float(said[1]) for step in scenario["steps"] if (said := _DRAINED.search(step["text"]))]
-            for more, rows in tables:
+            drained_s = min(limits, default=math.inf)
+            for more, names, rows in _examples(scenario):
                 found = (*tags, *_tags(scenario), *more)
-                for row in rows:
-                    example = tuple(cell["value"] for cell in row["cells"])
-                    yield Drill(
-                        stem, scenario["name"], tuple(filter(is_requirement, found)), found, example,
-                        min(limits, default=math.inf),
-                    )  # fmt: skip
+                for example in rows:
+                    flaw = _flaw(scenario["steps"], dict(zip(names, example, strict=True)))
+                    requirements = tuple(filter(is_requirement, found))
+                    yield Drill(stem, scenario["name"], requirements, found, example, drained_s, flaw)
+
+
+def _examples(scenario: Mapping[str, Any]) -> list[tuple[tuple[str, ...], tuple[str, ...], list[tuple[str, ...]]]]:
+    """Of each table of examples its tags, the names of its columns and its rows; one without names of no outline."""
+    return [
+        (_tags(table), _cells(table.get("tableHeader")), [_cells(row) for row in table["tableBody"]])
+        for table in scenario["examples"]
+    ] or [((), (), [()])]
+
+
+def _cells(row: Mapping[str, Any] | None) -> tuple[str, ...]:
+    return tuple(cell["value"] for cell in row["cells"]) if row else ()
+
+
+def _flaw(steps: Iterable[Mapping[str, Any]], example: Mapping[str, str]) -> str:
+    """Of the bad release that these sentences are about; empty when there is none."""
+    for step in steps:
+        text = str(step["text"])
+        for name, value in example.items():
+            text = text.replace(f"<{name}>", value)
+        if found := _OF_A_FLAW.fullmatch(text):
+            return found["flaw"]
+    return ""
 
 
 def _check_reach(drill: Drill) -> None:

@@ -80,6 +80,7 @@ class Session:
         lost: Callable[[str], None],
         watchdog: Callable[[RunFolder, SteadyClock], Watchdog],
         begun: Callable[[Path], None],
+        left_out: Sequence[str] = (),
         resumed: Earlier | None = None,
         plan: str = "",
     ) -> Session:
@@ -95,6 +96,7 @@ class Session:
             lost: Called from a thread when the lock is lost or cannot be renewed, with the reason; has to stop the run.
             watchdog: Makes the run's watchdog, which is started before anything can be changed.
             begun: Told the run's folder as soon as that says whose run it is.
+            left_out: Names of the drills that another run has here, and this one not; who reads the verdict is told.
             resumed: The run that this one goes on with, if any; it began when that did.
             plan: Digest of what it means to do, by which another run can tell whether it would do the same.
 
@@ -121,7 +123,7 @@ class Session:
                 "clock": clock.as_document(),
                 "fencing": holder.fencing, "lock": {"identity": holder.identity, "kept_by": holder.kept_by},
                 "started_s": clock.now(), "finished_s": None, "verdict": None, "exit_code": None,
-                "requested": list(requested), "plan": plan,
+                "requested": list(requested), "left_out": list(left_out), "plan": plan,
                 "versions": {"python": sys.version.split()[0], **versions},
             }  # fmt: skip
             if resumed is not None:

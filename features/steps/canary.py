@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_bdd import parsers, then, when
 
 from drillbook.domain.measurement import Window
+from drillbook.run.planning import FLAWED
 from probes import story
 from probes.canary import unfounded_decisions
 from probes.serving import version_serving_after
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
     from drillbook.drills.drill import Drill
 
 
-@when(parsers.re(r"release (?P<release>\d\S*) is tried as a canary"))
-@when(parsers.re(r"a release that (?P<release>.+) is tried as a canary"))
-def _(drill: Drill, release: str) -> None:
-    drill.try_as_canary(release)
+@when(parsers.re(r"release (?P<version>\d\S*) is tried as a canary"))
+def _(drill: Drill, version: str) -> None:
+    drill.try_as_canary(version)
+
+
+@when(parsers.re(rf"{FLAWED} is tried as a canary"))
+def _(drill: Drill, flaw: str) -> None:
+    drill.try_as_canary(flaw)
 
 
 @then("it was promoted in steps to all of the traffic")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import parsers, then, when
 
+from drillbook.run.planning import FLAWED
 from probes import story
 from probes.serving import answers_by_others, bad_version_exposure, version_serving_after
 
@@ -18,7 +19,7 @@ def _(drill: Drill, version: str) -> None:
     drill.cut_over(version)
 
 
-@when(parsers.re(r"a release that (?P<flaw>.+?)( under load)? is cut over"))
+@when(parsers.re(rf"{FLAWED} is cut over"))
 def _(drill: Drill, flaw: str) -> None:
     drill.cut_over_flawed(flaw)
 

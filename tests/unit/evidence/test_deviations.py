@@ -27,6 +27,7 @@ def test_a_run_without_a_flaw_has_none(tmp_path):
         ({"undo": "stuck"}, Verdict.FAIL, "was not put back", "drillbook recover"),
         ({"undo": "done"}, Verdict.FAIL, "was not put back", "drillbook recover"),
         ({"run": {"requested": [SCENARIO, "Another"]}}, Verdict.INCONCLUSIVE, "left no record", "drill it again"),
+        ({"run": {"left_out": ["A", "B"]}}, Verdict.PASS, "left out, of what is drilled here: A; B", "shows nothing"),
         ({"error": "the load ended early"}, Verdict.INCONCLUSIVE, "the load ended early", "find out why"),
         ({"drill": {"verdict": "FAIL"}}, Verdict.FAIL, "does not say why", "find out why"),
     ],

@@ -65,6 +65,16 @@ def kept_of_a_run(path, requested, record) -> None:
     (path / "drills" / "one" / "drill.json").write_text(json.dumps({"id": "one", **record}))
 
 
+@pytest.mark.parametrize(("only", "kept"), [("offered", [0, 2]), ("cutover,offered", [0]), ("cutover", [0, 1])])
+def test_only_what_is_offered_is_kept_where_that_is_asked_for(items, monkeypatch, only, kept) -> None:
+    twin = wiring.read_environment("twin")
+    bare = replace(twin, releases=replace(twin.releases, overrides={}))
+    monkeypatch.setattr(drills.wiring, "read_environment", lambda _name: bare)
+    expected = [items[number].name for number in kept]
+    drills.pytest_collection_modifyitems(Config(**{"--only": only}), items)
+    assert [item.name for item in items] == expected
+
+
 def test_of_a_run_only_what_did_not_pass_is_drilled_again(items, tmp_path) -> None:
     passed, *others = [item.name for item in items]
     (said,) = (told.sentences for (_, name), told in scenarios.known().items() if name == passed)

@@ -132,6 +132,13 @@ def test_a_plan_marks_the_drills_that_cannot_be_made_and_ends_as_their_run_would
     assert lines[marked - 1].startswith("  cutover: A release that fails its validation never takes traffic")
     assert "twin has no release that answers queries wrongly; name one under releases.overrides" in lines[marked]
     assert "1 of 2 drills cannot be made: verify would end with 75 at best, and no gate opens" in done.stderr
+    assert planned(("answers queries wrongly: {", "answers nobody: {"), "--only=cutover,offered").exit_code == 0
+
+
+def test_what_is_left_when_only_the_offered_is_asked_for_can_be_made():
+    chosen = planning.chosen(DRILLS.values(), BARE, ["offered"])
+    assert {drill.feature for drill in chosen} == {"cutover", "rollback", "gate"}
+    assert not {drill.title for drill in chosen} & {*rehearsal.lacking(BARE)}
 
 
 def test_a_plan_of_what_can_all_be_made_marks_nothing(planned):

@@ -38,7 +38,7 @@ def run(tmp_path: Path):
 
     def make(*, until: str = PERSON, error: BaseException | None = None) -> Path:
         environment = wiring.read_environment("twin")
-        options = {"--runs": str(tmp_path), "--begun": -1}
+        options = {"--runs": str(tmp_path), "--begun": -1, "--only": ""}
         request: Any = SimpleNamespace(config=SimpleNamespace(getoption=options.get), session=SimpleNamespace(items=[]))
         state: Any = SimpleNamespace(environment=environment, resumed=None, plan="", live=None)
         session = drills._open_untouched(request, state)

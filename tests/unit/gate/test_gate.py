@@ -75,6 +75,8 @@ def test_only_a_pass_opens_it(run, verdict, code) -> None:
         (record(interrupted="no"), "PASS of a run that was interrupted"),
         (record(requested=[]), "asked for nothing"),
         (record(requested=["a drill", "another"], drilled=1), "PASS of a run that has drilled 1 of what it was asked"),
+        (record(left_out="all else"), "PASS of a run that does not say what it left out"),
+        (record(left_out=[1]), "PASS of a run that does not say what it left out"),
         (record(drilled=None), "PASS of a run that has drilled None"),
         (record(drilled=True), "PASS of a run that has drilled True"),
         (record(requested="a drill", drilled=1), "PASS of a run that has drilled 1"),
@@ -134,6 +136,15 @@ def test_a_pass_that_is_about_it_opens_it(run) -> None:
 def test_a_pass_about_all_that_was_asked_for_opens_it(run) -> None:
     assert ruled(run(record(requested=["a drill", "another"], drilled=2))).promotes
     assert ruled(run(record(requested=["a drill", "another"]))).promotes, "older runs do not say how much they drilled"
+
+
+def test_what_was_not_drilled_is_said_where_it_opens(run) -> None:
+    assert ruled(run(record(left_out=[]))).text.endswith("is PASS")
+    opened = ruled(run(record(left_out=["A bad release", "Another\x1b"])))
+    assert opened.promotes
+    assert opened.text.endswith(r"is PASS; not drilled: A bad release; Another\x1b")
+    many = ruled(run(record(left_out=[f"drill {number}" for number in range(12)]))).text
+    assert many.endswith("drill 8; drill 9; and 2 more")
 
 
 @pytest.mark.parametrize("changes", [{"finished_s": NOW_S + 400}, {"started_s": NOW_S - 10}])

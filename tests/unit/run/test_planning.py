@@ -126,6 +126,50 @@ def test_a_recovery_is_offered_where_the_environment_has_one_or_by_its_name(proj
     assert planning.run_plan(without, drills, project / "features").namespaces == ("analytics",)
 
 
+FLAWED = """
+Feature: Releases
+  Background:
+    Given release 1.0.0 is live and healthy, and the other slot is empty
+  Scenario: Good
+    When release 1.1.0 is cut over
+  Scenario: Bad at once
+    When a release that answers queries wrongly is cut over
+  Scenario Outline: Bad in use
+    When a release that <flaw> under load is cut over
+    Examples:
+      | flaw                   |
+      | fails 10 % of requests |
+      | takes 0.5 s longer     |
+  @nightly
+  Scenario: Bad as a canary
+    When a release that fails 10 % of its first users' requests is tried as a canary
+"""
+
+
+def test_drills_of_bad_releases_that_there_are_none_of_are_left_out_where_only_what_is_offered_is_asked_for(
+    project, environment
+):
+    drills = written(project, FLAWED)
+    flaws = ["", "answers queries wrongly", "fails 10 % of requests", "takes 0.5 s longer"]
+    assert [drill.flaw for drill in drills] == [*flaws, "fails 10 % of its first users' requests"]
+    bare = replace(environment, releases=replace(environment.releases, overrides={"1.1.0": {"version": "2"}}))
+    some = replace(environment, releases=replace(environment.releases, overrides={"takes 0.5 s longer": {}}))
+    assert planning.chosen(drills, bare, []) == planning.chosen(drills, environment, ["offered"]) == drills[:4]
+    assert planning.chosen(drills, bare, ["offered"]) == drills[:1]
+    assert planning.chosen(drills, some, ["nested", "offered"]) == [drills[0], drills[3]]
+    assert planning.chosen(drills, bare, ["nightly", "offered"]) == []
+    assert planning.left_out(drills, bare, ["offered"], ["Good"]) == [drill.title for drill in drills[1:4]]
+    assert planning.left_out(drills, bare, ["nightly", "offered"], []) == [drill.title for drill in drills]
+    assert planning.left_out(drills, environment, ["nightly"], [drills[4].title]) == [it.title for it in drills[:4]]
+
+
+def test_every_scenario_of_a_bad_release_is_known_as_one():
+    drills = planning.drills(DIRECTORY.parent / "features")
+    flaws = {drill.flaw for drill in drills if drill.flaw}
+    offered = {name for name in TWIN.releases.overrides if not name.startswith("1.")}
+    assert flaws == offered
+
+
 def test_more_load_than_usual_is_given_where_the_environment_says_how_much_and_is_told(project, environment):
     drills = written(project, NESTED.replace("@DEP-1.1", "@performance @nightly"))
     loaded = [drill for drill in drills if "performance" in drill.tags]

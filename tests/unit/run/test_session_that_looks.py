@@ -24,6 +24,7 @@ def session(tmp_path):
         lock,
         wait_s=0.0,
         requested=["a drill"],
+        left_out=["another"],
         versions={},
         lost=lost.append,
         watchdog=untouched.no_watchdog,
@@ -44,6 +45,7 @@ def test_it_comes_to_its_verdict_without_a_lock_or_a_watchdog(session) -> None:
     session.finish_drill("one", {}, Verdict.PASS)
     assert session.close() is Verdict.PASS
     assert (record(session)["verdict"], record(session)["released"]) == ("PASS", [])
+    assert record(session)["left_out"] == ["another"]
     assert session.watchdog.pid == 0
 
 
