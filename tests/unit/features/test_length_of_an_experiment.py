@@ -22,7 +22,10 @@ def within_s(tmp_path, monkeypatch):
         strategy = Strategy(watch_s=watch_s, drain_s=30.0, canary=Plan(steps=(50, 100), hold_s=10.0))
         platform = SimpleNamespace(
             environment=SimpleNamespace(
-                name="here", strategy=strategy, metrics=SimpleNamespace(scrape_interval_s=scrape_s)
+                name="here",
+                strategy=strategy,
+                metrics=SimpleNamespace(scrape_interval_s=scrape_s),
+                primary=SimpleNamespace(name="us-east-1"),
             ),
             version_of=str,
             faults=SimpleNamespace(lacks=lambda _name: ""),
