@@ -120,7 +120,7 @@ class Watch:
         self._nameless = frozenset({"|", f"|{slot}"})
         self._limits = limits
         self._windows = windows
-        self._servers = _Servers(metrics, counts)
+        self._servers = _Servers(metrics, counts, behind_s=ask_every_s)
         self._clock = clock
         self._pace_s = pace_s
         self._ask_every_s = ask_every_s
@@ -242,11 +242,16 @@ class _Growth:
 
 
 class _Servers:
-    """The growth of the servers' counters since the first look."""
+    """The growth of the servers' counters since the first look.
 
-    def __init__(self, metrics: Metrics, counts: ServerCounts) -> None:
+    All of a look is asked for one moment, a scrape ago: a scrape that comes in between two questions about now would
+    make answers of one that the other does not have.
+    """
+
+    def __init__(self, metrics: Metrics, counts: ServerCounts, *, behind_s: float) -> None:
         self._metrics = metrics
         self._counts = counts
+        self._behind_s = behind_s
         self._errors = _Growth(of_bad=True)
         self._slow = _Growth(of_bad=False)
         self._silent = 0
@@ -280,32 +285,34 @@ class _Servers:
     def _look(self) -> bool:
         """Whether all that was asked was told."""
         try:
-            answers = self._told(self._counts.answers)
+            # By its own clock, which need not be ours.
+            at_s = self._told(self._counts.answers)[0].at_s - self._behind_s
+            answers = self._told(self._counts.answers, at_s)
         except Unreachable as error:
             self._errors.unseen = self._slow.unseen = str(error)
             return False
         told = True
         for growth, ask in ((self._errors, self._errors_of), (self._slow, self._fast_of)):
             try:
-                growth.add(_sum(answers), ask(answers))
+                growth.add(_sum(answers), ask(answers, at_s))
             except Unreachable as error:
                 growth.unseen, told = str(error), False
         return told
 
-    def _errors_of(self, answers: Sequence[Sample]) -> float:
+    def _errors_of(self, answers: Sequence[Sample], at_s: float) -> float:
         """How many failed; none while there is no series of them, if the answers' series would tell."""
         for label in self._counts.told_by:
             if any(sample.value > 0 and not sample.labels.get(label) for sample in answers):
                 raise Unreachable(
                     f"what they answered lacks the label {label}, by which metrics.failures tells failures"
                 )
-        return _sum(self._metrics.query(self._counts.errors))
+        return _sum(self._metrics.query(self._counts.errors, at_s=at_s))
 
-    def _fast_of(self, _answers: Sequence[Sample]) -> float:
-        return _sum(self._told(self._counts.fast))
+    def _fast_of(self, _answers: Sequence[Sample], at_s: float) -> float:
+        return _sum(self._told(self._counts.fast, at_s))
 
-    def _told(self, promql: str) -> Sequence[Sample]:
-        samples = self._metrics.query(promql)
+    def _told(self, promql: str, at_s: float | None = None) -> Sequence[Sample]:
+        samples = self._metrics.query(promql, at_s=at_s)
         if not samples:
             raise Unreachable(f"Prometheus has no value for {promql!r}")
         return samples

@@ -281,9 +281,10 @@ def test_prometheus_is_asked_for_what_the_strategy_calls_slow(world, drill, monk
     drill.platform.limits = lambda: Limits(Allowance(0.002), Allowance(0.05), 3.0, 100)
     answered = {"requests": 100.0, "fast": 100.0, "in_time": 0.0}
 
-    def query(promql):
+    def query(promql, *, at_s=None):
         name = next((name for name in answered if name in promql), "")
-        return [Sample({}, answered.get(name, 0.0) * world.now_s, world.now_s)]
+        at_s = world.now_s if at_s is None else at_s
+        return [Sample({}, answered.get(name, 0.0) * at_s, at_s)]
 
     switch()
     monkeypatch.setattr(world, "query", query)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import pytest
@@ -25,6 +26,7 @@ class Servers:
     has_bucket: bool = True
     up: bool = True
     now_s: float = 0.0
+    takes_s: float = 0.0
 
     def now(self) -> float:
         return self.now_s
@@ -32,14 +34,17 @@ class Servers:
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds
 
-    def query(self, promql: str) -> list[Sample]:
+    def query(self, promql: str, *, at_s: float | None = None) -> list[Sample]:
+        """As it was last scraped, which is each second: what is not in yet when it is asked is not told."""
         if not self.up:
             raise Unreachable("Prometheus did not answer")
-        answers = round(100 * self.now_s)
+        at_s = self.now_s if at_s is None else at_s
+        answers = 100 * max(0, math.floor(min(at_s, self.now_s)))
+        self.now_s += self.takes_s
         known = {
-            "answers": [Sample(self.labels, answers, 0.0)],
-            "errors": [Sample({}, round(answers * self.failed), 0.0)] if self.counts_errors else [],
-            "fast": [Sample({}, answers - round(answers * self.late), 0.0)] if self.has_bucket else [],
+            "answers": [Sample(self.labels, answers, at_s)],
+            "errors": [Sample({}, round(answers * self.failed), at_s)] if self.counts_errors else [],
+            "fast": [Sample({}, answers - round(answers * self.late), at_s)] if self.has_bucket else [],
         }
         return known[promql]
 
@@ -65,6 +70,14 @@ def test_a_release_whose_servers_never_failed_has_no_series_of_errors_and_was_lo
     assert "Prometheus" not in found.reason
 
 
+@pytest.mark.parametrize("takes_s", [0.02, 0.1, 0.3])
+def test_a_scrape_between_two_questions_makes_no_answer_slow_or_bad(takes_s) -> None:
+    found = watched(Servers(counts_errors=True, takes_s=takes_s))
+    assert found.ruling == "keep"
+    assert (found.data["servers"]["bad"], found.data["servers"]["slow"]) == (0, 0)
+    assert found.data["servers"]["answers"] >= 500
+
+
 def test_failures_that_only_the_servers_counted_send_it_back() -> None:
     found = watched(Servers(failed=0.1, counts_errors=True))
     assert (found.ruling, found.flaw) == ("roll back", "errors")
@@ -79,7 +92,7 @@ def test_errors_that_the_series_cannot_tell_are_told_as_not_seen(labels) -> None
         "; Prometheus did not see whether the servers failed: what they answered lacks the label code, by which "
         "metrics.failures tells failures"
     )
-    assert found.data["servers"]["unanswered_questions"] == 12
+    assert found.data["servers"]["unanswered_questions"] == 11
 
 
 def test_a_slow_release_whose_errors_cannot_be_told_is_sent_back_for_that() -> None:
