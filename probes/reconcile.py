@@ -28,7 +28,7 @@ def disagreement(
         tolerance: Share beyond which one of the two is wrong and nobody knows which: a doubt, not a broken promise.
     """
     name = "difference between the servers' count of writes and the clients'"
-    counted = growth(metrics, series.writes, window)
+    counted = growth(metrics, series.writes, window, scrape_interval_s=series.scrape_interval_s)
     if math.isnan(counted.count) or not answered_writes:
         doubts = counted.doubts or ("the clients hold no answer to a write",)
         return Measurement(name, None, "ratio", 0, window, "prometheus and ledger", doubts)

@@ -3,10 +3,11 @@
 Counters are read as they stand, and subtracted: `increase()` answers 0 for a counter that is first scraped at 90, and
 extrapolates where nothing was. The rule, for each series of a selector:
 
-- its last value in the window minus its value at the window's start;
+- its last value in the window minus its value at the start, which a scrape that failed just then does not hide;
 - a series that was not there at the start began in the window, at 0: the whole of its last value counts;
 - a series that ended in the window counts with the last value that was scraped;
-- a series that fell back (its process was restarted in place) makes the sum unknown, which is a doubt.
+- a series that fell back (its process was restarted in place) makes the sum unknown, which is a doubt, also where it
+  did so between its last scrape before the window and its first one in it.
 
 Failures are those requests whose labels say so: of requests without such a label nobody can tell whether they failed.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drillbook.domain.interval import Interval
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from drillbook.domain.measurement import Window
     from drillbook.ports import Metrics, Sample
 
+_BEFORE_SCRAPES = 3
+"""The value at a window's start is the last of so many scrapes: one may have failed."""
 _SCRAPED_SHARE = 0.8
 """Of the scrapes due, so many have to have worked for a series to count as complete."""
 
@@ -87,7 +91,13 @@ class Growth:
 
 
 def growth(
-    metrics: Metrics, selector: str, window: Window, *, may_be_absent: bool = False, told_by: Sequence[str] = ()
+    metrics: Metrics,
+    selector: str,
+    window: Window,
+    *,
+    scrape_interval_s: float = 1.0,
+    may_be_absent: bool = False,
+    told_by: Sequence[str] = (),
 ) -> Growth:
     """By how much the counters of a selector grew in a window, by the rule above; never raises.
 
@@ -95,23 +105,25 @@ def growth(
         metrics: Prometheus.
         selector: Which counters.
         window: When; its end at least two scrapes ago.
+        scrape_interval_s: Seconds between two scrapes.
         may_be_absent: Whether no series at all means 0, as for an error that never occurred.
         told_by: Labels that tell failures; what was counted without one of them is a doubt.
     """
+    before_s = _BEFORE_SCRAPES * scrape_interval_s
     try:
-        first = _by_series(metrics.query(selector, at_s=window.start_s))
+        first = _by_series(metrics.query(over("last_over_time", selector, before_s), at_s=window.start_s))
         last = _by_series(metrics.query(over("last_over_time", selector, window.length_s), at_s=window.end_s))
-        resets = metrics.query(f"{over('resets', selector, window.length_s)} > 0", at_s=window.end_s)
+        resets = metrics.query(f"{over('resets', selector, before_s + window.length_s)} > 0", at_s=window.end_s)
     except Unreachable as error:
         return Growth(math.nan, (str(error),))
     if not last:
         return Growth(0.0) if may_be_absent else Growth(math.nan, (f"Prometheus has no series of {selector}",))
-    doubts: list[str] = []
-    if resets:
-        doubts.append(f"{len(resets)} series of {selector} fell back: a process was restarted, and its count is lost")
     grown = {key: value - first.get(key, 0.0) for key, value in last.items()}
     if any(math.isnan(value) for value in grown.values()):
         return Growth(math.nan, (f"Prometheus answered NaN for {selector}",))
+    doubts: list[str] = []
+    if fell := max(len(resets), sum(value < 0 for value in grown.values())):
+        doubts.append(f"{fell} series of {selector} fell back: a process was restarted, and its count is lost")
     counted = [dict(key) for key, value in grown.items() if value > 0]
     doubts += [_untold(selector, label, lacking) for label in told_by if (lacking := _without(label, counted))]
     return Growth(sum(max(value, 0.0) for value in grown.values()), tuple(doubts))
@@ -139,8 +151,9 @@ def availability(
     metrics: Metrics, series: ServiceSeries, window: Window, *, slot: str | None = None, doubts: Sequence[str] = ()
 ) -> Measurement:
     """Share of requests that the servers did not fail."""
-    requests = growth(metrics, series.of(series.requests, slot=slot), window, told_by=series.failure_labels)
-    failed = growth(metrics, series.of(series.failures, slot=slot), window, may_be_absent=True)
+    counted = partial(growth, metrics, scrape_interval_s=series.scrape_interval_s)
+    requests = counted(series.of(series.requests, slot=slot), window, told_by=series.failure_labels)
+    failed = counted(series.of(series.failures, slot=slot), window, may_be_absent=True)
     return _share("share of requests answered without a server error", requests, failed, window, doubts)
 
 
@@ -148,8 +161,9 @@ def within_latency(
     metrics: Metrics, series: ServiceSeries, window: Window, *, slot: str | None = None, doubts: Sequence[str] = ()
 ) -> Measurement:
     """Share of requests answered within the latency objective, exact because a bucket ends there."""
-    timed = growth(metrics, series.of(series.timed, slot=slot), window)
-    in_time = growth(metrics, series.of(series.in_time, slot=slot), window)
+    counted = partial(growth, metrics, scrape_interval_s=series.scrape_interval_s)
+    timed = counted(series.of(series.timed, slot=slot), window)
+    in_time = counted(series.of(series.in_time, slot=slot), window)
     late = Growth(max(timed.count - in_time.count, 0.0), in_time.doubts)
     return _share("share of requests answered within the latency objective", timed, late, window, doubts)
 
@@ -161,8 +175,9 @@ def budget_spent(
 
     The budget is `1 - objective` of the requests of the window itself; it is a count, not an estimate.
     """
-    requests = growth(metrics, series.requests, window, told_by=series.failure_labels)
-    failed = growth(metrics, series.failures, window, may_be_absent=True)
+    counted = partial(growth, metrics, scrape_interval_s=series.scrape_interval_s)
+    requests = counted(series.requests, window, told_by=series.failure_labels)
+    failed = counted(series.failures, window, may_be_absent=True)
     found = (*requests.doubts, *failed.doubts, *doubts)
     name = f"share of the window's error budget spent, of {1 - objective:.2%} of its requests"
     budget = (1 - objective) * requests.count

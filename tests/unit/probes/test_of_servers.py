@@ -43,10 +43,11 @@ class Prometheus:
             raise Unreachable("Prometheus did not answer")
         if "sum_over_time" in promql:
             return [Sample({"instance": f"{host}:80"}, count, at_s) for host, count in self.scrapes.items()]
-        selector = re.sub(r"^\w+\((\w+)\[\d+ms\]\).*|^(\w+)$", r"\1\2", promql)
+        selector = re.sub(r"^\w+\((\w+)\[\d+ms\]\).*", r"\1", promql)
         if promql.startswith("resets"):
             return [Sample({}, 1.0, at_s)] * self.resets.get(selector, 0)
-        values = self.last if promql.startswith("last_over_time") else self.first
+        assert promql.startswith("last_over_time"), "a scrape that just failed hides a series from it"
+        values = self.last if at_s == WINDOW.end_s else self.first
         found = values.get(selector, {}).items()
         return [Sample({"instance": name, **self.labels.get(name, {})}, value, at_s) for name, value in found]
 
@@ -71,6 +72,26 @@ def test_growth_is_last_minus_first(first, last, grown) -> None:
 def test_a_counter_that_fell_back_is_a_doubt() -> None:
     prometheus = Prometheus().counts("requests", first={"a": 10.0}, last={"a": 12.0}, resets=1)
     assert "fell back" in slo.growth(prometheus, "requests", WINDOW).doubts[0]
+
+
+def test_a_counter_that_is_lower_than_at_the_start_fell_back_though_prometheus_saw_no_reset() -> None:
+    """It was restarted between its last scrape before the window and its first one in it."""
+    prometheus = Prometheus().counts("failures", first={"a": 500.0, "b": 0.0}, last={"a": 240.0, "b": 1.0})
+    found = slo.growth(prometheus, "failures", WINDOW)
+    assert found.doubts == ("1 series of failures fell back: a process was restarted, and its count is lost",)
+
+
+def test_what_the_windows_start_is_read_from_is_looked_through_for_restarts_as_well() -> None:
+    asked = {}
+    prometheus = Prometheus().counts("requests", first={"a": 1.0}, last={"a": 2.0})
+    query = prometheus.query
+    prometheus.query = lambda promql, at_s: asked.update({promql: at_s}) or query(promql, at_s=at_s)
+    slo.growth(prometheus, "requests", WINDOW, scrape_interval_s=15.0)
+    assert asked == {
+        "last_over_time(requests[45000ms])": WINDOW.start_s,
+        "last_over_time(requests[60000ms])": WINDOW.end_s,
+        "resets(requests[105000ms]) > 0": WINDOW.end_s,
+    }
 
 
 def test_no_series_is_no_zero_unless_it_may_be_absent() -> None:
