@@ -15,7 +15,9 @@ from drillbook import wiring
 from drillbook.actions.drain import Drain
 from drillbook.actions.validate import Validate
 from drillbook.actions.watch import ServerCounts, Watch
+from drillbook.activities import telling
 from drillbook.domain.promql import total
+from drillbook.domain.runbook import TOLD_WHEN_UNDONE
 from drillbook.drivers.live import LiveRecord
 from drillbook.ports import Unreachable
 from drillbook.run.action import perform, restore, wait_for
@@ -245,10 +247,15 @@ def put_back() -> dict[str, Any]:
     drill.timeline.record_on_the_way_back("intent", "put back what was changed", activity="put_back")
 
     def undo(change: Change) -> Restoration:
+        step = TOLD_WHEN_UNDONE.get(change.action, "")
+        if step:
+            _begin_told_step(drill, step)
         found = drill.platform.undo(change)
         if found.restored:
             drill.timeline.record_on_the_way_back("recovered", found.text, at_s=found.at_s, activity="put_back")
             _tell_traffic_back(drill, but=change)
+            if step:
+                _end_told_step(drill, step, found)
         return found
 
     _tell_traffic_back(drill)
@@ -257,6 +264,19 @@ def put_back() -> dict[str, Any]:
         if not found.restored:
             drill.timeline.record_on_the_way_back("note", found.text, activity="put_back", failed=True)
     return {"restored": [found.text for found in undone], "all": all(found.restored for found in undone)}
+
+
+def _begin_told_step(drill: wiring.Experiment, step: str) -> None:
+    """An undo that is a planned step as well; whoever is touched is told before it."""
+    if drill.platform.recovery is not None:
+        telling.before(drill, drill.platform.recovery, step)
+    drill.timeline.record_on_the_way_back("intent", f"take the planned step {step}", activity=step)
+
+
+def _end_told_step(drill: wiring.Experiment, step: str, found: Restoration) -> None:
+    drill.timeline.record_on_the_way_back("recovered", found.text, at_s=found.at_s, activity=step)
+    if drill.platform.recovery is not None:
+        telling.after(drill, drill.platform.recovery, step)
 
 
 def _tell_traffic_back(drill: wiring.Experiment, but: Change | None = None) -> None:

@@ -202,6 +202,9 @@ STEPS: Mapping[str, Step] = {
     ),
 }  # fmt: skip
 
+TOLD_WHEN_UNDONE = {"switch-over": "switch-back"}
+"""Steps whose undo is a planned step of its own, of which people are told."""
+
 _OTHER_WAY_ROUND = {"switch-back": "switch-over", "rebuild-away-as-standby": "rebuild-as-standby"}
 
 

@@ -349,7 +349,8 @@ def communication_plan(drill: Drill, told_of: str) -> list[tuple[str, tuple[Noti
     steps: list[str] = []
     for name in TOLD_OF[told_of]:
         _, document = yaml_file.read(EXPERIMENTS / f"{name}.yaml")
-        steps += runbook.steps_of(document)
+        taken = runbook.steps_of(document)
+        steps += [*taken, *(runbook.TOLD_WHEN_UNDONE[name] for name in taken if name in runbook.TOLD_WHEN_UNDONE)]
     return [(name, runbook.step(name, {"home": home, "away": away}).tell) for name in steps]
 
 

@@ -7,11 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from drillbook import activities
 from drillbook.actions.recovery.tell import Teller
 from drillbook.activities import recovery as recovery_activities
 from drillbook.domain.communication import AUDIENCES, Notice
-from drillbook.domain.runbook import STEPS
+from drillbook.domain.interval import Interval
+from drillbook.domain.measurement import Window
+from drillbook.domain.runbook import STEPS, step
 from drillbook.ports import Unreachable
+from probes.communication import untold
 
 
 class Channel:
@@ -63,6 +67,31 @@ def test_what_is_planned_is_told_before_it_begins(drill, world, recovery, sent) 
     kinds = [it.data.get("activity") or it.kind for it in drill.events() if it.data.get("action") or it in told]
     assert kinds.index("tell") < kinds.index("intent")
     assert [it.data["before"] for it in told] == [True, False]
+
+
+def test_who_writes_is_told_of_the_way_back_of_a_planned_switch_as_well(drill, world, recovery, sent) -> None:
+    drill.platform.recovery = replace(recovery, teller=teller(world, sent))
+    take(drill, "switch-over")
+    activities.put_back()
+    ended()
+    assert [text.partition("] ")[2].partition(";")[0] for _, text in sent] == [
+        "the database moves from east to west now",
+        "the database has moved to west",
+        "the database moves from west to east now",
+        "the database has moved to east",
+    ]
+    plan = [(name, step(name, {"home": "east", "away": "west"}).tell) for name in ("switch-over", "switch-back")]
+    measured = untold(drill.events(), plan, Window(1000.0, world.now()), within_s=60.0)
+    assert (measured.interval, measured.samples, measured.doubts) == (Interval.exactly(0), 4, ())
+
+
+def test_a_switch_that_could_not_be_taken_back_is_told_to_nobody_as_done(drill, world, recovery, east, sent) -> None:
+    drill.platform.recovery = replace(recovery, teller=teller(world, sent))
+    take(drill, "switch-over")
+    east.host_reachable = False
+    assert not activities.put_back()["all"]
+    ended()
+    assert "moved to east" not in sent[-1][1]
 
 
 @pytest.mark.parametrize(
