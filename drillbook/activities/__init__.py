@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from drillbook import wiring
 from drillbook.actions.drain import Drain
 from drillbook.actions.validate import Validate
 from drillbook.actions.watch import ServerCounts, Watch
-from drillbook.activities import telling
 from drillbook.domain.promql import total
-from drillbook.domain.runbook import TOLD_WHEN_UNDONE
 from drillbook.drivers.live import LiveRecord
 from drillbook.ports import Unreachable
 from drillbook.run.action import perform, restore, wait_for
 from probes import story
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Generator
+    from contextlib import AbstractContextManager
 
     from drillbook.actions.watch import Decision
     from drillbook.domain.undo import Change, Restoration
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
+Around: TypeAlias = "Callable[[wiring.Experiment, Change], AbstractContextManager[Callable[[Restoration], None]]]"
 
 _FOUND_WITHIN_S = 20.0
 """For Prometheus to find a new slot's pods, beside what it takes to scrape them."""
@@ -241,21 +241,27 @@ def drain_old_slot() -> dict[str, Any]:
     return {"drained": seen.holds, "seen": seen.text}
 
 
-def put_back() -> dict[str, Any]:
-    """Undo what is still open, last change first; done also after something went wrong."""
+@contextmanager
+def _nothing_more(_drill: wiring.Experiment, _change: Change) -> Generator[Callable[[Restoration], None]]:
+    yield lambda _found: None
+
+
+def put_back(around: Around = _nothing_more) -> dict[str, Any]:
+    """Undo what is still open, last change first; done also after something went wrong.
+
+    Args:
+        around: Is entered with each change before it is undone, and told what came of that.
+    """
     drill = wiring.experiment()
     drill.timeline.record_on_the_way_back("intent", "put back what was changed", activity="put_back")
 
     def undo(change: Change) -> Restoration:
-        step = TOLD_WHEN_UNDONE.get(change.action, "")
-        if step:
-            _begin_told_step(drill, step)
-        found = drill.platform.undo(change)
-        if found.restored:
-            drill.timeline.record_on_the_way_back("recovered", found.text, at_s=found.at_s, activity="put_back")
-            _tell_traffic_back(drill, but=change)
-            if step:
-                _end_told_step(drill, step, found)
+        with around(drill, change) as seen:
+            found = drill.platform.undo(change)
+            if found.restored:
+                drill.timeline.record_on_the_way_back("recovered", found.text, at_s=found.at_s, activity="put_back")
+                _tell_traffic_back(drill, but=change)
+            seen(found)
         return found
 
     _tell_traffic_back(drill)
@@ -264,19 +270,6 @@ def put_back() -> dict[str, Any]:
         if not found.restored:
             drill.timeline.record_on_the_way_back("note", found.text, activity="put_back", failed=True)
     return {"restored": [found.text for found in undone], "all": all(found.restored for found in undone)}
-
-
-def _begin_told_step(drill: wiring.Experiment, step: str) -> None:
-    """An undo that is a planned step as well; whoever is touched is told before it."""
-    if drill.platform.recovery is not None:
-        telling.before(drill, drill.platform.recovery, step)
-    drill.timeline.record_on_the_way_back("intent", f"take the planned step {step}", activity=step)
-
-
-def _end_told_step(drill: wiring.Experiment, step: str, found: Restoration) -> None:
-    drill.timeline.record_on_the_way_back("recovered", found.text, at_s=found.at_s, activity=step)
-    if drill.platform.recovery is not None:
-        telling.after(drill, drill.platform.recovery, step)
 
 
 def _tell_traffic_back(drill: wiring.Experiment, but: Change | None = None) -> None:

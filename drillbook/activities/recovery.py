@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from drillbook import wiring
+from drillbook import activities, wiring
 from drillbook.actions.recovery.detect import DecideFailover, DetectLoss
 from drillbook.actions.recovery.served import Served
 from drillbook.activities import Halted, activity, telling, wait_and_tell
-from drillbook.domain import archive_age
+from drillbook.domain import archive_age, runbook
 from drillbook.domain.undo import FAULT
 from drillbook.drivers.live import LiveRecord
 from drillbook.ports import Observation
@@ -16,7 +17,10 @@ from drillbook.run.action import perform, wait_for
 from probes import archive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from drillbook.actions.recovery.plan import Recovery
+    from drillbook.domain.undo import Change, Restoration
 
 STAGE_OF = {
     "fence-primary": "fence",
@@ -131,6 +135,11 @@ def take_back(step: str) -> dict[str, Any]:
     return {"seen": seen}
 
 
+def put_back() -> dict[str, Any]:
+    """As after any experiment; whoever a planned way back touches is told of that as well."""
+    return activities.put_back(_told_as_a_step)
+
+
 @activity
 def look_at_name() -> dict[str, Any]:
     """See for how long whoever asks for the public's name may keep the answer."""
@@ -205,6 +214,23 @@ def _lose(how: str) -> dict[str, Any]:
     drill.journal.open_changes()
     done = perform(fault, drill.journal, drill.timeline, drill.clock)
     return {"seen": done.observation.text}
+
+
+@contextmanager
+def _told_as_a_step(drill: wiring.Experiment, change: Change) -> Generator[Callable[[Restoration], None]]:
+    step, recovery = runbook.TOLD_WHEN_UNDONE.get(change.action, ""), drill.platform.recovery
+    if not step or recovery is None:
+        yield lambda _found: None
+        return
+
+    def seen(found: Restoration) -> None:
+        if found.restored:
+            drill.timeline.record_on_the_way_back("recovered", found.text, at_s=found.at_s, activity=step)
+            telling.after(drill, recovery, step)
+
+    telling.before(drill, recovery, step)
+    drill.timeline.record_on_the_way_back("intent", f"take the planned step {step}", activity=step)
+    yield seen
 
 
 def _taken_back(drill: wiring.Experiment, action: str, activity_name: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from drillbook import activities
 from drillbook.actions.recovery.tell import Teller
 from drillbook.activities import recovery as recovery_activities
 from drillbook.domain.communication import AUDIENCES, Notice
@@ -72,7 +71,7 @@ def test_what_is_planned_is_told_before_it_begins(drill, world, recovery, sent) 
 def test_who_writes_is_told_of_the_way_back_of_a_planned_switch_as_well(drill, world, recovery, sent) -> None:
     drill.platform.recovery = replace(recovery, teller=teller(world, sent))
     take(drill, "switch-over")
-    activities.put_back()
+    recovery_activities.put_back()
     ended()
     assert [text.partition("] ")[2].partition(";")[0] for _, text in sent] == [
         "the database moves from east to west now",
@@ -89,7 +88,7 @@ def test_a_switch_that_could_not_be_taken_back_is_told_to_nobody_as_done(drill, 
     drill.platform.recovery = replace(recovery, teller=teller(world, sent))
     take(drill, "switch-over")
     east.host_reachable = False
-    assert not activities.put_back()["all"]
+    assert not recovery_activities.put_back()["all"]
     ended()
     assert "moved to east" not in sent[-1][1]
 
