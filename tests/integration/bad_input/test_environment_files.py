@@ -124,6 +124,6 @@ def test_a_stop_file(environment, tmp_path):
 def test_drills_that_are_not_there_are_answered_with_those_that_are(environment, command):
     said = drillbook(command, "--environment", environment(), "--only", "rollback,cutovr")
     features = {path.stem for path in (PROJECT / "features").rglob("*.feature")}
-    known = sorted({"nightly", "performance", "resilience", *features})
+    known = sorted({"nightly", "offered", "performance", "resilience", *features})
     assert {"cutover", "gate", "pipeline", "rollback", "switchover"} <= set(known)
     said.refused(f"--only: there is no feature cutovr; there are {', '.join(known)}")
