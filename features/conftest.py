@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from drillbook.domain.guard import Plan
     from drillbook.run.resumption import Earlier
 
-FEATURES = Path(__file__).resolve().parent
+FEATURES = scenarios.FEATURES
 RUNS = FEATURES.parent / "reports" / "runs"
 EXPECTED_S = 60.0
 """Of one scenario, for the guard."""
@@ -93,7 +93,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keep the scenarios of the features asked for; refuse before anything is touched."""
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("drills change one platform and run one after the other: leave out -n")
-    only = {name.strip() for name in config.getoption("--only").split(",") if name.strip()}
+    only = {*planning.names(config.getoption("--only"))}
     selection.keep(items, only)
     if not any(selection.scenario_of(item) is not None for item in items) or config.option.collectonly:
         return
@@ -456,7 +456,7 @@ def _requested(request: pytest.FixtureRequest, state: _Run) -> list[str]:
 
 def _left_out(request: pytest.FixtureRequest, state: _Run) -> list[str]:
     """What a gate says was not drilled."""
-    only = {name for name in request.config.getoption("--only").split(",") if name}
+    only = planning.names(request.config.getoption("--only"))
     return planning.left_out(planning.drills(FEATURES), state.environment, only, _requested(request, state))
 
 

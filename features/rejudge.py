@@ -24,7 +24,7 @@ from drillbook.run.experiment import read_journal
 from drillbook.run.planning import STATIC
 from drillbook.run.stopping import told
 from features import scenarios
-from features.sentences import say as _say
+from features.sentences import say
 from probes.capacity import FILE as CAPACITY
 from probes.migration import NEWER, OLDER
 
@@ -77,7 +77,7 @@ def _derive(reader: Reader, id_: str) -> Derived:
     for sentence in drill.sentences:
         kind, _, text = sentence.partition(" ")
         if kind == "then":
-            lacking += _tried(f"“{text}”", functools.partial(_say, drill, text), _raised(document))
+            lacking += _tried(f"“{text}”", functools.partial(say, drill, text), _raised(document))
     lacking += _tried("how the drill ended", functools.partial(replay.judge_the_way_back, drill))
     lacking += _tried("whether the release was fit", drill.check_unexpected)
     return Derived(
@@ -134,7 +134,7 @@ def _inspect(reader: Reader, id_: str, document: Mapping[str, Any]) -> Derived:
     lacking: list[str] = []
     for sentence in made.sentences:
         kind, _, text = sentence.partition(" ")
-        lacking += _tried(f"“{text}”", functools.partial(_say, made, text, kind), _raised(document))
+        lacking += _tried(f"“{text}”", functools.partial(say, made, text, kind), _raised(document))
     return Derived(tuple(made.judgements), tuple(lacking), (), _recorded_doubts(document))
 
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from drillbook.domain.environment import Environment
 
-FEATURES = Path(__file__).resolve().parent
-
 
 def scenario_of(item: pytest.Item) -> ScenarioTemplate | None:
     """The scenario that an item is; None when it is something else."""
@@ -104,7 +102,9 @@ def leave_out_unasked(
     unoffered: set[str] = set()
     if planning.OFFERED in only:
         unoffered = {
-            drill.title for drill in planning.drills(FEATURES) if planning.lacks_its_release(drill, environment)
+            drill.title
+            for drill in planning.drills(scenarios.FEATURES)
+            if planning.lacks_its_release(drill, environment)
         }
     left_out = [
         item

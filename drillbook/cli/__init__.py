@@ -367,7 +367,7 @@ def _chosen(where: Environment, only: str) -> tuple[list[str], list[Drill]]:
 
 def _known(only: str) -> list[str]:
     """The features of `--only`; refused when there is one that does not exist, or none where a list was begun."""
-    names = [name.strip() for name in only.split(",") if name.strip()]
+    names = planning.names(only)
     known = sorted({*planning.CLASSES, planning.OFFERED, *(drill.feature for drill in _drills())})
     unknown = sorted(set(names) - set(known))
     if unknown or (only and not names):

@@ -66,7 +66,7 @@ def _platform(environment: Environment, nobody: Any) -> Platform:
         releaser=nobody,
         cluster=nobody,
         metrics=nobody,
-        series=wiring.series(environment.metrics, environment.objectives.latency_s, environment.strategy.slow_s),
+        series=wiring.series_of(environment),
         client=nobody,
         store=nobody,
         left=nobody,

@@ -70,7 +70,7 @@ def drill(run: Path, id_: str, document: Mapping[str, Any]) -> Drill:
         releaser=nothing,
         cluster=cast("Any", targets),
         metrics=answers,
-        series=wiring.series(environment.metrics, environment.objectives.latency_s, environment.strategy.slow_s),
+        series=wiring.series_of(environment),
         client=nothing,
         store=nothing,
         left=nothing,

@@ -200,6 +200,11 @@ def drills(features: Path) -> list[Drill]:
     return found
 
 
+def names(only: str) -> list[str]:
+    """The features and classes that the option `--only` has, with commas and perhaps spaces between them."""
+    return [name.strip() for name in only.split(",") if name.strip()]
+
+
 def chosen(drill_list: Iterable[Drill], environment: Environment, only: Collection[str]) -> list[Drill]:
     """Those that a run drills: see `is_drilled` and `OFFERED`."""
     return [
@@ -235,11 +240,11 @@ def is_drilled(feature: str, tags: Collection[str], environment: Environment, on
 
     When none is named, what is of no class is drilled.
     """
-    names = {*only} - {OFFERED}
-    if feature in names:
+    meant = {*only} - {OFFERED}
+    if feature in meant:
         return True
     classes = CLASSES & {*tags}
-    asked = classes & names if names else not classes
+    asked = classes & meant if meant else not classes
     return bool(asked) and _offers(environment, feature, tags)
 
 
@@ -413,10 +418,10 @@ def _scenarios(stem: str, node: Mapping[str, Any], above: tuple[str, ...] = ()) 
             scenario = child["scenario"]
             limits = [float(said[1]) for step in scenario["steps"] if (said := _DRAINED.search(step["text"]))]
             drained_s = min(limits, default=math.inf)
-            for more, names, rows in _examples(scenario):
+            for more, columns, rows in _examples(scenario):
                 found = (*tags, *_tags(scenario), *more)
                 for example in rows:
-                    flaw = _flaw(scenario["steps"], dict(zip(names, example, strict=True)))
+                    flaw = _flaw(scenario["steps"], dict(zip(columns, example, strict=True)))
                     requirements = tuple(filter(is_requirement, found))
                     yield Drill(stem, scenario["name"], requirements, found, example, drained_s, flaw)
 

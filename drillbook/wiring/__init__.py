@@ -161,7 +161,7 @@ def platform(
         ),
         cluster=KubernetesCluster(api, releases.namespace, releases.deployment),
         metrics=_prometheus(environment, clock, queries),
-        series=series(environment.metrics, environment.objectives.latency_s, environment.strategy.slow_s),
+        series=series_of(environment),
         client=client,
         store=kept.store,
         left=kept.left,
@@ -330,6 +330,11 @@ def _authorization(reference: str) -> dict[str, str]:
     token = credentials.read(reference, os.environ)
     redaction.learn([token])
     return {"Authorization": f"Bearer {token}"}
+
+
+def series_of(environment: Environment) -> ServiceSeries:
+    """Where an environment's Prometheus keeps what the service counts, with the buckets that it is judged by."""
+    return series(environment.metrics, environment.objectives.latency_s, environment.strategy.slow_s)
 
 
 def series(metrics: MetricsSettings, latency_s: float, slow_s: float) -> ServiceSeries:

@@ -18,7 +18,7 @@ from drillbook.domain.verdict import merge
 from drillbook.drills import replay
 from drillbook.ports import Conflict, LockLost, Unreachable
 from drillbook.run.action import NotObserved
-from features import rejudge
+from features.sentences import say
 from probes import story
 from probes.canary import unfounded_decisions
 
@@ -366,5 +366,5 @@ def test_the_sentences_about_a_canary_are_judged_from_the_runs_folder_alone(
     again = replay.drill(run, "drill", {**about, "started_s": 1000.0, "seen": seen})
     for sentence, verdict in verdicts.items():
         again.judgements.clear()
-        rejudge._say(again, sentence)
+        say(again, sentence)
         assert merge(judgement.verdict for judgement in again.judgements) == verdict, sentence

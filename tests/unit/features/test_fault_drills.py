@@ -20,8 +20,8 @@ from drillbook.drills.seen import NotReady
 from drillbook.run import planning
 from drillbook.run.environment import DIRECTORY
 from drillbook.run.timeline import Event
-from features import rejudge
 from features.conftest import FEATURES
+from features.sentences import say
 from probes import faults
 
 RATE_HZ = 50
@@ -71,7 +71,7 @@ def judged(tmp_path):
         }  # fmt: skip
         drill = replay.drill(tmp_path, "killed", document)
         for sentence in sentences:
-            rejudge._say(drill, sentence)
+            say(drill, sentence)
         return drill
 
     return judge
@@ -135,7 +135,7 @@ def test_a_fault_that_did_not_bite_proves_nothing(judged):
     assert set(verdicts(drill).values()) == {Verdict.INCONCLUSIVE}
     for sentence in SENTENCES[1:]:
         with pytest.raises(NotReady, match="no fault was made and undone"):
-            rejudge._say(drill, sentence)
+            say(drill, sentence)
 
 
 DEPLOYED_S, SWITCHED_S, DECIDED_S, HELD_S = 1005.0, 1012.0, 1020.0, 1029.0
@@ -241,7 +241,7 @@ def test_a_standby_that_a_cut_link_has_lost_for_good_fails_the_drill(judged, tmp
 def test_a_load_that_ended_early_proves_nothing(judged, ended_s):
     drill = judged(sentences=(), ended_s=ended_s)
     for sentence in SENTENCES:
-        rejudge._say(drill, sentence)
+        say(drill, sentence)
     assert merge(verdicts(drill).values()) is Verdict.INCONCLUSIVE
     assert verdicts(drill)["fault.recovery.new"] is Verdict.INCONCLUSIVE
 

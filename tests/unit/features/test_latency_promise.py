@@ -11,7 +11,7 @@ from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 from drillbook.drills.drill import Drill
 from drillbook.drills.seen import NotReady
-from features import rejudge
+from features.sentences import say
 from probes import slo
 
 SENTENCE = "Prometheus counted at least 99 % of requests within 0.3 s"
@@ -33,7 +33,7 @@ def checked(monkeypatch):
         )
         measured = Measurement("share", Interval.exactly(1.0), "ratio", 3000, Window(0.0, 60.0), "prometheus", ())
         monkeypatch.setattr(slo, "within_latency", lambda *_, **__: measured)
-        rejudge._say(drill, SENTENCE)
+        say(drill, SENTENCE)
         return found
 
     return check

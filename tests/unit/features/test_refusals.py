@@ -11,6 +11,7 @@ import pytest
 
 from drillbook import wiring
 from drillbook.domain.verdict import Verdict
+from drillbook.run import planning
 from drillbook.run.resumption import Earlier
 from features import conftest as drills
 from features import scenarios, selection
@@ -73,6 +74,17 @@ def test_only_what_is_offered_is_kept_where_that_is_asked_for(items, monkeypatch
     expected = [items[number].name for number in kept]
     drills.pytest_collection_modifyitems(Config(**{"--only": only}), items)
     assert [item.name for item in items] == expected
+
+
+@pytest.mark.parametrize("only", ["performance,offered", "performance, offered", " offered ,performance "])
+def test_what_is_left_out_is_told_however_its_names_are_written(monkeypatch, only) -> None:
+    twin = wiring.read_environment("twin")
+    state = SimpleNamespace(environment=twin)
+    monkeypatch.setattr(drills, "_requested", lambda *_: [])
+    told = drills._left_out(SimpleNamespace(config=Config(**{"--only": only})), state)
+    of_performance = [drill.title for drill in planning.drills(drills.FEATURES) if "performance" in drill.tags]
+    assert of_performance
+    assert set(of_performance) <= set(told)
 
 
 def test_of_a_run_only_what_did_not_pass_is_drilled_again(items, tmp_path) -> None:

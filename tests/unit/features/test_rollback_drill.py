@@ -13,7 +13,7 @@ import pytest
 from drillbook.domain.verdict import Verdict
 from drillbook.drills import replay
 from drillbook.run.environment import DIRECTORY
-from features import rejudge
+from features.sentences import say
 
 RATE_HZ = 10
 BEGAN_S, SWITCHED_S, BACK_S, ENDED_S = 1000.0, 1010.0, 1210.0, 1240.0
@@ -56,7 +56,7 @@ def judged(tmp_path):
             "seen": {"release": "1.2.0-bad", "live": "1.0.0", "window": [BEGAN_S, ENDED_S], "other_writes": 0},
         }  # fmt: skip
         drill = replay.drill(tmp_path, "bad", document)
-        rejudge._say(drill, sentence)
+        say(drill, sentence)
         return {judgement.objective.id: judgement.verdict for judgement in drill.judgements}
 
     return judge

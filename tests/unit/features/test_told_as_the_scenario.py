@@ -17,6 +17,7 @@ from drillbook.run import planning
 from drillbook.run.timeline import Timeline
 from features import conftest as drills
 from features import rejudge, scenarios
+from features.sentences import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ def run(tmp_path: Path):
         for sentence in (GATE, PERSON)[: (GIVEN, GATE, PERSON).index(until)]:
             made.sentences.append(sentence)
             kind, _, text = sentence.partition(" ")
-            rejudge._say(made, text, kind)
+            say(made, text, kind)
         made.finish(error)
         session.close()
         return session.folder.path

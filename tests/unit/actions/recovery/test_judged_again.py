@@ -34,6 +34,7 @@ from drillbook.run.journal import Journal
 from drillbook.run.timeline import Timeline, events
 from features import conftest as drills
 from features import rejudge, scenarios
+from features.sentences import say
 from loadtests import plan as loads
 from tests.unit.actions.recovery.test_runbook import play
 from tests.unit.probes.test_of_recoveries import columns, fail, ledger
@@ -226,7 +227,7 @@ def judge(drill, sentences=SENTENCES):
     """Every sentence, and the end; as pytest does."""
     for sentence in sentences:
         drill.sentences.append(f"then {sentence}")
-        rejudge._say(drill, sentence)
+        say(drill, sentence)
     return drill.finish(None)
 
 

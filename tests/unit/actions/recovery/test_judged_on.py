@@ -16,6 +16,7 @@ from drillbook.evidence import folder as evidence
 from drillbook.run.load import LoadError
 from features import conftest as drills
 from features import rejudge, scenarios
+from features.sentences import say
 from tests.unit.actions.recovery.test_judged_again import drill, leave_rows, said, users
 from tests.unit.actions.recovery.test_runbook import play
 from tests.unit.probes.test_of_recoveries import ledger
@@ -72,7 +73,7 @@ def say_until_one_raises(drill: Drill, sentences: tuple[str, ...]) -> Exception 
         kind, _, text = sentence.partition(" ")
         try:
             if kind == "then":
-                rejudge._say(drill, text)
+                say(drill, text)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the scenario
             return error
     return None
@@ -215,7 +216,7 @@ def test_events_that_are_there_twice_are_seen_though_nobody_was_fenced_or_restor
     drill.seen.window = Window(drill.started_s, world.now())
     leave_users(drill, twice=1)
     with pytest.raises(NotReady):
-        rejudge._say(drill, f"nothing is missing that was acknowledged once {sentence}, and no event is there twice")
+        say(drill, f"nothing is missing that was acknowledged once {sentence}, and no event is there twice")
     assert verdicts(drill) == {"data.duplicated": Verdict.FAIL}
 
 

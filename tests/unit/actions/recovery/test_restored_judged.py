@@ -9,7 +9,7 @@ from drillbook.domain.undo import FAULT
 from drillbook.domain.verdict import Verdict
 from drillbook.drills import recovery as recovery_drill
 from drillbook.drills.seen import NotReady
-from features import rejudge
+from features.sentences import say
 from tests.unit.actions.recovery.test_judged_again import drill, leave_rows, users
 from tests.unit.probes.test_of_recoveries import fail, ledger
 
@@ -50,7 +50,7 @@ def test_what_the_restored_server_acknowledged_and_lost_counts_however_late_it_w
     gone = (begun_s + lost[0], begun_s + lost[1])
     leave_rows(drill.folder / "load", table, ledger(table, lost=gone))
     for sentence in SENTENCES:
-        rejudge._say(drill, sentence)
+        say(drill, sentence)
     found = {it.objective.id: it.verdict for it in drill.judgements}
     assert found == {
         "recovery.point": Verdict.PASS,
