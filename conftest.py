@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drillbook.domain import scenarios
 from drillbook.run import planning
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_bdd_apply_tag(tag: str, function: Callable[..., Any]) -> bool | None:
     """A requirement's id is no Python name, so it becomes an argument of one mark."""
-    if planning.is_requirement(tag):
+    if scenarios.is_requirement(tag):
         pytest.mark.requirement(tag)(function)
         return True
     # How far a scenario reaches, and what it loses, is no mark either: the plan of the run knows it.

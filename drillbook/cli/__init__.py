@@ -17,7 +17,7 @@ from drillbook import __version__
 from drillbook.cli import capacity, delivery, evidence_integrity, evidence_reports, ledger
 from drillbook.domain import runbook
 from drillbook.domain.verdict import Verdict
-from drillbook.run import drills_process, guard, planning, redaction, yaml_file
+from drillbook.run import blast_radius, drills_process, guard, planning, redaction, yaml_file
 from drillbook.run.environment import EnvironmentFileError, find, load
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def plan(
         for reason in lacking.get(drill.title, ()):
             typer.echo(f"      cannot be made: {reason.removeprefix('not proved here: ')}")
     typer.echo("what would be touched:")
-    for sentence in planning.touched(where, chosen):
+    for sentence in blast_radius.changed(where, chosen):
         typer.echo(f"  {sentence}")
     typer.echo("what the load can decide:")
     undecidable = _show_feasibility(where, chosen)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from drillbook import wiring
 from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
+from drillbook.domain.scenarios import is_requirement
 from drillbook.domain.verdict import Direction, Judgement, Objective, Verdict, judge, merge
 from drillbook.drills import topology
 from drillbook.drills.seen import NotOffered, NotReady, Seen
@@ -18,7 +19,6 @@ from drillbook.run import experiment
 from drillbook.run.action import wait_for
 from drillbook.run.folder import DRILL_VARIABLE, FOLDER_VARIABLE
 from drillbook.run.load import READ_BACK_S, Load, LoadError
-from drillbook.run.planning import is_requirement
 from drillbook.run.stopping import told
 from probes import faults, story
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from drillbook.domain import streak
+from drillbook.domain.scenarios import is_record_of
 from drillbook.domain.verdict import Verdict, judge, merge
 from drillbook.domain.wording import moment
 
@@ -264,11 +265,9 @@ def _past(name: str, environment: str, drills: Sequence[tuple[int, DrillRecord]]
 
 
 def _alike(one: DrillRecord, other: DrillRecord) -> bool:
-    """Whether both were of the same sentences; what did not pass may have been ended before it came to the last."""
+    """Whether both were of the same sentences."""
     shorter, longer = sorted((one, other), key=lambda drill: len(drill.sentences))
-    if shorter.verdict is Verdict.PASS:
-        return shorter.sentences == longer.sentences
-    return shorter.sentences == longer.sentences[: len(shorter.sentences)]
+    return is_record_of(longer.sentences, shorter.sentences, whole=shorter.verdict is Verdict.PASS)
 
 
 def _series(name: str, environment: str, drills: Sequence[tuple[int, DrillRecord]]) -> Iterable[Series]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from drillbook.domain.scenarios import is_record_of
 from drillbook.domain.titles import slug
 from drillbook.domain.verdict import WORST_FIRST, Verdict
 from drillbook.evidence import folder
@@ -214,19 +215,14 @@ def _state(scenario: Scenario, evidence: Evidence | None, max_age_days: float) -
         return State.NEVER_DRILLED
     if evidence.verdict is Verdict.FAIL:
         return State.BROKEN
-    if not _is_as_told_now(scenario, evidence):
+    if not _is_of(scenario, evidence):
         return State.CHANGED
     if evidence.age_s is None or evidence.age_s > max_age_days * DAY_S:
         return State.STALE
     return State.PROVED if evidence.verdict is Verdict.PASS else State.UNDECIDED
 
 
-def _is_as_told_now(scenario: Scenario, evidence: Evidence) -> bool:
-    """A limit that was tightened since is another sentence, of which a drill of the looser one shows nothing.
-
-    What proved nothing may have been ended before it came to the last one.
-    """
-    spoken = evidence.drill.sentences
-    if evidence.verdict is Verdict.PASS:
-        return bool(spoken) and spoken == scenario.sentences
-    return spoken == scenario.sentences[: len(spoken)]
+def _is_of(scenario: Scenario, evidence: Evidence) -> bool:
+    """Whether it is of what the scenario says now; a record without sentences proves none."""
+    spoken, passed = evidence.drill.sentences, evidence.verdict is Verdict.PASS
+    return (bool(spoken) or not passed) and is_record_of(scenario.sentences, spoken, whole=passed)

@@ -8,25 +8,20 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
-
-from gherkin.errors import ParserError as GherkinError
-from gherkin.parser import Parser
+from typing import TYPE_CHECKING
 
 from drillbook import __version__
-from drillbook.domain import plan, titles
+from drillbook.domain import plan, scenarios, titles
 from drillbook.domain.environment import WHOLE_REGION
-from drillbook.domain.fault import CATALOGUE
-from drillbook.domain.fault_settings import FaultSettings
 from drillbook.domain.guard import Plan, PlannedDrill
 from drillbook.domain.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Collection, Iterable, Sequence
 
     from drillbook.domain.environment import Environment
     from drillbook.domain.plan import Feasibility
+    from drillbook.domain.scenarios import Scenario
 
 _REACH = {
     "destructive": "destructive",
@@ -189,14 +184,14 @@ def drills(features: Path) -> list[Drill]:
     found: list[Drill] = []
     for path in sorted(features.rglob("*.feature")):
         try:
-            document = cast("Mapping[str, Any]", Parser().parse(path.read_text(encoding="utf-8")))
-        except (GherkinError, OSError, ValueError) as error:
+            told = scenarios.read(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             raise PlanError(f"{path}: is no feature that can be read: {error}") from error
-        found += _scenarios(path.stem, document["feature"] or {"children": (), "tags": ()})
+        found += [_drill(path.stem, scenario) for scenario in told]
     for drill in found:
         _check_reach(drill)
-    if told := titles.clash((drill.title, f"{drill.feature}.feature") for drill in found):
-        raise PlanError(told)
+    if clash := titles.clash((drill.title, f"{drill.feature}.feature") for drill in found):
+        raise PlanError(clash)
     return found
 
 
@@ -328,125 +323,20 @@ def feasibility(environment: Environment, drill_list: Iterable[Drill]) -> list[F
     ]
 
 
-def touched(environment: Environment, drill_list: Iterable[Drill] = ()) -> list[str]:
-    """What a run of these drills would change, in sentences."""
-    releases, route = environment.releases, environment.router
-    region = environment.primary.name
-    names = ", ".join(releases.release.format(slot=slot) for slot in route.backends)
-    requests = 2 * environment.load.rate_hz
-    drill_list = list(drill_list)
-    tags = {tag for drill in drill_list for tag in drill.tags}
-    features = {drill.feature for drill in drill_list}
-    return [
-        f"{region}: Helm releases {names} in namespace {releases.namespace}: one into the idle slot and out again",
-        f"{region}: HTTPRoute {route.namespace}/{route.route}: the weights of its last rule are switched and put back",
-        f"{region}: namespace {environment.own_namespace}: a Lease, and ConfigMaps with the undo of each open change",
-        (
-            f"{environment.public_url}: {requests:g} metered requests a second, {environment.load.analysts} analysts "
-            f"and {environment.load.collectors} collectors; the events that they store stay"
-        ),
-        *([_updated(region)] if UPDATE_IN_PLACE in features else ()),
-        *(_recovered(environment) if RECOVERY in tags else ()),
-        *(_loaded(environment) if PERFORMANCE in tags else ()),
-        *(_migrated(environment) if {MIGRATION, BACKUP_BEFORE_RELEASE} & features else ()),
-        *(_backed_up(environment) if BACKUP_BEFORE_RELEASE in features else ()),
-        *(_hit(environment, region) if RESILIENCE in tags else ()),
-    ]
-
-
-def _updated(region: str) -> str:
-    """What an update in place changes."""
-    return (
-        f"{region}: the release of the slot that has the public: updated in place by Helm, and rolled back; its "
-        "history gets two revisions"
+def _drill(feature: str, scenario: Scenario) -> Drill:
+    """One that this file of features has."""
+    texts = [sentence.partition(" ")[2] for sentence in scenario.sentences]
+    flaws = [about["flaw"] for text in texts if (about := _OF_A_FLAW.fullmatch(text))]
+    limits = [float(said[1]) for text in texts if (said := _DRAINED.search(text))]
+    return Drill(
+        feature,
+        scenario.name,
+        scenario.requirements,
+        scenario.tags,
+        scenario.example,
+        drained_within_s=min(limits, default=math.inf),
+        flaw=flaws[0] if flaws else "",
     )
-
-
-def _recovered(environment: Environment) -> Iterator[str]:
-    """What a recovery changes, which an environment that does not say how it is recovered cannot have."""
-    if environment.recovery is not None:
-        for name in environment.regions:
-            yield (
-                f"{name}: namespace {environment.recovery.namespace}: the database is ordered, stopped, started and "
-                "promoted, and the public's name and the application's database are led there and back"
-            )
-
-
-def _migrated(environment: Environment) -> Iterator[str]:
-    """What the proof of a migration changes, which an environment without one cannot have."""
-    if environment.migrations is not None and (proof := environment.migrations.proof) is not None:
-        yield (
-            f"{proof.address}: as many rows as the feature says are added to {proof.table.name} and removed, its "
-            f"schema goes to {proof.before}, to {proof.after} and back, and a transaction on it is kept open for some "
-            "seconds"
-        )
-
-
-def _loaded(environment: Environment) -> Iterator[str]:
-    """How much load it is given, which an environment that does not say how much it may have is not."""
-    if (performance := environment.performance) is not None:
-        yield (
-            f"{environment.public_url}: up to {performance.most_hz:g} metered requests a second for up to "
-            f"{performance.longest_s:.0f} s at a time, whose events stay too"
-        )
-        if (workers := performance.workers) is not None:
-            yield f"{environment.primary.name}: namespace {workers.namespace}: Jobs that make load, and are deleted"
-
-
-def _backed_up(environment: Environment) -> Iterator[str]:
-    """What stays of a backup, which an environment without backups cannot have."""
-    if (recovery := environment.recovery) is not None and recovery.backup_job:
-        yield f"{recovery.namespace}: each repository gets a differential backup of {recovery.stanza}, which stays"
-
-
-def _hit(environment: Environment, region: str) -> Iterator[str]:
-    """What faults may hit, and where they have nothing to hit."""
-    settings = environment.faults or FaultSettings()
-    for fault in CATALOGUE.values():
-        missing = [f"faults.{key}" for key in fault.needs if not getattr(settings, key)]
-        told = "not made, for want of " + " and ".join(missing) if missing else f"for at most {fault.longest_s:g} s"
-        yield f"{region}: {fault.sentence}: {told}"
-
-
-def _scenarios(stem: str, node: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[Drill]:
-    """Those of a feature, or of a rule in it; tags are handed down as far as the tables of examples."""
-    tags = (*above, *_tags(node))
-    for child in node["children"]:
-        if "rule" in child:
-            yield from _scenarios(stem, child["rule"], tags)
-        elif "scenario" in child:
-            scenario = child["scenario"]
-            limits = [float(said[1]) for step in scenario["steps"] if (said := _DRAINED.search(step["text"]))]
-            drained_s = min(limits, default=math.inf)
-            for more, columns, rows in _examples(scenario):
-                found = (*tags, *_tags(scenario), *more)
-                for example in rows:
-                    flaw = _flaw(scenario["steps"], dict(zip(columns, example, strict=True)))
-                    requirements = tuple(filter(is_requirement, found))
-                    yield Drill(stem, scenario["name"], requirements, found, example, drained_s, flaw)
-
-
-def _examples(scenario: Mapping[str, Any]) -> list[tuple[tuple[str, ...], tuple[str, ...], list[tuple[str, ...]]]]:
-    """Of each table of examples its tags, the names of its columns and its rows; one without names of no outline."""
-    return [
-        (_tags(table), _cells(table.get("tableHeader")), [_cells(row) for row in table["tableBody"]])
-        for table in scenario["examples"]
-    ] or [((), (), [()])]
-
-
-def _cells(row: Mapping[str, Any] | None) -> tuple[str, ...]:
-    return tuple(cell["value"] for cell in row["cells"]) if row else ()
-
-
-def _flaw(steps: Iterable[Mapping[str, Any]], example: Mapping[str, str]) -> str:
-    """Of the bad release that these sentences are about; empty when there is none."""
-    for step in steps:
-        text = str(step["text"])
-        for name, value in example.items():
-            text = text.replace(f"<{name}>", value)
-        if found := _OF_A_FLAW.fullmatch(text):
-            return found["flaw"]
-    return ""
 
 
 def _check_reach(drill: Drill) -> None:
@@ -497,15 +387,6 @@ def says_how_far(tag: str) -> bool:
 def says_what_is_needed(tag: str) -> bool:
     """Whether a tag is about what an environment has to say for a drill to be offered there."""
     return tag in {TOLD, BACKUPS, STATE, WORKERS} or tag.startswith(LOSS)
-
-
-def is_requirement(tag: str) -> bool:
-    """Ids of promises have capital letters and a number: `DEP-2.1`."""
-    return re.fullmatch(r"[A-Z]+-\d+\.\d+", tag) is not None
-
-
-def _tags(node: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(tag["name"].removeprefix("@") for tag in node["tags"])
 
 
 def _durations(runs: Path) -> dict[str, float]:

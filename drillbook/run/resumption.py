@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from drillbook import __version__
+from drillbook.domain.scenarios import is_record_of
 from drillbook.domain.undo import Change, latest
 from drillbook.domain.verdict import Verdict
 from drillbook.run.folder import FolderError, append_line, read_lines
@@ -215,8 +216,9 @@ def _drill(folder: Path) -> dict[str, Any]:
 
 def _passed(drill: Mapping[str, Any], said: Mapping[str, Sequence[str]]) -> bool:
     """Whether it passed what its scenario says now; of one that there is no more, what it said then."""
-    spoken = list(drill.get("sentences", ()))
-    return drill["verdict"] == str(Verdict.PASS) and spoken == list(said.get(str(drill["scenario"]), spoken))
+    spoken = drill.get("sentences", ())
+    said_now = said.get(str(drill["scenario"]), spoken)
+    return drill["verdict"] == str(Verdict.PASS) and is_record_of(said_now, spoken, whole=True)
 
 
 def _says_nothing(drill: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from drillbook import cli
 from drillbook.domain.migration.settings import Migrations, ProofSettings, Table
 from drillbook.domain.performance import Performance, WorkerSettings
-from drillbook.run import planning
+from drillbook.run import blast_radius, planning
 from drillbook.run.environment import DIRECTORY, load
 
 TWIN = load(DIRECTORY / "twin.yaml")
@@ -180,8 +180,8 @@ def test_more_load_than_usual_is_given_where_the_environment_says_how_much_and_i
     assert planning.chosen(drills, silent, ["performance"]) == []
     assert planning.chosen(drills, allowing, []) == [drill for drill in drills if drill not in loaded]
     told = "up to 700 metered requests a second for up to 60 s at a time"
-    assert any(told in line for line in planning.touched(allowing, loaded))
-    assert not any("700" in line for line in planning.touched(allowing))
+    assert any(told in line for line in blast_radius.changed(allowing, loaded))
+    assert not any("700" in line for line in blast_radius.changed(allowing))
     with_workers = written(project, NESTED.replace("@DEP-1.1", "@performance @workers"))
     assert planning.chosen(with_workers, allowing, ["performance"]) == []
     placed = replace(environment, performance=Performance(most_hz=700, workers=WorkerSettings("load", "image")))
@@ -270,12 +270,12 @@ def test_what_was_stopped_early_says_nothing_about_how_long_a_drill_takes(projec
 def test_a_plan_with_faults_says_which_are_made_for_how_long_and_which_are_not():
     faults = planning.chosen(planning.drills(DIRECTORY.parent / "features"), TWIN, ["resilience"])
     assert len(faults) == 28
-    told = planning.touched(TWIN, faults)
+    told = blast_radius.changed(TWIN, faults)
     assert "us-east-1: a node is drained: for at most 240 s" in told
     assert "us-east-1: the database's disk is filled: for at most 180 s" in told
-    bare = planning.touched(replace(TWIN, faults=None), faults)
+    bare = blast_radius.changed(replace(TWIN, faults=None), faults)
     assert "us-east-1: a node is drained: not made, for want of faults.nodes and faults.evict" in bare
-    assert not any("drained" in sentence for sentence in planning.touched(TWIN))
+    assert not any("drained" in sentence for sentence in blast_radius.changed(TWIN))
 
 
 def test_faults_are_drilled_only_where_they_are_asked_for():
@@ -292,14 +292,14 @@ def test_faults_are_drilled_only_where_they_are_asked_for():
 def test_a_migration_that_is_proved_is_told_and_part_of_what_is_approved(project, environment):
     of_migrations = [planning.Drill("migration", "It is proved", ("DEP-3.1",))]
     without = replace(environment, migrations=Migrations(project / "migrations", None))
-    assert not [line for line in planning.touched(without, of_migrations) if "rows as the feature says" in line]
+    assert not [line for line in blast_radius.changed(without, of_migrations) if "rows as the feature says" in line]
     table = Table("events", ("key",), "key LIKE 's%'", "INSERT")
     proof = ProofSettings("dbname=x", "", ("go",), {}, table, "0001", "0002", "1.0.0", "1.1.0")
     scripts = project / "migrations"
     scripts.mkdir()
     (scripts / "0001.py").write_text("revision = '0001'")
     proved = replace(environment, migrations=Migrations(scripts, proof))
-    (told,) = [line for line in planning.touched(proved, of_migrations) if "rows as the feature says" in line]
+    (told,) = [line for line in blast_radius.changed(proved, of_migrations) if "rows as the feature says" in line]
     assert told.startswith("dbname=x: as many rows as the feature says are added to events and removed")
     drills = planning.drills(project / "features")
     before = planning.run_plan(proved, drills, project / "features").sha256
@@ -324,7 +324,7 @@ def test_what_takes_long_is_drilled_where_it_or_its_class_is_asked_for_and_the_e
     left = {drill.feature for drill in planning.chosen(everything, without, ["nightly"])}
     assert not left & {"migration", "backup_before_release"}
     before = [drill for drill in everything if drill.feature == "backup_before_release"]
-    assert any("differential backup of analytics, which stays" in line for line in planning.touched(TWIN, before))
+    assert any("differential backup of analytics, which stays" in line for line in blast_radius.changed(TWIN, before))
     assert "migration" in {drill.feature for drill in planning.chosen(everything, without, ["migration"])}
 
 
@@ -347,9 +347,9 @@ def test_a_plan_says_when_the_slot_of_the_public_is_changed() -> None:
     all_drills = planning.drills(DIRECTORY.parent / "features")
     (update,) = [drill for drill in all_drills if drill.feature == planning.UPDATE_IN_PLACE]
     told = "the release of the slot that has the public: updated in place by Helm, and rolled back"
-    assert any(line.startswith(f"us-east-1: {told}") for line in planning.touched(TWIN, [update]))
+    assert any(line.startswith(f"us-east-1: {told}") for line in blast_radius.changed(TWIN, [update]))
     others = [drill for drill in all_drills if drill != update]
-    assert not any(told in line for line in planning.touched(TWIN, others))
+    assert not any(told in line for line in blast_radius.changed(TWIN, others))
 
 
 def scraped_every(scrape_s):
