@@ -6,27 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.environment import WHOLE_REGION, RecoverySettings, TableSettings
 from drillbook.domain.probed_layers import ProbedLayers, ProbedServer
-from drillbook.run import state_section
+from drillbook.run.environment import state
+from drillbook.run.environment.durations import seconds
+from drillbook.run.environment.paths import credential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 
-def settings(
-    section: Mapping[str, Any],
-    seconds: Callable[[str], float],
-    beside: Callable[[str], str],
-    place: Callable[[str], Path],
-) -> RecoverySettings:
-    """What the section says.
-
-    Args:
-        section: As the schema lets it through.
-        seconds: Reads a duration.
-        beside: Makes a credential's place one that does not depend on where a command is given.
-        place: Likewise a file's.
-    """
+def settings(file: Path, section: Mapping[str, Any]) -> RecoverySettings:
+    """What the section says, as the schema lets it through."""
     database, application, name = section["database"], section["application"], section["name"]
     communication, backups = section.get("communication", {}), section.get("backups", {})
     return RecoverySettings(
@@ -34,42 +24,42 @@ def settings(
         stateful_set=database["stateful_set"],
         orders=database["orders"],
         addresses=dict(database["addresses"]),
-        password=beside(database["password"]),
+        password=credential(file, database["password"]),
         applications=database["applications"],
         silence_s=seconds(database.get("silence", "0 s")),
         config_map=application["config_map"],
         hosts={region: dict(hosts) for region, hosts in application["hosts"].items()},
         replicas=int(application["replicas"]),
         dns_api=name["api"],
-        dns_key=beside(name["key"]),
+        dns_key=credential(file, name["key"]),
         zone=name["zone"],
         name_addresses={region: tuple(addresses) for region, addresses in name["addresses"].items()},
         losses=tuple(section.get("losses", ())),
         machines=tuple(section.get("machines", ())),
         witness=section.get("witness", ""),
-        channels={audience: beside(url) for audience, url in communication.get("channels", {}).items()},
+        channels={audience: credential(file, url) for audience, url in communication.get("channels", {}).items()},
         received=communication.get("received", ""),
         backup_job=backups.get("cron_job", ""),
         stanza=backups.get("stanza", ""),
         repositories=dict(backups.get("repositories", {})),
         written=backups.get("written", ""),
-        table=_table(section["table"], beside) if "table" in section else None,
-        files=state_section.files(section["files"], beside, place) if "files" in section else None,
-        secrets=state_section.secrets(section["secrets"], beside, place) if "secrets" in section else None,
-        layers=_layers(section["layers"], beside) if "layers" in section else None,
+        table=_table(file, section["table"]) if "table" in section else None,
+        files=state.files(file, section["files"]) if "files" in section else None,
+        secrets=state.secrets(file, section["secrets"]) if "secrets" in section else None,
+        layers=_layers(file, section["layers"]) if "layers" in section else None,
     )
 
 
-def _layers(section: Mapping[str, Any], beside: Callable[[str], str]) -> ProbedLayers:
+def _layers(file: Path, section: Mapping[str, Any]) -> ProbedLayers:
     def server(one: Mapping[str, Any]) -> ProbedServer:
-        return ProbedServer(one["address"], beside(one["password"]), one.get("write", ""))
+        return ProbedServer(one["address"], credential(file, one["password"]), one.get("write", ""))
 
     pooler = server(section["pooler"]) if "pooler" in section else None
     return ProbedLayers(server(section["database"]), pooler, section["health_path"])
 
 
-def _table(section: Mapping[str, Any], beside: Callable[[str], str]) -> TableSettings:
-    return TableSettings(section["name"], dict(section["addresses"]), beside(section["password"]))
+def _table(file: Path, section: Mapping[str, Any]) -> TableSettings:
+    return TableSettings(section["name"], dict(section["addresses"]), credential(file, section["password"]))
 
 
 def what_may_not_be_destroyed(section: Mapping[str, Any], tier: str) -> list[str]:
@@ -101,7 +91,7 @@ def missing_regions(section: Mapping[str, Any], regions: frozenset[str]) -> list
         ["name", "addresses"],
         *([["table", "addresses"]] if "table" in section else []),
         *([["backups", "repositories"]] if "repositories" in section.get("backups", {}) else []),
-        *(place for place in state_section.TABLES if place[0] in section),
+        *(place for place in state.TABLES if place[0] in section),
     ]
     found: list[tuple[list[str], str]] = []
     if len(regions) != 2:  # noqa: PLR2004 - one, and the other
@@ -127,14 +117,11 @@ def shared_stores(section: Mapping[str, Any]) -> list[tuple[list[str], str]]:
     return [(["backups", "repositories"], said)]
 
 
-def unfounded_losses(
-    section: Mapping[str, Any], seconds: Callable[[str], float], others: frozenset[str]
-) -> list[tuple[list[str], str]]:
+def unfounded_losses(section: Mapping[str, Any], others: frozenset[str]) -> list[tuple[list[str], str]]:
     """The places of what the loss of a whole region lacks, and a sentence on each.
 
     Args:
         section: As the schema lets it through.
-        seconds: Reads a duration.
         others: The regions that are not the primary.
     """
     found: list[tuple[list[str], str]] = []

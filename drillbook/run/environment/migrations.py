@@ -5,30 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.migration.settings import APPLICATION, Migrations, ProofSettings, Table
+from drillbook.run.environment.durations import seconds
+from drillbook.run.environment.paths import beside, credential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 
-def settings(section: Mapping[str, Any], seconds: Callable[[str], float], beside: Path) -> Migrations:
-    """What the section says.
-
-    Args:
-        section: As the schema lets it through.
-        seconds: Reads a duration.
-        beside: Folder that its paths are relative to.
-    """
+def settings(file: Path, section: Mapping[str, Any]) -> Migrations:
+    """What the section says, as the schema lets it through."""
     proof = section.get("proof")
-    return Migrations((beside / section["scripts"]).resolve(), _proof(proof, seconds, beside) if proof else None)
+    return Migrations(beside(file, section["scripts"]), _proof(file, proof) if proof else None)
 
 
-def _proof(section: Mapping[str, Any], seconds: Callable[[str], float], beside: Path) -> ProofSettings:
+def _proof(file: Path, section: Mapping[str, Any]) -> ProofSettings:
     table = dict(section["table"])
-    kind, _, place = str(section.get("password", "")).partition(":")
     return ProofSettings(
         address=section["address"],
-        password=f"file:{(beside / place).resolve()}" if kind == "file" else section.get("password", ""),
+        password=credential(file, section.get("password", "")),
         command=tuple(section["command"]),
         settings=dict(section["settings"]),
         table=Table(columns=tuple(table.pop("columns")), **table),

@@ -15,6 +15,7 @@ from drillbook.domain.fault_settings import (
     PressurePart,
     VaultPart,
 )
+from drillbook.run.environment.paths import beside, credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ _PARTS: dict[str, Callable[..., object]] = {
     "objectstore": ObjectStorePart,
 }
 _REFERENCES = ("url", "token", "unseal_key")
-"""Keys that may hold `file:PATH`, relative to the environment file."""
+"""Keys that may hold `file:PATH`."""
 
 
 def settings(file: Path, section: Mapping[str, Any]) -> FaultSettings:
@@ -45,9 +46,5 @@ def settings(file: Path, section: Mapping[str, Any]) -> FaultSettings:
 def _filled(file: Path, part: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {**part, **{key: tuple(part[key]) for key in ("regions", "machines") if key in part}}
     if "ca_file" in found:
-        found["ca_file"] = str((file.parent / found["ca_file"]).resolve())
-    for key in _REFERENCES:
-        kind, _, place = str(found.get(key, "")).partition(":")
-        if kind == "file":
-            found[key] = f"file:{(file.parent / place).resolve()}"
-    return found
+        found["ca_file"] = str(beside(file, found["ca_file"]))
+    return {**found, **{key: credential(file, str(found[key])) for key in _REFERENCES if key in found}}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drillbook.domain.canary import Margins, Plan
+from drillbook.run.environment.durations import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 
-def plan(section: Mapping[str, Any], seconds: Callable[[str], float]) -> Plan:
+def plan(section: Mapping[str, Any]) -> Plan:
     """The plan of a section that fits the schema.
 
     Raises:
