@@ -12,7 +12,7 @@ from drillbook.domain.interval import Interval
 from drillbook.domain.measurement import Measurement, Window
 from drillbook.domain.scenarios import is_requirement
 from drillbook.domain.verdict import Direction, Judgement, Objective, Verdict, judge, merge
-from drillbook.drills import topology
+from drillbook.drills import starting_state, topology
 from drillbook.drills.seen import NotOffered, NotReady, Seen
 from drillbook.ports import LockLost, Observation, Unreachable
 from drillbook.run import experiment
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drillbook.domain.environment import Objectives
-    from drillbook.domain.fault import Fault
     from drillbook.domain.shape import Shape
     from drillbook.run.journal import Journal
     from drillbook.run.session import Session
@@ -34,9 +33,8 @@ if TYPE_CHECKING:
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 _LOAD_STARTS_WITHIN_S = 45.0
-_EXPERIMENT_DEADLINE_S = 300.0
-_SCRAPES_WAITED_FOR = 4.5
-"""By a release: until Prometheus has seen its pods, and until an old slot is known to be without work."""
+EXPERIMENT_DEADLINE_S = 300.0
+"""Of an experiment that nothing of the environment makes longer."""
 _LOOK_EVERY_S = 0.25
 _STARTING_STATE_WITHIN_S = 120.0
 _STARTS_WITHIN_S = 30.0
@@ -68,6 +66,7 @@ class Drill:
         started_s: When it began.
         sentences: The scenario's that were begun, each with `given`, `when` or `then` before it.
         release: The version that the scenario is about; empty before it is named.
+        let_stay: The version that it is to let stay, if it passes; empty when it shows none to be fit.
         seen: What its checks are computed from.
         judgements: Its checks so far.
         doubts: Reasons for which nothing may be proved, beside the checks.
@@ -88,6 +87,7 @@ class Drill:
     started_s: float
     sentences: list[str] = field(default_factory=list[str])
     release: str = ""
+    let_stay: str = ""
     seen: Seen = field(init=False)
     judgements: list[Judgement] = field(default_factory=list[Judgement])
     doubts: list[str] = field(default_factory=list[str])
@@ -99,7 +99,6 @@ class Drill:
     _companions: list[Load] = field(default_factory=list[Load])
     _load_began_s: float = 0.0
     _expected: set[str] = field(default_factory=set[str])
-    _let_stay: str = ""
 
     def __post_init__(self) -> None:
         self.seen = Seen(self.platform, self.folder, self.timeline, self.started_s)
@@ -179,71 +178,8 @@ class Drill:
 
     # What is done.
 
-    def cut_over(self, release: str) -> None:
-        """The experiment `cutover` with a release."""
-        self.release = self._let_stay = self.platform.version_of(release)
-        self.run_experiment("cutover", deadline_s=self._release_within_s, release=release)
-
-    def cut_over_flawed(self, flaw: str) -> None:
-        """The same with a release that is bad on purpose.
-
-        Raises:
-            NotOffered: When the environment has none with this flaw.
-        """
-        self._check_offered(flaw)
-        self.cut_over(flaw)
-
-    def try_as_canary(self, release: str) -> None:
-        """The experiment `canary` with a release, good or bad.
-
-        Raises:
-            NotOffered: When the name is no version, and the environment has no release of this name.
-        """
-        if not release[:1].isdigit():
-            self._check_offered(release)
-        self.release = self.platform.version_of(release)
-        plan = self.platform.environment.strategy.canary
-        held_s = len(plan.steps) * plan.hold_s
-        self.run_experiment("canary", deadline_s=self._release_within_s + held_s, release=release)
-
-    def cut_over_and_order_back(self, release: str, after_s: float) -> None:
-        """The experiment `rollback`."""
-        self.release = self.platform.version_of(release)
-        self.run_experiment(
-            "rollback", deadline_s=self._release_within_s + after_s, release=release, after_s=f"{after_s:g}"
-        )
-
-    def update_in_place(self, release: str, after_s: float) -> None:
-        """The experiment `update_in_place`."""
-        self.release = self.platform.version_of(release)
-        self.run_experiment("update_in_place", release=release, after_s=f"{after_s:g}")
-
-    def undergo(self, fault: Fault, release: str = "") -> None:
-        """A fault, in steady state or while a release is cut over.
-
-        Raises:
-            NotOffered: When the environment does not say what it may hit, or under which account.
-        """
-        environment, offered = self.platform.environment, self.platform.faults
-        name, account = environment.name, f"regions.{environment.primary.name}.resilience_kubeconfig"
-        missing = offered.lacks(fault.name) if offered is not None else "faults" if not environment.faults else account
-        if missing:
-            raise NotOffered(f"not proved here: {fault.sentence} needs {missing}, which the environment {name} lacks")
-        if not release:
-            self.run_experiment("resilience/steady", fault=fault.name)
-            return
-        self.release = self.platform.version_of(release)
-        self.run_experiment("resilience/cutover", deadline_s=self._release_within_s, fault=fault.name, release=release)
-
-    @property
-    def _release_within_s(self) -> float:
-        """For an experiment with a release, and whatever its environment makes it wait for."""
-        environment = self.platform.environment
-        scrapes_s = _SCRAPES_WAITED_FOR * environment.metrics.scrape_interval_s
-        return _EXPERIMENT_DEADLINE_S + environment.strategy.watch_s + environment.strategy.drain_s + scrapes_s
-
     def run_experiment(
-        self, name: str, *followed_by: str, deadline_s: float = _EXPERIMENT_DEADLINE_S, **configuration: str
+        self, name: str, *followed_by: str, deadline_s: float = EXPERIMENT_DEADLINE_S, **configuration: str
     ) -> None:
         """To its end, those that follow it included, with its way back, under load; ended after `deadline_s`.
 
@@ -272,7 +208,7 @@ class Drill:
     def expect(self, activity: str) -> None:
         """This activity is meant to end the experiment before its time, so that is no doubt about it."""
         self._expected.add(activity)
-        self._let_stay = ""
+        self.let_stay = ""
 
     def expects(self, activity: str) -> bool:
         """Whether a sentence has said so."""
@@ -362,8 +298,8 @@ class Drill:
             "description": self.description,
             "tags": list(self.tags),
             "requirements": list(self.requirements),
-            "let_stay": self._let_stay,
-            "images": story.images(self.seen.events, self._let_stay),
+            "let_stay": self.let_stay,
+            "images": story.images(self.seen.events, self.let_stay),
             "started_s": self.started_s,
             "finished_s": self.session.clock.now(),
             "error": "\n".join(reasons) or None,
@@ -373,13 +309,6 @@ class Drill:
             "unjudged": list(self.unjudged),
             "seen": {"release": self.release, **self.seen.document()},
         }
-
-    def _check_offered(self, flaw: str) -> None:
-        if not self.platform.offers(flaw):
-            raise NotOffered(
-                f"not proved here: the environment {self.platform.environment.name} has no release that {flaw}; name "
-                "one under releases.overrides"
-            )
 
     @property
     def _prefix(self) -> str:
@@ -494,22 +423,4 @@ class Drill:
             self.check("release.readiness", "no pod stops being ready while it is watched", "at_most", 0, flapped)
 
     def _starting_state(self) -> Observation:
-        clock, platform = self.session.clock, self.platform
-        try:
-            live, idle = platform.live_slot(), platform.idle_slot()
-            serving, other = platform.cluster.slot(live), platform.cluster.slot(idle)
-        except Unreachable as error:
-            return Observation(holds=False, text=str(error), at_s=clock.now())
-        whole = 0 < serving.desired == serving.ready == len(serving.pods) and serving.version == self.seen.live
-        unserved = platform.unserved() if whole else ""
-        data = {
-            "version": serving.version, "ready": serving.ready, "desired": serving.desired,
-            "pods": len(serving.pods), "others": len(other.pods), "unserved": unserved,
-            "bounds": {name: list(bounds) for name, bounds in serving.bounds.items()},
-        }  # fmt: skip
-        text = (
-            f"slot {live} has the public with release {serving.version or '(none)'}, {serving.ready} of "
-            f"{serving.desired} pods ready, and slot {idle} has {len(other.pods)} pods"
-        )
-        text += f"; {unserved}" if unserved else ""
-        return Observation(whole and not other.pods and not unserved, text, clock.now(), data)
+        return starting_state.look(self.platform, self.seen.live, self.session.clock)

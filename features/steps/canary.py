@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_bdd import parsers, then, when
 
 from drillbook.domain.measurement import Window
+from drillbook.drills import release as release_drill
 from drillbook.run.planning import FLAWED
 from probes import story
 from probes.canary import unfounded_decisions
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 
 @when(parsers.re(r"release (?P<version>\d\S*) is tried as a canary"))
 def _(drill: Drill, version: str) -> None:
-    drill.try_as_canary(version)
+    release_drill.try_as_canary(drill, version)
 
 
 @when(parsers.re(rf"{FLAWED} is tried as a canary"))
 def _(drill: Drill, flaw: str) -> None:
-    drill.try_as_canary(flaw)
+    release_drill.try_as_canary(drill, flaw)
 
 
 @then("it was promoted in steps to all of the traffic")

@@ -9,6 +9,7 @@ from pytest_bdd import parsers, then, when
 
 from drillbook.domain.fault import BY_SENTENCE
 from drillbook.domain.traffic import Connection
+from drillbook.drills import fault as fault_drill
 from probes import faults
 from probes.availability import availability
 from probes.downtime import recovery
@@ -21,12 +22,12 @@ _SENTENCES = "|".join(re.escape(sentence) for sentence in BY_SENTENCE)
 
 @when(parsers.re(rf"(?P<sentence>{_SENTENCES}) in steady state"))
 def _(drill: Drill, sentence: str) -> None:
-    drill.undergo(BY_SENTENCE[sentence])
+    fault_drill.undergo(drill, BY_SENTENCE[sentence])
 
 
 @when(parsers.re(rf"(?P<sentence>{_SENTENCES}) while release (?P<version>\d\S*) is cut over"))
 def _(drill: Drill, sentence: str, version: str) -> None:
-    drill.undergo(BY_SENTENCE[sentence], version)
+    fault_drill.undergo(drill, BY_SENTENCE[sentence], version)
 
 
 @then(parsers.parse("the fault bit, and was undone within {limit_s:g} s"))

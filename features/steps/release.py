@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_bdd import parsers, then, when
 
+from drillbook.drills import release as release_drill
 from drillbook.run.planning import FLAWED
 from probes import story
 from probes.serving import answers_by_others, bad_version_exposure, version_serving_after
@@ -16,17 +17,17 @@ if TYPE_CHECKING:
 
 @when(parsers.re(r"release (?P<version>\d\S*) is cut over"))
 def _(drill: Drill, version: str) -> None:
-    drill.cut_over(version)
+    release_drill.cut_over(drill, version)
 
 
 @when(parsers.re(rf"{FLAWED} is cut over"))
 def _(drill: Drill, flaw: str) -> None:
-    drill.cut_over_flawed(flaw)
+    release_drill.cut_over_flawed(drill, flaw)
 
 
 @when(parsers.re(r"release (?P<version>\d\S*) is cut over and, after (?P<after_s>\S+) s, taken back by an operator"))
 def _(drill: Drill, version: str, after_s: str) -> None:
-    drill.cut_over_and_order_back(version, float(after_s))
+    release_drill.cut_over_and_order_back(drill, version, float(after_s))
 
 
 @when(
@@ -35,7 +36,7 @@ def _(drill: Drill, version: str, after_s: str) -> None:
     )
 )
 def _(drill: Drill, version: str, after_s: str) -> None:
-    drill.update_in_place(version, float(after_s))
+    release_drill.update_in_place(drill, version, float(after_s))
 
 
 @then("its validation failed, and the cutover ended there")

@@ -9,6 +9,7 @@ import pytest
 
 from drillbook.domain.canary import Plan
 from drillbook.domain.environment import Strategy
+from drillbook.drills import fault, release
 from drillbook.drills.drill import Drill
 
 
@@ -40,10 +41,10 @@ def within_s(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "act",
     [
-        lambda drill: drill.cut_over("1.1.0"),
-        lambda drill: drill.cut_over_and_order_back("1.1.0", 10.0),
-        lambda drill: drill.try_as_canary("1.1.0"),
-        lambda drill: drill.undergo(SimpleNamespace(name="kill-pod"), "1.1.0"),
+        lambda drill: release.cut_over(drill, "1.1.0"),
+        lambda drill: release.cut_over_and_order_back(drill, "1.1.0", 10.0),
+        lambda drill: release.try_as_canary(drill, "1.1.0"),
+        lambda drill: fault.undergo(drill, SimpleNamespace(name="kill-pod"), "1.1.0"),
     ],
     ids=["cutover", "rollback", "canary", "under a fault"],
 )
