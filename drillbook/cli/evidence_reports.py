@@ -69,6 +69,7 @@ def trace(
     from drillbook.evidence import history as past
     from drillbook.evidence import requirements, scenarios, trace_report, tracing
     from drillbook.run.environment import name_of
+    from drillbook.run.limits import Limits
 
     _there_is(runs)
     try:
@@ -77,7 +78,11 @@ def trace(
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error
     records = tracing.read_runs(runs, name_of(environment))
-    matrix = tracing.trace(requirements.catalogue(), found, records, now_s=time.time(), max_age_days=max_age)
+    limits = Limits({str(run.environment.get("name")): run.path for run in records})
+    matrix = tracing.trace(
+        requirements.catalogue(), found, records, now_s=time.time(), max_age_days=max_age,
+        held_to_its_limits=lambda run: limits.are_those_of(run.path, str(run.environment.get("name"))),
+    )  # fmt: skip
     for section in matrix.catalogue.sections:
         typer.echo(f"{section.id} {section.title}")
         for row in matrix.rows:

@@ -22,7 +22,7 @@ from drillbook.drivers import prometheus
 from drillbook.platform import Platform
 from drillbook.ports import Observation, SlotStatus
 from drillbook.run import environment as environments
-from drillbook.run.folder import FolderError, read_lines
+from drillbook.run.folder import ENVIRONMENT, FolderError, read_lines
 from drillbook.run.timeline import Event, Timeline
 from drillbook.run.yaml_file import EnvironmentFileError
 
@@ -51,7 +51,7 @@ def drill(run: Path, id_: str, document: Mapping[str, Any]) -> Drill:
         NotKept: When the folder does not say enough to make it again.
     """
     try:
-        environment = environments.recorded(run / "environment.yaml")
+        environment = environments.recorded(run / ENVIRONMENT)
         lines = [Event(**line) for line in read_lines(run / "timeline.jsonl") if line["drill"] == id_]
         story = _Story(lines)
         seen, started_s = document["seen"], float(document["started_s"])
@@ -106,7 +106,7 @@ def inspection(run: Path, id_: str, document: Mapping[str, Any]) -> Inspection:
         NotKept: When the folder does not say enough to make it again.
     """
     try:
-        environment = environments.recorded(run / "environment.yaml")
+        environment = environments.recorded(run / ENVIRONMENT)
         lines = [Event(**line) for line in read_lines(run / "timeline.jsonl") if line["drill"] == id_]
         story = _Story(lines)
         return _Inspected(

@@ -22,7 +22,7 @@ WORDS = {
     State.PROVED: "a running system was seen to keep it, within the age limit",
     State.BROKEN: "the last drill saw it broken",
     State.UNDECIDED: "the last drill could not decide",
-    State.CHANGED: "the last drill was of other sentences than the scenario has now",
+    State.CHANGED: "the last drill was of other sentences or limits than are promised now",
     State.STALE: "the last evidence is older than the age limit",
     State.NEVER_DRILLED: "there is a scenario, and no run of it",
     State.NO_SCENARIO: "no scenario proves it",
@@ -38,7 +38,7 @@ _COUNTED = {
     State.NEVER_DRILLED: "never drilled", State.NO_SCENARIO: "without a scenario",
 }  # fmt: skip
 
-_REMARKS = {State.CHANGED: "of other sentences than the scenario has now", State.STALE: "stale"}
+_REMARKS = {State.CHANGED: "of other sentences or limits than are promised now", State.STALE: "stale"}
 """Why evidence does not count that may itself look well."""
 
 

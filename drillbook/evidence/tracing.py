@@ -12,7 +12,7 @@ from drillbook.domain.verdict import WORST_FIRST, Verdict
 from drillbook.evidence import folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from drillbook.evidence.record import Check, DrillRecord, RunRecord
@@ -152,15 +152,26 @@ def trace(
     *,
     now_s: float,
     max_age_days: float,
+    held_to_its_limits: Callable[[RunRecord], bool] = lambda _run: True,
 ) -> Matrix:
-    """The matrix. The runs that decide are read again with their load: a PASS whose raw data is damaged is none."""
+    """The matrix. The runs that decide are read again with their load: a PASS whose raw data is damaged is none.
+
+    Args:
+        catalogue: The requirements.
+        scenarios: That may prove them.
+        runs: Oldest first, without their load.
+        now_s: In seconds since the epoch.
+        max_age_days: Older evidence is stale.
+        held_to_its_limits: Whether a run was held to what its environment promises now.
+    """
     scenarios = tuple(scenarios)
     known = catalogue.by_id()
     whole: dict[Path, RunRecord] = {}
 
     def proof(scenario: Scenario, requirement: Requirement) -> Proof:
         evidence = _last(scenario, requirement.id, runs, whole, now_s)
-        return Proof(scenario, evidence, _state(scenario, evidence, max_age_days))
+        as_now = evidence is None or held_to_its_limits(evidence.run)
+        return Proof(scenario, evidence, _state(scenario, evidence, max_age_days, as_now=as_now))
 
     rows = tuple(
         Row(requirement, tuple(proof(s, requirement) for s in scenarios if requirement.id in s.requirements))
@@ -210,12 +221,12 @@ def _is_about(drill: DrillRecord, scenario: Scenario, id_: str) -> bool:
     return drill.scenario == scenario.name and id_ in drill.requirements
 
 
-def _state(scenario: Scenario, evidence: Evidence | None, max_age_days: float) -> State:
+def _state(scenario: Scenario, evidence: Evidence | None, max_age_days: float, *, as_now: bool) -> State:
     if evidence is None:
         return State.NEVER_DRILLED
     if evidence.verdict is Verdict.FAIL:
         return State.BROKEN
-    if not _is_of(scenario, evidence):
+    if not (as_now and _is_of(scenario, evidence)):
         return State.CHANGED
     if evidence.age_s is None or evidence.age_s > max_age_days * DAY_S:
         return State.STALE

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FOLDER_VARIABLE = "DRILLBOOK_RUN"
 DRILL_VARIABLE = "DRILLBOOK_DRILL"
+ENVIRONMENT = "environment.yaml"
+"""The environment's file, as it was when the run began."""
 
 _ALONE_WITHIN_S = 10.0
 

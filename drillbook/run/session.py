@@ -16,7 +16,7 @@ from drillbook.domain.verdict import Verdict, merge
 from drillbook.ports import LockLost, Unreachable
 from drillbook.run import redaction
 from drillbook.run.clock import SteadyClock
-from drillbook.run.folder import FOLDER_VARIABLE, RunFolder, write_json, write_text
+from drillbook.run.folder import ENVIRONMENT, FOLDER_VARIABLE, RunFolder, write_json, write_text
 from drillbook.run.renewal import RENEW_EVERY_S
 from drillbook.run.watchdog import BEAT_EVERY_S
 
@@ -110,7 +110,7 @@ class Session:
         try:
             folder = RunFolder.create(runs, environment.name, clock.now())
             shown = redaction.text(environment.file.read_text(encoding="utf-8"))
-            write_text(folder.path / "environment.yaml", shown)
+            write_text(folder.path / ENVIRONMENT, shown)
             document = {
                 "run_id": folder.run_id,
                 "drillbook_version": __version__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
@@ -18,6 +19,7 @@ from drillbook.evidence import folder, history, trace_report, tracing
 from drillbook.evidence.requirements import catalogue
 from drillbook.evidence.scenarios import Scenario
 from drillbook.evidence.tracing import DAY_S, State
+from drillbook.run.environment import DIRECTORY
 
 NOW_S = START_S + DAY_S
 ABOUT = Scenario(SCENARIO, "A release is cut over", "cutover.feature", ("DEP-2.1", "DEP-2.3"), SENTENCES)
@@ -314,7 +316,7 @@ def test_the_page_shows_in_red_what_is_not_proved_and_links_only_to_what_is_ther
         assert ("not proved" in cell) is not row.state.proved
         assert f"s-{row.state.replace(' ', '-')}" in cell
     assert state(found) is State.CHANGED
-    assert "3 days ago, of other sentences than the scenario has now" in page
+    assert "3 days ago, of other sentences or limits than are promised now" in page
 
 
 def test_what_the_scenarios_do_not_show_of_a_promise_is_told_beside_it(tmp_path):
@@ -329,3 +331,25 @@ def test_what_the_scenarios_do_not_show_of_a_promise_is_told_beside_it(tmp_path)
     page = (tmp_path / "traceability.html").read_text()
     assert f"Not shown: {escape(unshown)}" in page.split('id="DEP-3.3"', 1)[1].split("</tr>", 1)[0]
     assert "Not shown" not in page.split('id="DEP-3.4"', 1)[1].split("</tr>", 1)[0]
+
+
+@pytest.mark.parametrize(("outage", "expected"), [("250 ms", State.PROVED), ("200 ms", State.CHANGED)])
+def test_a_limit_that_was_changed_in_the_environments_file_has_to_be_drilled_again(
+    tmp_path, monkeypatch, outage, expected
+):
+    folder = run(tmp_path / "runs", day=(NOW_S - time.time()) / DAY_S)
+    twin = (DIRECTORY / "twin.yaml").read_text()
+    assert "\n  outage: 250 ms\n" in twin
+    (folder / "environment.yaml").write_text(twin)
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "twin.yaml").write_text(twin.replace("outage: 250 ms", f"outage: {outage}"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cutover.feature").write_text(
+        f"@DEP-2.1\nFeature: A release is cut over\n  Scenario: {SCENARIO}\n"
+        + "".join(f"    {sentence.capitalize()}\n" for sentence in SENTENCES)
+    )
+
+    told = CliRunner().invoke(app, ["trace", "--runs", str(tmp_path / "runs"), "--features", str(tmp_path)])
+
+    (line,) = [line for line in told.output.splitlines() if "DEP-2.1" in line]
+    assert str(expected) in line

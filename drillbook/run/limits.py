@@ -1,0 +1,54 @@
+"""Whether what environments promised in runs is what they promise now: a limit may stand in their files alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from drillbook.run import environment as environments
+from drillbook.run.environment import EnvironmentFileError
+from drillbook.run.folder import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from drillbook.domain.environment import Objectives
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+"""Of a run's record, which anybody may have written: it is not to lead to another file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What each environment promises now, by its file, or where that is not at hand by its newest run.
+
+    Attributes:
+        newest: Folder of the newest run in each environment, by the environment's name.
+    """
+
+    newest: Mapping[str, Path]
+
+    def are_those_of(self, run: Path, environment: str) -> bool:
+        """Whether a run in this environment was held to them; so where nobody knows what they are now."""
+        now = self._now(environment)
+        return now is None or _objectives(run / ENVIRONMENT) == now
+
+    def _now(self, environment: str) -> Objectives | None:
+        if _NAME.fullmatch(environment):
+            try:
+                return _objectives(environments.find(environment))
+            except EnvironmentFileError:
+                pass  # It is another machine's, and its runs tell.
+        return _objectives(self.newest[environment] / ENVIRONMENT) if environment in self.newest else None
+
+
+@cache
+def _objectives(file: Path) -> Objectives | None:
+    """Of a file; None when it is not there, or cannot be read."""
+    try:
+        return environments.recorded(file).objectives
+    except EnvironmentFileError:
+        return None
