@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _CONNECT_S, _ANSWER_S = 3.0, 30.0
 _CHUNK = 2**20
+_LISTING = frozenset({"Name", "KeyCount", "IsTruncated", "Contents"})
+"""What ListObjectsV2 answers, also of an empty bucket; of any other page boto3 makes an empty answer."""
 _NOT_THERE = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
@@ -61,6 +63,8 @@ class ObjectBucket:
         after: dict[str, str] = {}
         while True:
             page: Any = self._asked(s3, "list_objects_v2", **after)
+            if not _LISTING & page.keys():
+                raise Unreachable(f"{self._named} lists nothing that is a listing: is that the address of its S3?")
             found += [str(it["Key"]) for it in page.get("Contents", ())]
             if not page.get("IsTruncated"):
                 return found
