@@ -18,10 +18,11 @@ from drillbook.drills.seen import NotReady
 from drillbook.run import session, untouched
 from drillbook.run.clock import SteadyClock
 from drillbook.run.session import Session
-from drillbook.run.stopping import told
+from drillbook.run.stopping import Stop, told
 from drillbook.run.timeline import Timeline
 from features import conftest as drills
-from features import scenarios
+from features import opening, scenarios
+from features.running import Running
 
 ENVIRONMENT = wiring.read_environment("twin")
 
@@ -35,7 +36,7 @@ class World:
             ENVIRONMENT, runs, untouched.NoLock(self.clock), wait_s=0.0, requested=["one", "two"], versions={},
             lost=lambda _: None, watchdog=untouched.no_watchdog, begun=lambda _: None,
         )  # fmt: skip
-        self.state = drills._Run(ENVIRONMENT, lambda: 0.0)
+        self.state = Running(ENVIRONMENT, lambda: 0.0)
         self.config = SimpleNamespace(stash={drills._RUN: self.state})
         self.session.finish_drill("one", {"let_stay": "1.1.0"}, Verdict.PASS)
         self.state.verdicts.append(Verdict.PASS)
@@ -55,7 +56,7 @@ class World:
         return call.send(None) if error is None else call.throw(error)
 
     def closed(self):
-        drills._closed(self.session, interrupted=self.state.stop.told)
+        opening.closed(self.session, interrupted=self.state.stop.told)
         return json.loads((self.session.folder.path / "run.json").read_text())
 
     @property
@@ -71,7 +72,7 @@ class World:
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     monkeypatch.setattr(drills.selection, "scenario_of", lambda item: item)
-    monkeypatch.setattr(drills.Stop, "over", lambda _stop: None)  # it takes this process' signals for good
+    monkeypatch.setattr(Stop, "over", lambda _stop: None)  # it takes this process' signals for good
     return World(tmp_path)
 
 
@@ -137,11 +138,11 @@ def test_a_scenario_that_pytest_skips_is_none_that_passed(world) -> None:
 
 
 def test_a_run_that_may_have_lost_its_lock_ends_inconclusive_and_says_why(world, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(drills, "_what_others_left", lambda _: ([], []))
+    monkeypatch.setattr(opening, "_what_others_left", lambda _: ([], []))
     world.session.finish_drill("two", {}, Verdict.PASS)
     world.state.verdicts.append(Verdict.PASS)
     monkeypatch.setattr(session, "STOPS_UNRENEWED_AFTER_S", -1.0)
-    drills._close(world.state, world.session, None)
+    opening.close(world.state, world.session, None)
     assert "the environment's lock could not be renewed for" in capsys.readouterr().err
     assert not world.gate.promotes
     assert world.exit_code(pytest.ExitCode.OK) == 75

@@ -10,7 +10,7 @@ from drillbook.domain.undo import Change, Restoration, Stage
 from drillbook.domain.verdict import Verdict
 from drillbook.ports import LockLost
 from drillbook.run.stopping import Stop
-from features import conftest as drills
+from features import opening
 
 
 class Documents(dict[str, dict[str, object]]):
@@ -53,7 +53,7 @@ def world():
 
 
 def test_what_the_new_holder_has_changed_is_left_alone_and_the_run_is_in_doubt(world, capsys):
-    drills._close(world.state, world.session, world.ports)
+    opening.close(world.state, world.session, world.ports)
     assert world.log == ["look at the lock", "close {'interrupted': True, 'left_changed': False}"]
     assert list(world.documents) == ["undo-run-b-0001"]
     assert world.state.verdicts == [Verdict.INCONCLUSIVE]
@@ -62,7 +62,7 @@ def test_what_the_new_holder_has_changed_is_left_alone_and_the_run_is_in_doubt(w
 
 def test_what_is_left_is_undone_while_the_lock_is_the_runs(world):
     world.lost = False
-    drills._close(world.state, world.session, world.ports)
+    opening.close(world.state, world.session, world.ports)
     assert "undo undo-run-b-0001" in world.log
     assert world.documents == {}
     assert world.state.verdicts == []

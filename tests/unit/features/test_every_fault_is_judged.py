@@ -10,7 +10,7 @@ from pytest_bdd.feature import get_features
 from drillbook.domain.fault import CATALOGUE
 from drillbook.drills.drill import EXPERIMENTS
 from drillbook.run import yaml_file
-from features.conftest import FEATURES
+from features.scenarios import FEATURES
 
 FAULTS = {Path(one.filename).stem: one for one in get_features([str(FEATURES / "resilience")])}
 NEEDED = {

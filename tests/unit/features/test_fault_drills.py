@@ -20,7 +20,7 @@ from drillbook.drills.seen import NotReady
 from drillbook.run import planning
 from drillbook.run.environment import DIRECTORY
 from drillbook.run.timeline import Event
-from features.conftest import FEATURES
+from features.scenarios import FEATURES
 from features.sentences import say
 from probes import faults
 

@@ -14,7 +14,8 @@ from drillbook.domain.verdict import Verdict
 from drillbook.run import planning
 from drillbook.run.resumption import Earlier
 from features import conftest as drills
-from features import scenarios, selection
+from features import opening, scenarios, selection
+from features.running import Running
 
 
 class Config:
@@ -80,9 +81,9 @@ def test_only_what_is_offered_is_kept_where_that_is_asked_for(items, monkeypatch
 def test_what_is_left_out_is_told_however_its_names_are_written(monkeypatch, only) -> None:
     twin = wiring.read_environment("twin")
     state = SimpleNamespace(environment=twin)
-    monkeypatch.setattr(drills, "_requested", lambda *_: [])
-    told = drills._left_out(SimpleNamespace(config=Config(**{"--only": only})), state)
-    of_performance = [drill.title for drill in planning.drills(drills.FEATURES) if "performance" in drill.tags]
+    monkeypatch.setattr(opening, "_requested", lambda *_: [])
+    told = opening._left_out(SimpleNamespace(config=Config(**{"--only": only})), state)
+    of_performance = [drill.title for drill in planning.drills(scenarios.FEATURES) if "performance" in drill.tags]
     assert of_performance
     assert set(of_performance) <= set(told)
 
@@ -177,15 +178,15 @@ def test_the_guard_is_asked_again_once_the_environment_is_ours(items, monkeypatc
     config = Config()
     drills.pytest_collection_modifyitems(config, items)
     state = config.stash[drills._RUN]
-    assert drills._still_allowed(state) == math.inf
+    assert state.still_allowed() == math.inf
     stop.touch()  # while somebody else's run was waited for
     with pytest.raises(pytest.exit.Exception, match="the stop file") as ended:
-        drills._still_allowed(state)
+        state.still_allowed()
     assert ended.value.returncode == 75
 
 
 def test_a_drill_never_gets_the_name_of_one_that_is_kept(tmp_path) -> None:
-    state = drills._Run(wiring.read_environment("twin"), lambda: 0.0)
+    state = Running(wiring.read_environment("twin"), lambda: 0.0)
     kept = ({"id": "a-drill", "scenario": "A drill", "verdict": "FAIL"},)
     state.go_on_with(Earlier(tmp_path, {}, "", kept))
     assert state.unique("A: drill") == "a-drill-2"

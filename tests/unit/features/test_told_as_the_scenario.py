@@ -15,8 +15,8 @@ from drillbook.drills.inspection import PIPELINE_FILE, Inspection
 from drillbook.drills.seen import NotReady
 from drillbook.run import planning
 from drillbook.run.timeline import Timeline
-from features import conftest as drills
-from features import rejudge, scenarios
+from features import opening, rejudge, scenarios
+from features.running import Running
 from features.sentences import say
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def run(tmp_path: Path):
         environment = wiring.read_environment("twin")
         options = {"--runs": str(tmp_path), "--begun": -1, "--only": ""}
         request: Any = SimpleNamespace(config=SimpleNamespace(getoption=options.get), session=SimpleNamespace(items=[]))
-        state: Any = SimpleNamespace(environment=environment, resumed=None, plan="", live=None)
-        session = drills._open_untouched(request, state)
+        session = opening.open_untouched(request, Running(environment, lambda: 0.0))
         made = Inspection(
             session=session, environment=environment, id=ID, feature=FEATURE, scenario=SCENARIO, description="",
             tags=TAGS, timeline=Timeline(session.folder.path / "timeline.jsonl", ID, session.clock),

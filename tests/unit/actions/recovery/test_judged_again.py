@@ -32,8 +32,8 @@ from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import RunFolder, write_json
 from drillbook.run.journal import Journal
 from drillbook.run.timeline import Timeline, events
-from features import conftest as drills
 from features import rejudge, scenarios
+from features.running import Running
 from features.sentences import say
 from loadtests import plan as loads
 from tests.unit.actions.recovery.test_runbook import play
@@ -485,27 +485,29 @@ def test_a_loss_that_the_environment_cannot_bring_about_is_not_proved(drill) -> 
 def test_the_guard_excuses_a_loss_until_users_are_served_again_and_its_pods_to_the_end(
     drill, world, monkeypatch
 ) -> None:
-    state: Any = SimpleNamespace(drill=drill, running_record=None)
+    state = Running(drill.platform.environment, lambda: 0.0)
+    state.drill = drill
     monkeypatch.setattr("drillbook.wiring.serving", lambda _platform: (0, 2))
-    assert drills._serving(state, drill.platform) == (0, 2)
-    assert drills._live(state)
+    assert state.serving(drill.platform) == (0, 2)
+    assert state.live_answers()
     recovery_activities.lose_region("cut")
     world.sleep(1.0)
-    assert drills._serving(state, drill.platform) == (1, 1)
-    assert drills._live(state) == []
+    assert state.serving(drill.platform) == (1, 1)
+    assert state.live_answers() == []
     drill.timeline.record("observed", "", activity="await_good_service")
     world.sleep(1.0)
-    assert drills._serving(state, drill.platform) == (1, 1)
-    assert len(drills._live(state)) == 1
+    assert state.serving(drill.platform) == (1, 1)
+    assert len(state.live_answers()) == 1
 
 
 def test_the_guard_excuses_the_pods_of_a_planned_switch_and_not_what_users_are_answered(drill, monkeypatch) -> None:
-    state: Any = SimpleNamespace(drill=drill, running_record=None)
+    state = Running(drill.platform.environment, lambda: 0.0)
+    state.drill = drill
     monkeypatch.setattr("drillbook.wiring.serving", lambda _platform: (0, 2))
-    assert drills._serving(state, drill.platform) == (0, 2)
+    assert state.serving(drill.platform) == (0, 2)
     recovery_activities.take_step("switch-over")
-    assert drills._serving(state, drill.platform) == (1, 1)
-    assert drills._live(state)
+    assert state.serving(drill.platform) == (1, 1)
+    assert state.live_answers()
 
 
 def test_the_load_understands_how_long_it_may_look_its_writes_up(drill, monkeypatch) -> None:

@@ -14,6 +14,7 @@ from drillbook.domain.environment import SigningSettings
 from drillbook.domain.verdict import Verdict
 from drillbook.run.environment import DIRECTORY, EnvironmentFileError, load
 from features import conftest as drills
+from features.running import Running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ def _environment(tmp_path: Path, evidence: str) -> Any:
 
 def _finish(environment: Any, folder: Path, verdict: Verdict, exitstatus: int) -> int:
     """pytest's end of a session of drills, and the exit code that it leaves."""
-    state = drills._Run(environment, lambda: 0.0)
+    state = Running(environment, lambda: 0.0)
     state.verdicts, state.folder = [verdict], folder
     config = SimpleNamespace(stash=pytest.Stash())
     config.stash[drills._RUN] = state
