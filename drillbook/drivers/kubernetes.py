@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import urllib3
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from drillbook.drivers import bounds, kubeconfig, kubernetes_token
@@ -38,12 +38,12 @@ def connect(path: Path, context: str = "", learn: Callable[[list[str]], None] = 
 
     Raises:
         Unreachable: When the kubeconfig is missing, malformed, lacks the context, asks not to verify the server, or
-            names a command that gives no credential.
+            names a command that gives no credential, or hangs.
     """
     access = kubeconfig.access(path, context)
     try:
         written = kubernetes_token.files(access)
-        api = config.new_client_from_config(str(path), context=access.context, persist_config=False)
+        api = kubernetes_token.first(access)
     except UNUSABLE as error:
         raise Unreachable(kubeconfig.unusable(path, context, error)) from error
     if not api.configuration.verify_ssl:

@@ -109,9 +109,7 @@ class Renewal:
         try:
             self.access.see()
             written = files(self.access)
-            fresh = config.new_client_from_config(
-                str(self.access.kubeconfig), context=self.access.context, persist_config=False
-            )
+            fresh = _client(self.access)
         except (*UNUSABLE, Unreachable):
             return  # it is being written, or leads elsewhere: the next request looks again
         if not fresh.configuration.api_key:
@@ -119,6 +117,35 @@ class Renewal:
         configuration.api_key = fresh.configuration.api_key
         self.own = hook(fresh)
         self.seen = written
+
+
+def first(access: Access) -> client.ApiClient:
+    """The library's client with its first token, for which it may run a command.
+
+    Raises:
+        Exception: Any of `UNUSABLE`, when the kubeconfig cannot be used.
+        Unreachable: When the command has not ended by `HANGS_AFTER_S`.
+    """
+    made: Future[client.ApiClient] = Future()
+    threading.Thread(target=_make, args=(access, made), name=THREAD, daemon=True).start()
+    wait([made], HANGS_AFTER_S)
+    if not made.done():
+        raise Unreachable(
+            f"the command that the kubeconfig {access.kubeconfig} names for a token has not ended within "
+            f"{HANGS_AFTER_S:g} s: run it by hand, and see what it waits for"
+        )
+    return made.result()
+
+
+def _make(access: Access, made: Future[client.ApiClient]) -> None:
+    try:
+        made.set_result(_client(access))
+    except Exception as error:  # noqa: BLE001 - whoever waits for it is told
+        made.set_exception(error)
+
+
+def _client(access: Access) -> client.ApiClient:
+    return config.new_client_from_config(str(access.kubeconfig), context=access.context, persist_config=False)
 
 
 def hook(api: client.ApiClient) -> Callable[[client.Configuration], None] | None:

@@ -145,6 +145,15 @@ def test_a_command_that_hangs_for_long_is_given_up_for_another(server, hanging, 
     assert authorized(server) == ["token-1", "token-2"]
 
 
+def test_a_command_that_hangs_from_the_start_is_not_waited_for_without_end(server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kubernetes_token, "HANGS_AFTER_S", 0.5)
+    with (tmp_path / "held").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Unreachable, match=r"kubeconfig names for a token has not ended within 0\.5 s"):
+            connect(kubeconfig(tmp_path, server, "flock", "held", "true"))
+
+
 def test_a_token_that_was_not_looked_at_for_long_is_waited_for(server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     server.says(200, SCALE)
