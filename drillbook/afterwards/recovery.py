@@ -49,7 +49,7 @@ def recover(environment: Environment, say: Callable[[str], None], *, unattended:
     identity = f"recovery by {getpass.getuser()}@{socket.gethostname()} process {os.getpid()}"
     try:
         ports = wiring.platform(environment, clock)
-        if unattended and not journals.left_behind(ports.left):
+        if unattended and not journals.is_anything_left(ports.left):
             say("recover: no run has left anything changed")
             return Verdict.PASS.exit_code
         ports = _locked(ports, environment, identity, wait_s=0.0 if unattended else _WAITS_S)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -218,31 +219,43 @@ def recover(
 
     Raises:
         LockLost: When the environment is someone else's; then nothing more is undone.
-        Unreachable: When it cannot be asked what there is.
+        Unreachable: When it cannot be asked what there is, or once all is undone that may be although one of its
+            documents cannot be read.
     """
     found: list[Restoration] = []
-    while all(undone.restored for undone in found) and (seen := _undo_what_is_seen(store, undo, clock, own)):
+    while True:
+        own()
+        left = _look(store)
+        seen = _undo_what_is_seen(left, store, undo, clock, own)
         found += seen
+        if not seen or not all(undone.restored for undone in seen):
+            break
+    if left.unread:
+        undone = sum(one.restored for one in found)
+        raise Unreachable(f"{'; '.join(one.told for one in left.unread)}; {undone} other changes were undone")
     return found
 
 
 def _undo_what_is_seen(
-    store: StateStore, undo: Callable[[Change], Restoration], clock: Clock, own: Callable[[], None]
+    left: _Left, store: StateStore, undo: Callable[[Change], Restoration], clock: Clock, own: Callable[[], None]
 ) -> list[Restoration]:
     give_up_s = clock.now() + UNDO_WITHIN_S
-    own()
 
     def settle(change: Change) -> Restoration:
+        if not left.may_be_undone(change):
+            text = "left as it is, since a document that cannot be read may be about a change that was made after it"
+            return Restoration(change, restored=False, text=text, at_s=clock.now())
         look = partial(_look_past_a_fault, own) if change.action == FAULT else own
         found = attempt(change, undo, clock, look, give_up_s=give_up_s)
         if found.restored:
-            persistently(lambda: store.delete(change.name), clock, give_up_s)
+            for name in left.names_of(change):
+                persistently(partial(store.delete, name), clock, give_up_s)
         else:
             own()
             store.put(change.name, change.at(Stage.STUCK, found.text).as_document())
         return found
 
-    return in_order(to_undo(left_behind(store)), settle, clock)
+    return in_order(to_undo(left.changes.values()), settle, clock)
 
 
 def in_order(changes: Sequence[Change], settle: Callable[[Change], Restoration], clock: Clock) -> list[Restoration]:
@@ -262,23 +275,78 @@ def in_order(changes: Sequence[Change], settle: Callable[[Change], Restoration],
 
 
 def left_behind(store: StateStore) -> list[Change]:
-    """The open changes of all runs, as the target environment knows them.
+    """The open changes of all runs, as the target environment knows them; without what is none that can be read.
 
     Raises:
-        Unreachable: When it does not answer, or what it holds is no change.
+        Unreachable: When it does not answer.
     """
-    found = [(name, store.get(name)) for name in store.names(_PREFIX)]
-    return [_read(name, document) for name, document in found if document is not None]
+    return list(_look(store).changes.values())
 
 
-def _read(name: str, document: Mapping[str, Any]) -> Change:
-    try:
-        return Change.from_document(document)
-    except ValueError as error:
-        raise Unreachable(
-            f"the document {name} in the target environment is no change that this version knows ({error}): recover "
-            "with the version that made it, or look at it and delete it by hand"
-        ) from error
+def is_anything_left(store: StateStore) -> bool:
+    """Whether any run has left a document there, be it one that cannot be read.
+
+    Raises:
+        Unreachable: When it does not answer.
+    """
+    return bool(store.names(_PREFIX))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A document that is no change which this version knows.
+
+    Attributes:
+        told: Which, why, and what to do.
+        order: Fencing token and sequence of what it is about; later than everything where it does not say.
+    """
+
+    told: str
+    order: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What runs have left in a target environment.
+
+    Attributes:
+        changes: By the name of the document that each is in; somebody may have kept a copy under another.
+        unread: Documents beside them.
+    """
+
+    changes: Mapping[str, Change]
+    unread: Sequence[_Unread]
+
+    def may_be_undone(self, change: Change) -> bool:
+        """Whether nothing that cannot be read was made after it; to end a fault does nobody harm."""
+        return change.action == FAULT or all((change.fencing, change.sequence) > one.order for one in self.unread)
+
+    def names_of(self, change: Change) -> list[str]:
+        """All documents about it."""
+        key = change.run_id, change.sequence
+        return [name for name, other in self.changes.items() if (other.run_id, other.sequence) == key]
+
+
+def _look(store: StateStore) -> _Left:
+    changes: dict[str, Change] = {}
+    unread: list[_Unread] = []
+    for name in store.names(_PREFIX):
+        if (document := store.get(name)) is None:
+            continue
+        try:
+            changes[name] = Change.from_document(document)
+        except ValueError as error:
+            told = (
+                f"the document {name} in the target environment is no change that this version knows ({error}): "
+                "recover with the version that made it, or look at it and delete it by hand"
+            )
+            unread.append(_Unread(told, (_order(document, "fencing"), _order(document, "sequence"))))
+    return _Left(changes, unread)
+
+
+def _order(document: Mapping[str, Any], key: str) -> float:
+    found = document.get(key)
+    return found if isinstance(found, int) else math.inf
 
 
 def attempt(

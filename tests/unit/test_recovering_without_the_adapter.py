@@ -16,6 +16,7 @@ from drillbook.afterwards import recovery
 from drillbook.domain.slot_history import Revision
 from drillbook.domain.undo import Change
 from drillbook.ports import Answer, Holder, SlotStatus
+from drillbook.run import journal
 from drillbook.run.clock import SteadyClock
 from drillbook.run.environment import DIRECTORY
 from tests.unit.run.test_two_regions import Documents
@@ -102,6 +103,7 @@ def world(monkeypatch, environment):
         return replace(made, **parts, client=client, store=left, left=left)
 
     monkeypatch.setattr(recovery.wiring, "platform", platform)
+    monkeypatch.setattr(journal, "UNDO_WITHIN_S", 0.0)
 
     def change(sequence, action, arguments, before, *touches):
         made = Change(

@@ -139,6 +139,39 @@ def test_a_document_that_is_no_change_is_named_and_keeps_none_of_the_runs_own_fr
     assert list(store.documents) == ["undo-run-0-0001"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "undone"),
+    [
+        ({"fencing": 6}, True),
+        ({"fencing": 7, "sequence": 0}, True),
+        ({"fencing": 8}, False),
+        ({"fencing": "seven"}, False),
+    ],
+    ids=["of a run before", "of this run, before", "of a run after", "of who knows when"],
+)
+def test_what_was_made_after_a_document_that_cannot_be_read_is_undone_all_the_same(tmp_path, changed, undone):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    unread = {**kept.changes()[0].as_document(), **changed, "of_a_newer_version": 1}
+    store.put("undo-other-0001", unread)
+    with pytest.raises(Unreachable, match=rf"undo-other-0001 .* {int(undone)} other changes were undone"):
+        recover(store, platform.undo, CLOCK, lambda: None)
+    assert platform.state["route"] == (0 if undone else 1)
+    assert {*store.documents} == {"undo-other-0001", *([] if undone else [kept.changes()[0].name])}
+    assert store.documents["undo-other-0001"] == unread
+
+
+def test_a_copy_that_somebody_has_kept_is_undone_with_it_and_once(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    (entry,) = kept.changes()[-1:]
+    store.put(f"{entry.name}-copy", entry.as_document())
+    assert [found.restored for found in recover(store, platform.undo, CLOCK, lambda: None)] == [True]
+    assert store.documents == {}
+
+
 def test_what_a_stuck_change_rests_on_is_left_until_that_is_undone(tmp_path):
     store, platform = Memory(), Platform()
     kept = journal(tmp_path, store)
