@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _NO_EXAMPLES: Mapping[str, Any] = {"tags": [], "tableBody": []}
+_PROMISE = "then "
 _KINDS = {"Context": "given", "Action": "when", "Outcome": "then"}
 
 
@@ -79,9 +80,16 @@ def is_record_of(said: Sequence[str], spoken: Sequence[str], *, whole: bool) -> 
     Args:
         said: By the scenario, or by another drill of it.
         spoken: By the drill.
-        whole: Whether it passed, and so has to have spoken all of them; any other may have been ended before.
+        whole: Whether it passed, and so has to have spoken all of them; any other may have been ended before, and has
+            then what was promised anyway behind what it came to.
     """
-    return list(spoken) == list(said if whole else said[: len(spoken)])
+    if whole:
+        return list(spoken) == list(said)
+    came_to = next((place for place, pair in enumerate(zip(said, spoken, strict=False)) if pair[0] != pair[1]), None)
+    if came_to is None:
+        return len(spoken) <= len(said)
+    left = iter(said[came_to:])
+    return all(sentence.startswith(_PROMISE) and sentence in left for sentence in spoken[came_to:])
 
 
 def _scenarios(

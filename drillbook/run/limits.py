@@ -23,7 +23,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What each environment promises now, by its file, or where that is not at hand by its newest run.
+    """What each environment promises now, by its file, or where that is not there by its newest run.
 
     Attributes:
         newest: Folder of the newest run in each environment, by the environment's name.
@@ -32,17 +32,21 @@ class Limits:
     newest: Mapping[str, Path]
 
     def are_those_of(self, run: Path, environment: str) -> bool:
-        """Whether a run in this environment was held to them; so where nobody knows what they are now."""
-        now = self._now(environment)
-        return now is None or _objectives(run / ENVIRONMENT) == now
+        """Whether a run in this environment was held to them; not where they cannot be read."""
+        file = self._file(environment)
+        if file is None:
+            return True
+        now = _objectives(file)
+        return now is not None and _objectives(run / ENVIRONMENT) == now
 
-    def _now(self, environment: str) -> Objectives | None:
+    def _file(self, environment: str) -> Path | None:
+        """Where they stand; None where neither a file nor a run is known."""
         if _NAME.fullmatch(environment):
             try:
-                return _objectives(environments.find(environment))
+                return environments.find(environment)
             except EnvironmentFileError:
                 pass  # It is another machine's, and its runs tell.
-        return _objectives(self.newest[environment] / ENVIRONMENT) if environment in self.newest else None
+        return self.newest[environment] / ENVIRONMENT if environment in self.newest else None
 
 
 @cache

@@ -22,7 +22,7 @@ Feature: Doors
       | 3     | inside |
       | 5     | <odd>  |
 """
-SAID = ("given a house", "when it is shut", "then nobody is inside")
+SAID = ("given a house", "when it is shut", "then nobody is inside", "then it is dark", "then all is well")
 
 
 def test_each_example_is_a_scenario_with_all_that_is_above_it():
@@ -61,6 +61,12 @@ def test_what_is_no_gherkin_is_told():
         ((), False, True),
         (("given a house", "when it is left"), False, False),
         ((*SAID, "then all is well"), False, False),
+        (("given a house", "then it is dark"), False, True),
+        (("given a house", "then it is dark"), True, False),
+        (("given a house", "then nobody is inside", "then all is well"), False, True),
+        (("given a house", "then all is well", "then nobody is inside"), False, False),
+        (("given a house", "then it is bright"), False, False),
+        (("when it is shut", "then it is dark"), False, False),
         (list(SAID), True, True),
     ],
 )

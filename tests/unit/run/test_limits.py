@@ -63,9 +63,15 @@ def test_a_run_whose_limits_nobody_knows_was_not_held_to_those_of_now(tmp_path, 
     assert not Limits({"twin": run}).are_those_of(run, "twin")
 
 
-def test_where_nobody_knows_what_is_promised_now_nothing_is_known_to_have_changed(tmp_path):
+def test_what_is_promised_now_and_cannot_be_read_was_kept_by_nobody(tmp_path, here):
+    run = kept(tmp_path / "run", "outage: 250 ms")
+    here("outage: 1 ms, no_such_key: 1")
+    assert not Limits({"twin": run}).are_those_of(run, "twin")
+    assert not Limits({"elsewhere": tmp_path}).are_those_of(run, "elsewhere")
+
+
+def test_where_neither_a_file_nor_a_run_tells_nothing_is_known_to_have_changed(tmp_path):
     assert Limits({}).are_those_of(tmp_path, "elsewhere")
-    assert Limits({"elsewhere": tmp_path}).are_those_of(tmp_path, "elsewhere")
 
 
 def test_a_record_does_not_lead_to_a_file_elsewhere(tmp_path):
