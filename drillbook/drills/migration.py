@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drillbook.drills import release as release_drill
 from drillbook.drills.seen import NotOffered, not_said
 from drillbook.run.action import perform
 
 if TYPE_CHECKING:
     from drillbook.actions.migration import Migrated
     from drillbook.drills.drill import Drill
+
+_WAYS = 4
+"""Up, down and up, and the one back; of a back-fill up, until it is killed, on to its end, and the one back."""
 
 
 def prepare(drill: Drill, rows: int, release: str) -> None:
@@ -47,7 +51,7 @@ def prove(drill: Drill, release: str, hold_s: float) -> None:
             f"the environment proves the migration of release {drill.release}, and not of {release}; see "
             "migrations.proof.newer"
         )
-    drill.run_experiment("migration", release=newer, hold_s=f"{hold_s:g}")
+    drill.run_experiment("migration", deadline_s=_within_s(drill) + hold_s, release=newer, hold_s=f"{hold_s:g}")
 
 
 def kill_backfill(drill: Drill, at_rows: int) -> None:
@@ -63,7 +67,12 @@ def kill_backfill(drill: Drill, at_rows: int) -> None:
         key = "migrations.proof.table.unfilled"
         raise not_said(drill.platform.environment, "which rows a back-fill has still to fill", key)
     drill.release = drill.platform.version_of(settings.newer)
-    drill.run_experiment("backfill", release=settings.newer, at_rows=str(at_rows))
+    drill.run_experiment("backfill", deadline_s=_within_s(drill), release=settings.newer, at_rows=str(at_rows))
+
+
+def _within_s(drill: Drill) -> float:
+    """Deadline of an experiment with a release and ways of its migration, in seconds: one cut off leaves half of it."""
+    return release_drill.within_s(drill) + _WAYS * _migrated(drill).settings.deadline_s
 
 
 def _migrated(drill: Drill) -> Migrated:

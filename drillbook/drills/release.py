@@ -53,14 +53,20 @@ def cut_over_and_order_back(drill: Drill, release: str, after_s: float) -> None:
 def update_in_place(drill: Drill, release: str, after_s: float) -> None:
     """The experiment `update_in_place`."""
     drill.release = drill.platform.version_of(release)
-    drill.run_experiment("update_in_place", release=release, after_s=f"{after_s:g}")
+    drill.run_experiment(
+        "update_in_place", deadline_s=within_s(drill) + after_s, release=release, after_s=f"{after_s:g}"
+    )
 
 
 def within_s(drill: Drill) -> float:
-    """Deadline of an experiment with a release, and with whatever its environment makes it wait for, in seconds."""
+    """Deadline of an experiment with a release, and with whatever its environment makes it wait for, in seconds.
+
+    The release's own deadline counts for its installation and again for its pods; so does that of its way back.
+    """
     environment = drill.platform.environment
     scrapes_s = _SCRAPES_WAITED_FOR * environment.metrics.scrape_interval_s
-    return EXPERIMENT_DEADLINE_S + environment.strategy.watch_s + environment.strategy.drain_s + scrapes_s
+    strategy, released_s = environment.strategy, 4 * environment.releases.deadline_s
+    return EXPERIMENT_DEADLINE_S + released_s + strategy.watch_s + strategy.drain_s + scrapes_s
 
 
 def _check_offered(drill: Drill, flaw: str) -> None:
