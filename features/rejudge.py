@@ -119,10 +119,10 @@ def _cut_short(document: Mapping[str, Any]) -> bool:
 
 
 def _steps_held(reader: Reader, id_: str) -> list[str]:
-    """Folders of the rates that a search for the highest one has held."""
+    """Folders of the rates that a search for the highest one has held, the one at which it broke off included."""
     record = mapping_of(reader.document(f"drills/{id_}/{CAPACITY}", needed=False))
-    steps: Any = record.get("steps") or []
-    return [str(mapping_of(step).get("folder")) for step in steps]
+    rates: Any = [*(record.get("steps") or []), *([record["begun"]] if record.get("begun") else [])]
+    return [str(mapping_of(rate).get("folder")) for rate in rates]
 
 
 def _inspect(reader: Reader, id_: str, document: Mapping[str, Any]) -> Derived:

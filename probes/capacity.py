@@ -54,6 +54,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """One rate that was begun; what was acknowledged at it counts, however it ended.
+
+    Attributes:
+        folder: As of a step.
+        rate_hz: Likewise.
+    """
+
+    folder: str
+    rate_hz: float
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A search as it went.
 
@@ -62,12 +75,20 @@ class Record:
         promise: What a rate had to meet.
         steps: What it held.
         ended: Why it ended before it had found; empty when it was not.
+        begun: The rate that is held now, or at which it broke off; None between two.
     """
 
     search: Search
     promise: Promise
     steps: tuple[Step, ...] = ()
     ended: str = ""
+    begun: Begun | None = None
+
+    @property
+    def rates(self) -> list[Begun]:
+        """All that users were there at, the one at which it broke off included."""
+        held = [Begun(step.folder, step.rate_hz) for step in self.steps]
+        return held if self.begun is None else [*held, self.begun]
 
     def as_document(self) -> dict[str, Any]:
         """JSON-compatible."""
@@ -82,7 +103,8 @@ class Record:
         """
         document = cast("Mapping[str, Any]", json.loads((drill_dir / FILE).read_text(encoding="utf-8")))
         steps = tuple(Step(**step) for step in document["steps"])
-        return cls(Search(**document["search"]), Promise(**document["promise"]), steps, str(document["ended"]))
+        begun = Begun(**document["begun"]) if document.get("begun") else None
+        return cls(Search(**document["search"]), Promise(**document["promise"]), steps, str(document["ended"]), begun)
 
 
 def judgements(drill_dir: Path, step: Step, promise: Promise) -> list[Judgement]:

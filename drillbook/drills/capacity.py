@@ -16,7 +16,7 @@ from drillbook.drivers.live import LiveRecord
 from drillbook.run.folder import write_json
 from drillbook.run.monitor import counted
 from probes import capacity
-from probes.capacity import Record, Step
+from probes.capacity import Begun, Record, Step
 from probes.recording import recording
 
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ def search(drill: Drill, promise: Promise) -> None:
             f"the usual load is {usual_hz:g} requests a second, and performance.most allows {allowed.most_hz:g}"
         )
     record = Record(Search(usual_hz, allowed.most_hz), promise)
-    # What was acknowledged at the rates that were held is judged though one of them raises, be it the first.
     write_json(drill.folder / capacity.FILE, record.as_document())
     began_s = clock.now()
     tried: list[capacity.Tried] = []
@@ -72,7 +71,10 @@ def search(drill: Drill, promise: Promise) -> None:
         if clock.now() - began_s + _length_s(allowed, promise, wanted) > allowed.longest_s:
             record = replace(record, ended=f"performance.longest ({allowed.longest_s:g} s) ended the search")
             break
-        step = _hold(drill, allowed, promise, wanted, number=len(tried) + 1)
+        # What was acknowledged at a rate is judged though it raises, be it the first.
+        begun = Begun(f"steps/{len(tried) + 1:02d}", wanted.rate_hz)
+        write_json(drill.folder / capacity.FILE, replace(record, begun=begun).as_document())
+        step = _hold(drill, allowed, promise, wanted, begun.folder)
         record = replace(record, steps=(*record.steps, step))
         write_json(drill.folder / capacity.FILE, record.as_document())
         tried.append(_tell(drill, step, promise))
@@ -102,9 +104,9 @@ def _length_s(allowed: Performance, promise: Promise, wanted: Next) -> float:
     return max(allowed.step_s, _SPARE * needed / wanted.rate_hz) * (_LONGER if wanted.longer else 1.0)
 
 
-def _hold(drill: Drill, allowed: Performance, promise: Promise, wanted: Next, *, number: int) -> Step:
+def _hold(drill: Drill, allowed: Performance, promise: Promise, wanted: Next, folder: str) -> Step:
     shape = steady(wanted.rate_hz, allowed.settle_s + _length_s(allowed, promise, wanted))
-    folder = f"steps/{number:02d}"
+    number = int(folder.rpartition("/")[2])
     drill.read_back_s = performance.READ_BACK_S + shape.due_by(shape.length_s) / 2 / _KEYS_READ_BACK_HZ
     load = drill.start_load(drill.folder / folder / "load", shape, mark=f"-{number}")
     drill.timeline.record(

@@ -63,12 +63,12 @@ def _(drill: Drill, factor: float) -> None:
 @then("every event that was acknowledged at any rate is there, once and unchanged")
 @promised_anyway
 def _(drill: Drill) -> None:
-    for step in capacity.Record.of(drill.folder).steps:
-        lost = integrity.acknowledged_events_lost(drill.folder / step.folder)
-        statement = f"no event acknowledged at {step.rate_hz:.0f} requests a second is lost or altered"
-        drill.check(f"data.lost.{step.folder}", statement, "at_most", 0, lost)
-        doubled = integrity.events_duplicated(drill.folder / step.folder)
-        drill.check(f"data.duplicated.{step.folder}", "no event is stored twice", "at_most", 0, doubled)
+    for rate in capacity.Record.of(drill.folder).rates:
+        lost = integrity.acknowledged_events_lost(drill.folder / rate.folder)
+        statement = f"no event acknowledged at {rate.rate_hz:.0f} requests a second is lost or altered"
+        drill.check(f"data.lost.{rate.folder}", statement, "at_most", 0, lost)
+        doubled = integrity.events_duplicated(drill.folder / rate.folder)
+        drill.check(f"data.duplicated.{rate.folder}", "no event is stored twice", "at_most", 0, doubled)
 
 
 @when(parsers.parse("the load stays at the usual for {minutes:g} min"))

@@ -92,6 +92,7 @@ def test_what_is_found_is_kept_and_computed_from_each_rate_s_own_rows(tmp_path):
     assert len(set(drill.marks)) == len(drill.marks), "two rates would write the same keys"
     assert any(step.longer and step.rate_hz == found.low for step in record.steps)
     assert "did not; that is close enough" in drill.told[-1]
+    assert [rate.folder for rate in record.rates] == [step.folder for step in record.steps]
 
 
 def test_each_rate_is_held_until_a_platform_without_a_failure_has_shown_it(tmp_path):
@@ -135,4 +136,6 @@ def test_a_load_that_never_said_when_it_began_decides_nothing(tmp_path):
     drill.start_load = without_a_beginning
     with pytest.raises(capacity_drill.NotReady, match="never said when it began"):
         capacity_drill.search(drill, PROMISE)
-    assert capacity.Record.of(tmp_path).steps == ()
+    record = capacity.Record.of(tmp_path)
+    assert record.steps == ()
+    assert [rate.folder for rate in record.rates] == ["steps/01"], "what was acknowledged there is judged all the same"
