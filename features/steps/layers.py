@@ -45,13 +45,21 @@ def _explained(drill: Drill, limits_s: Mapping[Connection, float]) -> None:
         drill.check(f"recovery.unexplained.{connection}", statement, "at_most", limit_s, measured)
 
 
-@then(parsers.parse("most of the time without writes after the loss that a layer explains is put down to the {kind}"))
-def _(drill: Drill, kind: str) -> None:
+@then(
+    parsers.parse(
+        "at least {percent:g} % of the time without writes after the loss that a layer explains "
+        "is put down to the {kind}"
+    )
+)
+def _(drill: Drill, percent: float, kind: str) -> None:
     for connection in Connection:
         found = layers.attributed(drill.folder, layer.after_the_loss(drill), connection)
         measured = layers.share_of(found, kind, connection)
-        statement = f"most of the explained time without writes on {connection} connections is put down to the {kind}"
-        drill.check(f"recovery.layer.{connection}", statement, "at_least", 0.5, measured)
+        statement = (
+            f"at least {percent:g} % of the explained time without writes on {connection} connections is put down to "
+            f"the {kind}"
+        )
+        drill.check(f"recovery.layer.{connection}", statement, "at_least", percent / 100, measured)
 
 
 @then(parsers.parse("the health check was good for at most {limit_s:g} s while the database took no writes"))

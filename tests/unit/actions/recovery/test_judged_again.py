@@ -46,7 +46,7 @@ SENTENCES = (
         "of the time without writes after the loss at most 5 s is explained by no layer, beside the 30 s for which "
         "users hold a connection"
     ),
-    "most of the time without writes after the loss that a layer explains is put down to the database",
+    "at least 50 % of the time without writes after the loss that a layer explains is put down to the database",
     "of what was acknowledged at most the last 1 h was lost",
     "nothing is missing that was acknowledged once the lost primary was fenced, and no event is there twice",
     "the lost primary took no write from outside its region once another one was promoted",
