@@ -7,13 +7,11 @@ import math
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import Any, cast
 
 from drillbook.domain.verdict import Verdict
 from drillbook.domain.wording import one_line
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NO_VERDICT = 2
 """Exit code when there is no verdict that could be believed; the project's for what it refuses."""
@@ -36,7 +34,7 @@ class Demands:
         environment: Name of the environment; empty for any.
         release: Version that was cut over, was let stay and passed; empty for any.
         since_s: The run has to have begun after this moment, in seconds since the epoch; 0 for any.
-        max_age_s: The run has to have ended at most so long ago.
+        max_age_s: The run has to have ended at most so long ago; one that goes on with another, to have begun.
     """
 
     environment: str = ""
@@ -87,6 +85,18 @@ def decide(run: Path, demands: Demands, *, now_s: float) -> Ruling:
     if unmet:
         return Ruling(NO_VERDICT, f"closed: {name} is PASS, and not about this release: {one_line('; '.join(unmet))}")
     return Ruling(verdict.exit_code, f"open: {name} is PASS{_not_drilled(document)}")
+
+
+def named(run: str, runs: Path) -> Path:
+    """The folder of a run by its path, its id, or `latest`, whether or not it is there.
+
+    Raises:
+        NoVerdict: When there is none at all.
+    """
+    if run == "latest":
+        return latest(runs)
+    path, below = Path(run), runs / run
+    return below if below.is_dir() and not path.exists() else path
 
 
 def latest(runs: Path) -> Path:
@@ -212,10 +222,12 @@ def _unmet(document: dict[str, Any], demands: Demands, now_s: float) -> list[str
         found.append(f"by its record it ran from {started_s:.0f} to {finished_s:.0f}, and now is {now_s:.0f}")
     if started_s < demands.since_s - _CLOCKS_DIFFER_S:
         found.append(f"it began {demands.since_s - started_s:.0f} s before what it has to be about")
-    if now_s - finished_s > demands.max_age_s:
-        found.append(
-            f"it ended {(now_s - finished_s) / 3600:.1f} h ago, and {demands.max_age_s / 3600:g} h are allowed"
-        )
+    # What goes on with another run has drills of that one, which may be much older than its own end.
+    from_s, told = finished_s, "it ended"
+    if "continues" in document:
+        from_s, told = started_s, "it goes on with a run that began"
+    if now_s - from_s > demands.max_age_s:
+        found.append(f"{told} {(now_s - from_s) / 3600:.1f} h ago, and {demands.max_age_s / 3600:g} h are allowed")
     return found
 
 

@@ -173,7 +173,7 @@ def plan(
     typer.echo("what the load can decide:")
     undecidable = _show_feasibility(where, chosen)
     typer.echo(f"its hash, which an approval names: {meant.sha256}")
-    if refusal := guard.too_long(where, expected_s):
+    if refusal := guard.refused_at_any_time(where, meant, expected_s):
         typer.echo(f"verify would refuse it: {refusal}", err=True)
     unmade = sum(drill.title in lacking for drill in chosen)
     if unmade:
@@ -255,7 +255,7 @@ def recover(
     environment: EnvironmentName = "twin",
     unattended: Annotated[bool, typer.Option(help="A run that lives is left alone, and is no fault.")] = False,
 ) -> None:
-    """Put back whatever an interrupted run left changed; needs nothing but the environment file."""
+    """Put back whatever an interrupted run left changed; needs the environment file, its credentials and helm."""
     from drillbook.afterwards.recovery import recover as put_back
 
     raise typer.Exit(put_back(_environment(environment, releases=False), typer.echo, unattended=unattended))

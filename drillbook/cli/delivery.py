@@ -20,8 +20,8 @@ def register(app: typer.Typer) -> None:
 
 
 def gate(
-    run: Annotated[str, typer.Argument(help="The path of a run's folder, or `latest`.")],
-    runs: Annotated[Path, typer.Option(help="Where `latest` looks.")] = RUNS,
+    run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")],
+    runs: Annotated[Path, typer.Option(help="Where a run's id, and the latest, is looked for.")] = RUNS,
     environment: Annotated[
         str, typer.Option(help="Only a run in this environment counts; its name, or its file's path.")
     ] = "",
@@ -39,7 +39,7 @@ def gate(
         typer.echo(f"gate closed: {error}", err=True)
         raise typer.Exit(gates.NO_VERDICT) from error
     try:
-        folder = gates.latest(runs) if run == "latest" else Path(run)
+        folder = gates.named(run, runs)
     except gates.NoVerdict as error:
         ruling = gates.Ruling(gates.NO_VERDICT, f"closed: {error}")
     else:
@@ -49,8 +49,8 @@ def gate(
 
 
 def notify(
-    run: Annotated[str, typer.Argument(help="The path of a run's folder, or `latest`.")],
-    runs: Annotated[Path, typer.Option(help="Where `latest` looks.")] = RUNS,
+    run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")],
+    runs: Annotated[Path, typer.Option(help="Where a run's id, and the latest, is looked for.")] = RUNS,
     environment: Annotated[str, typer.Option(help="Where it was, for the case that there is no run.")] = "",
     link: Annotated[
         str, typer.Option(help="To the report; GitLab's page of the pipeline when left out.", envvar="CI_PIPELINE_URL")
@@ -66,7 +66,7 @@ def notify(
 
     folder: Path | None = None
     try:
-        folder = gates.latest(runs) if run == "latest" else Path(run)
+        folder = gates.named(run, runs)
     except gates.NoVerdict as error:
         typer.echo(str(error), err=True)
     tell(folder, name_of(environment), link)
@@ -86,9 +86,9 @@ def tell(folder: Path | None, environment: str, link: str, *, exit_code: int | N
 
 
 def archive(
-    run: Annotated[str, typer.Argument(help="The path of a run's folder, or `latest`.")],
+    run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")],
     bucket: Annotated[str, typer.Option(help="With object lock.")],
-    runs: Annotated[Path, typer.Option(help="Where `latest` looks.")] = RUNS,
+    runs: Annotated[Path, typer.Option(help="Where a run's id, and the latest, is looked for.")] = RUNS,
     days: Annotated[int, typer.Option(help="For how long nobody can delete the copy.", min=1, max=36_500)] = 400,
     prefix: Annotated[str, typer.Option(help="Of the names in the bucket, before the run's id.")] = "",
     endpoint: Annotated[str, typer.Option(help="URL of an S3 that is not AWS'.", envvar="AWS_ENDPOINT_URL_S3")] = "",
@@ -104,7 +104,7 @@ def archive(
     from drillbook.ports import Unreachable
 
     try:
-        folder = gates.latest(runs) if run == "latest" else Path(run)
+        folder = gates.named(run, runs)
         place = WriteOnceBucket(bucket, endpoint=endpoint, mode="GOVERNANCE" if governance else "COMPLIANCE")
         until_s = time.time() + days * archiving.DAY_S
         done = archiving.archive(folder.resolve(), place, until_s, prefix=prefix, progress=typer.echo)

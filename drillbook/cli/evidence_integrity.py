@@ -23,6 +23,7 @@ EXIT_REFUSED = 2
 
 evidence_app = typer.Typer(help="Signed evidence: sign it, verify it, judge it again.", no_args_is_help=True)
 
+RunsFolder = Annotated[Path, typer.Option(help="Where a run's id, and the latest, is looked for.")]
 RunName = Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")]
 Keys = Annotated[list[Path], typer.Option("--key", help="PEM of a public key that is believed; may be repeated.")]
 HistoryFolder = Annotated[
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
 def sign(
     run: RunName,
     signing_key: Annotated[str, typer.Option(help="file:PATH, vault-transit:MOUNT/KEY, or agent:SHA256:FINGERPRINT.")],
+    runs: RunsFolder = RUNS,
     history: HistoryFolder = None,
     anew: Annotated[bool, typer.Option("--anew", help="Although it was signed before; later runs show it.")] = False,
     timestamp: Annotated[str, typer.Option(help="URL of who says when it was signed (RFC 3161).")] = "",
@@ -49,7 +51,7 @@ def sign(
     from drillbook.evidence.chain import ChainBroken
     from drillbook.evidence.keys import KeyUnusable
 
-    folder = _run(run)
+    folder = _run(run, runs)
     try:
         done = signing.sign(
             folder, signer_of(signing_key), now_s=time.time(), history=history, authority=timestamps(timestamp),
@@ -70,6 +72,7 @@ def sign(
 def verify(
     run: RunName,
     key: Keys,
+    runs: RunsFolder = RUNS,
     history: HistoryFolder = None,
     begins_with: Annotated[
         str, typer.Option(help="The run with which the history begins; older ones may be gone.")
@@ -83,7 +86,7 @@ def verify(
     from drillbook.evidence import chain, verification
     from drillbook.evidence import timestamp as timestamps
 
-    folder, keys = _run(run), _keys(key)
+    folder, keys = _run(run, runs), _keys(key)
     known: History | None = None
     if history is not None:
         if not history.is_dir():
@@ -105,9 +108,9 @@ def verify(
 
 
 @evidence_app.command()
-def rejudge(run: RunName) -> None:
+def rejudge(run: RunName, runs: RunsFolder = RUNS) -> None:
     """Derive every verdict again from a run's raw data. Exit code 0 all agree, 1 not, 75 not all derived, 2 refused."""
-    raise typer.Exit(_judged_again(_run(run)))
+    raise typer.Exit(_judged_again(_run(run, runs)))
 
 
 @evidence_app.command()
@@ -115,6 +118,7 @@ def attest(
     run: RunName,
     signing_key: Annotated[str, typer.Option(help="As for sign, and the one with which the run was signed.")],
     release: Annotated[str, typer.Option(help="Its version, where the run let more than one stay.")] = "",
+    runs: RunsFolder = RUNS,
 ) -> None:
     """Attest the release of a run that passed, is as it was signed, and is PASS when judged again; else refused."""
     from drillbook.afterwards.signers import signer_of
@@ -122,7 +126,7 @@ def attest(
     from drillbook.evidence.keys import KeyUnusable
     from drillbook.evidence.release import NotAttested
 
-    folder = _run(run)
+    folder = _run(run, runs)
     if _judged_again(folder) != Verdict.PASS.exit_code:
         raise _refused(f"{folder.name} does not come out the same when it is judged again: nothing is attested")
     try:
@@ -173,11 +177,11 @@ def _judged_again(folder: Path) -> int:
     return subprocess.run(command, cwd=PROJECT, check=False).returncode
 
 
-def _run(name: str) -> Path:
+def _run(name: str, runs: Path) -> Path:
     from drillbook.evidence import folder
 
     try:
-        return folder.find(name, RUNS)
+        return folder.find(name, runs)
     except folder.NotARun as error:
         raise _refused(str(error)) from error
 

@@ -37,13 +37,14 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="A new folder for all of it; the run's own when left out, as before signing.")
     ] = None,
+    runs: Annotated[Path, typer.Option(help="Where a run's id, and the latest, is looked for.")] = RUNS,
 ) -> None:
     """Render the report of a run again, from its folder alone."""
     from drillbook.domain.verdict import Verdict
     from drillbook.evidence import junit
     from drillbook.evidence import report as html
 
-    folder = _run_folder(run)
+    folder = _run_folder(run, runs)
     target = out or folder
     try:
         _make_way(folder, out)
@@ -151,11 +152,11 @@ def _nights(past: History) -> list[str]:
     return [printable(line) for line in [*lines, history_report.summary(past)]]
 
 
-def _run_folder(name: str) -> Path:
+def _run_folder(name: str, runs: Path) -> Path:
     from drillbook.evidence import folder
 
     try:
-        return folder.find(name, RUNS)
+        return folder.find(name, runs)
     except folder.NotARun as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error

@@ -60,5 +60,7 @@ def _library() -> ModuleType:
     try:
         import gitlab  # noqa: PLC0415 - an extra, which only those who comment on merge requests need
     except ImportError as error:
-        raise Unreachable("merge requests are told by python-gitlab: pip install 'drillbook[gitlab]'") from error
+        raise Unreachable(
+            "merge requests are told by python-gitlab: pip install '.[gitlab]' in Drillbook's checkout"
+        ) from error
     return gitlab

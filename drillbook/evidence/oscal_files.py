@@ -43,7 +43,7 @@ def render(run_dir: Path, into: Path | None = None) -> tuple[Path, Path]:
     try:
         from trestle.oscal import OSCAL_VERSION  # noqa: PLC0415 -- takes a second, and most reports do without
     except ImportError as error:
-        raise NoTrestle("OSCAL needs compliance-trestle: install drillbook[evidence]") from error
+        raise NoTrestle("OSCAL needs compliance-trestle: pip install '.[evidence]' in Drillbook's checkout") from error
     made = oscal.assess(folder.read(run_dir), catalogue(), OSCAL_VERSION)
     wrong = check(made)
     if wrong:

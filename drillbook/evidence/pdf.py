@@ -56,7 +56,7 @@ def document(run: RunRecord) -> bytes:
     try:
         import typst  # noqa: PLC0415 -- most reports do without
     except ImportError as error:
-        raise NoPdf("the PDF needs typst: install drillbook[evidence]") from error
+        raise NoPdf("the PDF needs typst: pip install '.[evidence]' in Drillbook's checkout") from error
     made_s = run.finished_s if run.finished_s is not None else run.started_s
     with as_file(files("drillbook.evidence") / "templates") as templates:
         try:

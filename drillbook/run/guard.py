@@ -41,14 +41,7 @@ def check(
         Refused: When the environment's guard does not allow it.
     """
     settings = environment.guard
-    try:
-        stopped = must_stop(environment)
-    except Unreachable as error:
-        raise Refused(str(error)) from error
-    if stopped:
-        raise Refused(f"the stop file {settings.stop_file} is there; delete it when drills may run again")
-    _check_reach(environment, plan)
-    if refusal := too_long(environment, expected_s):
+    if refusal := refused_at_any_time(environment, plan, expected_s):
         raise Refused(refusal)
     if settings.windows and not any(hours.hold(now_s, now_s + expected_s) for hours in settings.windows):
         allowed = "; ".join(str(hours) for hours in settings.windows)
@@ -69,14 +62,21 @@ def check(
     return given.not_after_s
 
 
-def too_long(environment: Environment, expected_s: float) -> str:
-    """Why drills that take so many seconds are refused; empty when they are not for that."""
-    allowed_s = environment.guard.max_duration_s
-    if expected_s <= allowed_s:
+def refused_at_any_time(environment: Environment, plan: Plan, expected_s: float) -> str:
+    """Why a run that takes so many seconds is refused whoever asks and whenever; empty when it is not for that."""
+    settings = environment.guard
+    try:
+        if must_stop(environment):
+            return f"the stop file {settings.stop_file} is there; delete it when drills may run again"
+    except Unreachable as error:
+        return str(error)
+    if beyond := _beyond_reach(environment, plan):
+        return beyond
+    if expected_s <= settings.max_duration_s:
         return ""
     return (
-        f"the drills would take about {expected_s:.0f} s, and guard.max_duration allows {allowed_s:.0f} s; name fewer "
-        "by --only, or allow more"
+        f"the drills would take about {expected_s:.0f} s, and guard.max_duration allows {settings.max_duration_s:.0f} "
+        "s; name fewer by --only, or allow more"
     )
 
 
@@ -103,26 +103,25 @@ def must_stop(environment: Environment) -> bool:
     return True
 
 
-def _check_reach(environment: Environment, plan: Plan) -> None:
+def _beyond_reach(environment: Environment, plan: Plan) -> str:
     settings, file = environment.guard, environment.file.name
     outside = set(plan.namespaces) - set(settings.namespaces)
     if outside:
-        raise Refused(
+        return (
             f"the drills would change namespace {', '.join(sorted(outside))}, which guard.namespaces in {file} does "
             "not list"
         )
     elsewhere = set(plan.regions) - set(settings.regions or environment.regions)
     if elsewhere:
-        raise Refused(
-            f"the drills would change {', '.join(sorted(elsewhere))}, which guard.regions in {file} leaves out"
-        )
+        return f"the drills would change {', '.join(sorted(elsewhere))}, which guard.regions in {file} leaves out"
     for drill in plan.drills:
         allowed = settings.share_of(resilience=drill.resilience)
         if drill.pods_share > allowed:
-            raise Refused(
+            return (
                 f"{drill.scenario!r} takes away {drill.pods_share:.0%} of the pods, and guard.pods_share in {file} "
                 f"allows {allowed:.0%}"
             )
+    return ""
 
 
 def _check_production(environment: Environment, plan: Plan, *, production_allowed: bool) -> None:

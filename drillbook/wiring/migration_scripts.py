@@ -22,5 +22,7 @@ def linted(scripts: Path) -> tuple[Linted, ...]:
         # An extra, which only those need who have migrations.
         from drillbook.drivers import alembic_scripts, squawk  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise Unreachable(f"{error.name} is not installed: install drillbook[migrations]") from error
+        raise Unreachable(
+            f"{error.name} is not installed: pip install '.[migrations]' in Drillbook's checkout"
+        ) from error
     return squawk.lint(alembic_scripts.read(scripts, scripts.parent))

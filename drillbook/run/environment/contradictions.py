@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def found(path: Path, tree: CommentedMap) -> list[str]:
     """What a schema cannot say."""
     document = cast("dict[str, Any]", tree)
-    faults = [*_credentials(path, document), *_unfilled(path, document)]
+    faults = [*_credentials(path, document), *_unfilled(path, document), *_without_a_version(path, document)]
     primaries = [name for name, region in document["regions"].items() if region["role"] == "primary"]
     if len(primaries) != 1:
         faults.append(
@@ -67,6 +67,16 @@ def _unfilled(path: Path, document: Mapping[str, Any]) -> list[str]:
         f"{where(path, document, ['releases', key])}: releases.{key} is {name!r}, and only {{slot}} is filled in there"
         for key, name in names.items()
         if set("{}") & set(name.replace("{slot}", ""))
+    ]
+
+
+def _without_a_version(path: Path, document: Mapping[str, Any]) -> list[str]:
+    """Releases by a name that is no version, which would be deployed as one."""
+    return [
+        f"{where(path, document, ['releases', 'overrides', name])}: releases.overrides.{name} lacks version: the one "
+        "that is deployed, and that its answers tell; not the live release's"
+        for name, settings in document["releases"].get("overrides", {}).items()
+        if not str(name)[:1].isdigit() and "version" not in settings
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def beside(file: Path, name: str) -> Path:
-    """The place of what the environment file calls this."""
-    return (file.parent / name).resolve()
+    """The place of what the environment file calls this; `~` is the home of whoever gives the command."""
+    return (file.parent / os.path.expanduser(name)).resolve()  # noqa: PTH111 - Path's raises where there is no home
 
 
 def credential(file: Path, reference: str) -> str:

@@ -268,3 +268,28 @@ PATTERNS = dict(patterns(json.loads(SCHEMA.read_text())))
 def test_whatever_has_to_look_in_some_way_has_an_example_that_does(place):
     part = PATTERNS[place]
     assert all(re.search(part["pattern"], example) for example in part["examples"])
+
+
+@pytest.mark.parametrize(
+    ("written_as", "fine"),
+    [
+        ("answers queries wrongly: {defects.wrongAggregates: 1}", False),
+        ("answers queries wrongly: {version: 1.2.0-bad, defects.wrongAggregates: 1}", True),
+        ("1.1.0: {defects.wrongAggregates: 1}", True),
+    ],
+)
+def test_a_release_by_another_name_than_its_version_says_its_version(tmp_path, written_as, fine):
+    text = TWIN.replace("answers queries wrongly: {version: 1.2.0-bad, defects.wrongAggregates: 1}", written_as)
+    if fine:
+        load(written(tmp_path, text))
+        return
+    assert "releases.overrides.answers queries wrongly lacks version: the one that is deployed" in faults(
+        tmp_path, text
+    )
+
+
+def test_a_home_is_whose_who_gives_the_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    theirs = TWIN.replace("/var/lib/drillbook/twin/kubeconfig/us-east-1-release.yaml", "~/.kube/config")
+    environment = load(written(tmp_path, theirs))
+    assert str(environment.primary.kubeconfig) == "/home/ann/.kube/config"

@@ -121,6 +121,14 @@ def test_a_pass_about_something_else_keeps_it_closed(run, demands, says) -> None
     assert says in ruling.text
 
 
+@pytest.mark.parametrize(("began_s", "opens"), [(NOW_S - 3500, True), (NOW_S - 3700, False)])
+def test_a_run_that_goes_on_with_another_is_as_old_as_its_oldest_drill_may_be(run, began_s, opens) -> None:
+    parts = record(started_s=began_s, continues={"run_id": "before"})
+    ruling = ruled(run(parts), gate.Demands(max_age_s=3600))
+    assert ruling.promotes is opens
+    assert opens or "it goes on with a run that began 1.0 h ago, and 1 h are allowed" in ruling.text
+
+
 @pytest.mark.parametrize("released", [None, "1.1.0", [], {"1.1.0": 1}])
 def test_a_record_that_names_no_release_is_about_none(run, released) -> None:
     ruling = ruled(run(record(released=released)), gate.Demands(release="1.1.0"))
@@ -183,6 +191,7 @@ def test_the_command_says_why_and_ends_with_the_code(run, drillbook) -> None:
     later = drillbook("gate", "latest", "--runs", runs)
     assert later.exit_code == 2, "a newer run without a verdict is not passed over"
     assert "does not exist" in later.stderr
+    assert drillbook("gate", run.folder.name, "--runs", runs).exit_code == 0, "a run is named by its id as well"
     assert drillbook("gate", run(now(verdict="FAIL", exit_code=1))).exit_code == 1
 
 

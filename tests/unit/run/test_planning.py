@@ -391,9 +391,11 @@ def test_a_plan_says_when_its_scrapes_are_too_far_apart_and_so_does_a_run(tmp_pa
     assert "an old slot drained within 30 s" in refused.output
 
 
-def planned(tmp_path, command, *options, without=""):
-    """A command with the twin's file, without one of its sections."""
+def planned(tmp_path, command, *options, without="", changed=("", "")):
+    """A command with the twin's file, without one of its sections, or with something changed in it."""
     text = (DIRECTORY / "twin.yaml").read_text().replace("../", f"{DIRECTORY.parent}/")
+    assert changed[0] in text
+    text = text.replace(*changed) if changed[0] else text
     text = re.sub(rf"^{without}:\n(?: .*\n)+", "", text, flags=re.MULTILINE) if without else text
     (tmp_path / "twin.yaml").write_text(text)
     return CliRunner().invoke(cli.app, [command, f"--environment={tmp_path / 'twin.yaml'}", *options])
@@ -403,6 +405,22 @@ def test_drills_are_asked_for_with_spaces_between_them(tmp_path):
     told = planned(tmp_path, "plan", "--only=cutover, rollback ,")
     assert told.exit_code == 0
     assert told.output == planned(tmp_path, "plan", "--only=cutover,rollback").output
+
+
+@pytest.mark.parametrize(
+    ("allowed", "limit", "said"),
+    [
+        ("namespaces: [analytics,", "namespaces: [other,", "would change namespace analytics, which guard.namespaces"),
+        ("pods_share: 0.5", "pods_share: 0.1", "takes away 50% of the pods, and guard.pods_share in twin.yaml"),
+        ("pods_share: 0.5", "pods_share: 0.5\n  stop_file: twin.yaml", "twin.yaml is there; delete it when drills may"),
+        ("max_duration: 180 min", "max_duration: 1 s", "and guard.max_duration allows 1 s"),
+    ],
+)
+def test_what_the_guard_refuses_at_any_time_is_told_beforehand(tmp_path, allowed, limit, said):
+    told = planned(tmp_path, "plan", "--only=update_in_place", changed=(allowed, limit))
+    assert told.exit_code == 2
+    assert "verify would refuse it: " in told.output
+    assert said in told.output
 
 
 @pytest.mark.parametrize("only", [" ", ",", " , "])
