@@ -50,13 +50,16 @@ def ledger(
     if not runs.is_dir():
         typer.echo(f"there is no folder {runs}: give the folder of the runs with --runs", err=True)
         raise typer.Exit(EXIT_REFUSED)
-    # A run that does not say when it began may be of this night.
+    # A run that does not say where it was, or when it began, may be of this night.
+    name = name_of(environment)
     chosen = [
-        run for run in tracing.read_runs(runs, name_of(environment)) if run.began_s is None or run.began_s >= after_s
+        run
+        for run in tracing.read_runs(runs)
+        if (not name or run.environment.get("name", name) == name) and (run.began_s is None or run.began_s >= after_s)
     ]
     found = night(account for run in chosen for account in _accounts(run))
     typer.echo(
-        f"{found.acknowledged} writes were acknowledged in {found.drills} drills of {len(chosen)} runs: "
+        f"{found.acknowledged} writes were acknowledged in {found.loads} loads of {len(chosen)} runs: "
         f"{found.present} present, {found.lost} lost, {found.altered} altered, {found.unknown} not known; "
         f"{found.duplicated} there more than once"
     )
@@ -71,18 +74,20 @@ def ledger(
 
 
 def _accounts(run: RunRecord) -> Iterator[Account]:
-    """Of every drill that had users."""
-    for drill in run.drills:
-        folder = run.path / "drills" / drill.id
-        if (folder / "load").is_dir() and not _needed_none(folder, drill):
-            yield _account(folder, drill, f"{run.run_id}, {drill.id}")
-
-
-def _needed_none(folder: Path, drill: DrillRecord) -> bool:
-    """Whether it was about files, or about nobody's being there, and nobody left a record all the same."""
+    """Of all users of every drill that had some, or of which nobody knows whether it had."""
+    from drillbook.domain.night import Account
     from drillbook.run.planning import STATIC
 
-    return (STATIC in drill.tags or drill.unused) and not any(folder.rglob("load/*"))
+    for drill in run.drills:
+        folder, name = run.path / "drills" / drill.id, f"{run.run_id}, {drill.id}"
+        loads = sorted(path.parent for path in folder.rglob("load") if path.is_dir() and any(path.iterdir()))
+        for place in loads:
+            within = "" if place == folder else f", {place.relative_to(folder).as_posix()}"
+            yield _account(place, drill, f"{name}{within}")
+        if not loads and not (STATIC in drill.tags or drill.unused):
+            yield Account(name, None, "its users left no record")
+    for missing in run.missing:
+        yield Account(f"{run.run_id}, {missing}", None, "it was asked for, and left no record")
 
 
 def _account(folder: Path, drill: DrillRecord, name: str) -> Account:

@@ -40,7 +40,7 @@ class Night:
     """The writes of all drills, counted.
 
     Attributes:
-        drills: That wrote.
+        loads: Whose users are told of; most drills have one.
         acknowledged: Writes that a client holds an acknowledgement for.
         present: Of those, there once and right.
         lost: Of those, not there.
@@ -53,7 +53,7 @@ class Night:
         unaccounted: Sentences: of which writes it is not known what became of them.
     """
 
-    drills: int
+    loads: int
     acknowledged: int
     present: int
     lost: int
@@ -82,7 +82,7 @@ def night(accounts: Iterable[Account]) -> Night:
         return sum(len(getattr(fate, name)) for fate in fates for name in names)
 
     return Night(
-        drills=len(told),
+        loads=len(told),
         acknowledged=sum(fate.acknowledged for fate in fates),
         present=total("kept"),
         lost=total("lost"),

@@ -24,7 +24,7 @@ THERE = {"a": (1, True), "b": (1, True)}
 
 def test_what_is_there_is_accounted_for():
     found = night([Account("one", fate(**THERE)), Account("two", fate(c=(1, True)))])
-    assert (found.drills, found.acknowledged, found.present, found.verdict) == (2, 3, 3, Verdict.PASS)
+    assert (found.loads, found.acknowledged, found.present, found.verdict) == (2, 3, 3, Verdict.PASS)
 
 
 @pytest.mark.parametrize(

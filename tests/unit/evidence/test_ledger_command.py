@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -59,7 +60,7 @@ def told(runs, *options):
 @pytest.mark.parametrize(("environment", "counted"), [("twin", 1), ("environments/twin.yaml", 1), ("x/other.yaml", 0)])
 def test_runs_in_an_environment_are_chosen_by_its_name_or_its_file(runs, environment, counted):
     write(runs)
-    assert f"in {counted} drills of {counted} runs" in told(runs, "--environment", environment)[1]
+    assert f"in {counted} loads of {counted} runs" in told(runs, "--environment", environment)[1]
 
 
 def test_a_run_is_of_the_night_in_which_it_went_on_with_another(runs):
@@ -70,7 +71,7 @@ def test_a_run_is_of_the_night_in_which_it_went_on_with_another(runs):
     code, output = told(runs, "--since", "2026-11-18T10:00:00Z")
     assert "1 lost" in output
     assert code == 1
-    assert "in 0 drills of 0 runs" in told(runs, "--since", "2026-11-18T13:00:00Z")[1]
+    assert "in 0 loads of 0 runs" in told(runs, "--since", "2026-11-18T13:00:00Z")[1]
 
 
 def test_all_drills_of_all_runs_are_added_up(runs):
@@ -78,7 +79,7 @@ def test_all_drills_of_all_runs_are_added_up(runs):
     write(runs, run="two", keys="cde")
     code, output = told(runs)
     assert code == 0
-    assert "5 writes were acknowledged in 2 drills of 2 runs: 5 present, 0 lost" in output
+    assert "5 writes were acknowledged in 2 loads of 2 runs: 5 present, 0 lost" in output
     assert "PASS: none unaccounted for" in output
 
 
@@ -95,7 +96,7 @@ def test_a_scenario_about_files_has_no_users_whose_writes_are_missed(runs):
     write_static(runs)
     code, output = told(runs)
     assert code == 0
-    assert "2 writes were acknowledged in 1 drills of 2 runs" in output
+    assert "2 writes were acknowledged in 1 loads of 2 runs" in output
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,40 @@ def test_a_drill_that_had_users_is_missed_whatever_it_says_of_itself(runs):
     (folder / "load" / "plan.json").unlink()
     (folder / "drill.json").unlink()
     assert told(runs)[0] == 75
+
+
+def test_what_users_beside_the_load_were_told_counts_as_well(runs):
+    write(runs)
+    drill = runs / "one" / "drills" / "cutover"
+    for place in ("steps/01", "steps/02", "newer"):
+        shutil.copytree(drill / "load", drill / place / "load")
+    code, output = told(runs)
+    assert (code, "8 writes were acknowledged in 4 loads" in output) == (0, True), output
+    (drill / "steps/02/load/readback.parquet").unlink()
+    code, output = told(runs)
+    assert (code, "unaccounted for: one, cutover, steps/02: " in output) == (75, True), output
+
+
+@pytest.mark.parametrize("gone", ["the load", "the drill"])
+def test_a_drill_that_left_nothing_is_missed(runs, gone):
+    write(runs)
+    drills = runs / "one" / "drills"
+    run = runs / "one" / "run.json"
+    run.write_text(json.dumps({**json.loads(run.read_text()), "requested": ["Cutover", "Another"]}))
+    (drills / "another").mkdir()
+    (drills / "cutover" / "drill.json").write_text(json.dumps({"id": "cutover", "scenario": "Cutover"}))
+    document = {"id": "another", "scenario": "Another", "seen": {"window": [1.0, 2.0]}, "raised": None}
+    (drills / "another" / "drill.json").write_text(json.dumps(document))
+    if gone == "the drill":
+        shutil.rmtree(drills / "another")
+    code, output = told(runs)
+    assert (code, "left no record" in output) == (75, True), output
+
+
+def test_a_run_that_does_not_say_where_it_was_may_be_one_of_them(runs):
+    write(runs, missing="a")
+    (runs / "one" / "run.json").write_text('{"run_id"')
+    assert told(runs, "--environment", "twin")[0] == 1
 
 
 def test_what_is_lost_fails_unless_a_recovery_point_allowed_it(runs):
@@ -178,7 +213,7 @@ def test_a_ledger_that_is_not_whole_leaves_its_writes_unaccounted_for(runs, dama
 def test_only_the_night_counts_and_a_night_without_a_write_shows_nothing(runs):
     write(runs, missing="a")
     code, output = told(runs, "--since", "2027-01-01T00:00:00Z")
-    assert (code, "0 writes were acknowledged in 0 drills of 0 runs" in output) == (75, True)
+    assert (code, "0 writes were acknowledged in 0 loads of 0 runs" in output) == (75, True)
     assert told(runs, "--since", "2026-01-01T00:00:00Z")[0] == 1
 
 
