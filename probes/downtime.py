@@ -22,15 +22,19 @@ if TYPE_CHECKING:
 
 
 def failed_requests(drill_dir: Path, window: Window, connection: Connection | None = None) -> Measurement:
-    """Number of metered requests due in the window that failed, were answered wrongly or were not sent.
+    """Number of requests due in the window that failed, were answered wrongly or were not sent.
 
-    Those that the meter may have lost by its own sleep are in the upper bound only. Zero of few says little: judge the
-    minimum detectable outage beside it.
+    Of users beside the meter those count who were told so by an answer. What the meter may have lost by its own sleep,
+    and what was due and has no row, is in the upper bound only. Zero of few says little: judge the minimum detectable
+    outage beside it.
     """
     load = recording(drill_dir)
     requests = load.metered(connection).due_within(window.start_s, window.end_s)
     failed, doubtful = requests.failed(), requests.doubtful(load.stalls())
-    certain, every = int(np.count_nonzero(failed & ~doubtful)), int(np.count_nonzero(failed))
+    beside = load.answered_beside(connection).due_within(window.start_s, window.end_s)
+    told = int(np.count_nonzero(beside.failed()))
+    certain = int(np.count_nonzero(failed & ~doubtful)) + told
+    every = int(np.count_nonzero(failed)) + told + load.missing(requests, window, kinds=2 if connection is None else 1)
     return _measured(load, "failed requests", requests, window, connection, Interval(certain, every), "requests")
 
 

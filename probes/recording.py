@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -54,11 +55,16 @@ class Recording:
     def metered(self, connection: Connection | None = None) -> Requests:
         """The meter's rows; of both kinds of connection when None."""
         table = self._table("requests")
-        chosen = pc.equal(table["kind"], "meter")
-        if connection is not None:
-            chosen = pc.and_(chosen, pc.equal(table["connection"], connection.value))
-        table = table.filter(chosen).sort_by("due_s")
-        return Requests(*(_numpy(table[name]) for name in Requests.__dataclass_fields__))
+        return _requests(table.filter(pc.equal(table["kind"], "meter")), connection)
+
+    def answered_beside(self, connection: Connection | None = None) -> Requests:
+        """Of the users beside the meter those who had an answer: who gave it, and how it was, is theirs to tell too.
+
+        They wait for each other, so that their rows tell neither how many there should be nor how long one waits.
+        """
+        table = self._table("requests")
+        answered = pc.and_(pc.not_equal(table["kind"], "meter"), pc.greater(table["status"], 0))
+        return _requests(table.filter(answered), connection)
 
     def stalls(self) -> Stalls:
         """When the meter did not run: what its native watcher saw alone did not make a request late."""
@@ -79,6 +85,10 @@ class Recording:
             return window.length_s * self.rate_hz * kinds
         end_s, start_s = window.end_s - self.start_s, window.start_s - self.start_s
         return (self.shape.due_by(end_s) - self.shape.due_by(start_s)) * kinds / 2
+
+    def missing(self, requests: Requests, window: Window, *, kinds: int) -> int:
+        """How many requests were due in a window and have no row; the schedule is exact, but for one at each edge."""
+        return max(0, math.floor(self.due(window, kinds=kinds)) - len(requests) - _EDGE_ROWS * kinds)
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """A small table's rows: `ledger` or `readback`; none when the load did not come so far."""
@@ -136,6 +146,13 @@ def recording(drill_dir: Path) -> Recording:
     schedule_path = drill_dir / "load" / "schedule.json"
     start_s = float(_json(schedule_path)["start_s"]) if schedule_path.exists() else None
     return Recording(drill_dir, float(meter["rate_hz"]), phase, Shape.from_document(meter["shape"]), start_s)
+
+
+def _requests(table: Any, connection: Connection | None) -> Requests:
+    if connection is not None:
+        table = table.filter(pc.equal(table["connection"], connection.value))
+    table = table.sort_by("due_s")
+    return Requests(*(_numpy(table[name]) for name in Requests.__dataclass_fields__))
 
 
 @lru_cache(maxsize=8)

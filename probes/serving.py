@@ -31,7 +31,7 @@ def version_serving_after(
     A request that failed was answered by nobody, whoever it names. One that the meter may have failed itself may have
     been: it is in the upper bound alone.
     """
-    load, requests, doubts = _metered(drill_dir, window, connection)
+    load, requests, doubts = _asked(drill_dir, window, connection)
     doubtful = requests.doubtful(load.stalls())
     # What the meter itself slept through was never sent, so that nobody had to answer it.
     slept = doubtful & (requests.outcome == "unsent")
@@ -85,7 +85,7 @@ def bad_version_exposure(
             all of them: a slow release answers well, but late, whether or not some answers fail besides.
         reached_s: Since when users may have been sent to it.
     """
-    load, requests, doubts = _metered(drill_dir, window, None)
+    load, requests, doubts = _asked(drill_dir, window, None)
     its = requests.version == version
     failed = its & requests.failed()
     bad = failed if flaw == "errors" and failed.any() else its
@@ -104,16 +104,22 @@ def bad_version_exposure(
 
 
 def _answered(drill_dir: Path, window: Window, connection: Connection | None) -> _Answered:
-    """The metered requests due in the window that a version put its name to, and doubts about the window."""
-    load, requests, doubts = _metered(drill_dir, window, connection)
+    """Those due in the window that a version put its name to, and doubts about the window."""
+    load, requests, doubts = _asked(drill_dir, window, connection)
     return load, requests.chosen(requests.version != ""), doubts
 
 
-def _metered(drill_dir: Path, window: Window, connection: Connection | None) -> _Answered:
-    """The metered requests due in the window, and doubts about the window."""
+def _asked(drill_dir: Path, window: Window, connection: Connection | None) -> _Answered:
+    """The metered requests due in the window, and doubts about the window.
+
+    Of both kinds of connection together, also those of users beside the meter who were answered.
+    """
     load = recording(drill_dir)
     requests = load.metered(connection).due_within(window.start_s, window.end_s)
-    return load, requests, load.doubts(requests, window, kinds=2 if connection is None else 1)
+    doubts = load.doubts(requests, window, kinds=2 if connection is None else 1)
+    if connection is None:
+        requests = requests.joined(load.answered_beside().due_within(window.start_s, window.end_s))
+    return load, requests, doubts
 
 
 def _measured(  # noqa: PLR0917 - what a measurement consists of

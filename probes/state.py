@@ -54,12 +54,13 @@ def differing(seen: Compared, kind: Kind) -> Measurement:
     """Number of those that the primary had all along, and the other region has not, or not so."""
     wrong = names_differing(seen)
     name = f"{kind}s of the primary region that the other one lacks or has otherwise"
-    return _counted(name, wrong, _lasting(seen), seen)
+    return _counted(name, wrong, {*_lasting(seen), *wrong}, seen)
 
 
 def names_differing(seen: Compared) -> list[str]:
-    """Their names, sorted."""
-    return sorted(name for name in _lasting(seen) if seen.away.get(name) != seen.home[name])
+    """Their names, sorted; of one that was changed meanwhile the other region has to have something."""
+    changed = {name for name in seen.first if name in seen.home and name not in seen.away}
+    return sorted(changed | {name for name in _lasting(seen) if seen.away.get(name) != seen.home[name]})
 
 
 def left_over(seen: Compared, kind: Kind) -> Measurement:

@@ -97,6 +97,12 @@ class Requests:
             self.region[mask],
         )
 
+    def joined(self, others: Requests) -> Requests:
+        """These and the others, in order of the time they were due."""
+        order = np.argsort(np.concatenate([self.due_s, others.due_s]), kind="stable")
+        columns = (np.concatenate([getattr(it, name) for it in (self, others)]) for name in self.__dataclass_fields__)
+        return Requests(*(column[order] for column in columns))
+
     def due_within(self, start_s: float, end_s: float) -> Requests:
         """Those due from `start_s` up to, and not at, `end_s`."""
         return self.chosen((self.due_s >= start_s) & (self.due_s < end_s))

@@ -8,6 +8,7 @@ from pytest_bdd import given, parsers, then, when
 
 from drillbook.drills import migration as migration_drill
 from probes import migration
+from probes.integrity import events_duplicated
 
 if TYPE_CHECKING:
     from drillbook.drills.drill import Drill
@@ -102,6 +103,8 @@ def _(drill: Drill) -> None:
     for who in (migration.OLDER, migration.NEWER):
         statement = f"no event of the {who} release is lost or altered for the other"
         drill.check(f"migration.crosswise.{who}", statement, "at_most", 0, migration.lost_crosswise(kept, who))
+        doubled = events_duplicated(drill.folder / who)
+        drill.check(f"migration.doubled.{who}", f"no event of the {who} release is there twice", "at_most", 0, doubled)
 
 
 @then(parsers.re(r"every migration (?P<promise>.+)"))

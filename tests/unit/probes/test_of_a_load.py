@@ -179,6 +179,48 @@ def test_missing_rows_are_a_doubt(drill):
     assert nothing.doubts
 
 
+def with_users_beside(table, **changes):
+    """Twenty analysts' answers a second apart from the meter's, on connections that are reused."""
+    count = 20
+    due = 10.25 + np.arange(count) / 4
+    users = {
+        **{name: np.full(count, column[0], dtype=column.dtype) for name, column in table.items()},
+        "due_s": due, "sent_s": due, "done_s": due + 0.01, "kind": np.full(count, "analyst", dtype=object),
+        "connection": np.full(count, "reused", dtype=object),
+    }  # fmt: skip
+    users |= {name: np.full(count, value, dtype=table[name].dtype) for name, value in changes.items()}
+    return {name: np.concatenate([column, users[name]]) for name, column in table.items()}
+
+
+def test_what_users_beside_the_meter_are_answered_counts(drill):
+    folder = drill(with_users_beside(columns(), version="bad", outcome="wrong_answer"))
+    assert downtime.failed_requests(folder, WINDOW).interval == Interval(20, 20)
+    assert downtime.failed_requests(folder, WINDOW, Connection.REUSED).interval == Interval(20, 20)
+    assert downtime.failed_requests(folder, WINDOW, Connection.NEW).interval == Interval(0, 0)
+    assert serving.answers_by_others(folder, Window(10, 14), "1").interval.low == 15
+    exposed = serving.bad_version_exposure(folder, WINDOW, "bad", flaw="errors").interval
+    assert exposed.low == pytest.approx(4.75)
+    assert serving.version_serving_after(folder, Window(5, 14), "1").interval.low == pytest.approx(8.75)
+
+
+def test_users_beside_the_meter_who_had_no_answer_are_the_meters_to_tell_of(drill):
+    folder = drill(with_users_beside(columns(), version="", outcome="cancelled", status=0))
+    assert downtime.failed_requests(folder, WINDOW).interval == Interval(0, 0)
+    assert serving.answers_by_others(folder, Window(10, 14), "1").interval == Interval(0, 0)
+
+
+@pytest.mark.parametrize(("gone_s", "passes"), [(0.0, True), (0.15, False)], ids=["none", "as long as is no doubt yet"])
+@pytest.mark.parametrize("at_s", [12.0, 19.85], ids=["in the middle", "at the end"])
+def test_what_was_due_and_has_no_row_may_have_failed(drill, gone_s, passes, at_s):
+    table = columns()
+    kept = (table["due_s"] < at_s) | (table["due_s"] >= at_s + gone_s)
+    folder = drill({name: column[kept] for name, column in table.items()})
+    found = downtime.failed_requests(folder, WINDOW)
+    assert not found.doubts
+    assert found.interval.low == 0
+    assert (judge(NO_FAILURE, found).verdict is Verdict.PASS) is passes
+
+
 def test_too_few_for_a_quantile(drill):
     path = drill(columns())
     assert "too few" in latency.latency_quantile(path, Window(10, 10.5), Connection.NEW).doubts[0]

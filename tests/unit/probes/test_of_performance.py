@@ -36,6 +36,7 @@ def rows(shape, took_s=0.01):
     count = len(due)
     return {
         "due_s": due, "sent_s": due + 0.001, "done_s": due + took_s, "outcome": np.full(count, "ok", dtype=object),
+        "status": np.full(count, 200, dtype=np.int16),
         "connection": np.where(np.arange(count) % 2 == 0, "new", "reused").astype(object),
         "kind": np.full(count, "meter", dtype=object), "region": np.full(count, "", dtype=object),
         "slot": np.full(count, "blue", dtype=object), "version": np.full(count, "1", dtype=object),

@@ -31,6 +31,9 @@ ALL = {"a": "1", "b": "2"}
         (look(ALL, {**ALL, "b": "new"}, ALL), 0, 0),
         (look(ALL, {**ALL, "c": "new"}, ALL), 0, 0),
         (look(ALL, {"a": "1"}, ALL), 0, 0),
+        # Of one that was changed the other region has to have something.
+        (look(ALL, {**ALL, "b": "new"}, {"a": "1"}), 1, 0),
+        (look({"b": "2"}, {"b": "new"}, {}), 1, 0),
     ],
 )
 def test_what_differs_is_counted_among_what_the_primary_had_all_along(seen, differ, left):
