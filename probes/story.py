@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 BOUNDS = frozenset({"requests.cpu", "requests.memory", "limits.cpu", "limits.memory"})
 """What each container is to have."""
 _OF_ERRORS = (" failed", " were bad")
+_WRONGLY = "was answered wrongly"
+_WRONG = "answers of the validation that were wrong"
 
 
 class Event(Protocol):
@@ -73,6 +76,17 @@ def failed_validation_checks(events: Sequence[Event], window: Window) -> Measure
     count = Interval.exactly(sum(len(event.data["problems"]) for event in made)) if made else None
     tried = sum(int(event.data["tried"]) for event in made)
     return Measurement("failed checks of the validation", count, "checks", tried, window, "gateway")
+
+
+def wrong_answers_found(events: Sequence[Event], window: Window) -> Measurement:
+    """Number of smoke checks that were answered wrongly before the switch; any other that failed may have been."""
+    failed = failed_validation_checks(events, window)
+    made = [event.data for event in of(events, "validate_release") if "problems" in event.data]
+    if failed.interval is None:
+        return replace(failed, name=_WRONG)
+    # Runs that were recorded before the number was kept tell it in their sentences alone.
+    wrong = sum(int(data.get("wrong", sum(_WRONGLY in said for said in data["problems"]))) for data in made)
+    return replace(failed, name=_WRONG, interval=Interval(min(wrong, failed.interval.high), failed.interval.high))
 
 
 def switches(events: Sequence[Event], window: Window) -> Measurement:

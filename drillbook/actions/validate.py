@@ -47,6 +47,7 @@ class Validate:
             "writes": report.writes,
             "problems": problems,
             "versions": list(report.versions),
+            "wrong": report.wrong,
         }
         if problems:
             text = f"{len(problems)} of {report.tried} checks failed: {problems[0]}"

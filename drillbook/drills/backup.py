@@ -16,6 +16,8 @@ from drillbook.run.folder import write_json, write_text
 from probes import backups, restores
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from drillbook.actions.recovery.plan import Recovery
     from drillbook.drills.drill import Drill
     from drillbook.ports import BackupHost, DatabaseStatus
@@ -109,14 +111,27 @@ def restore_each(drill: Drill, recovery: Recovery, host: BackupHost, text: str, 
     """Restore each repository alone to the moment that was kept, and keep what was seen of it.
 
     Raises:
-        Unreachable: When a restore does not come to its end.
+        Unreachable: When a restore does not come to its end, or a repository is not listed.
     """
+    _see_all(drill, keys)
     _keep_moment(drill, replace(restores.moment(drill.folder), keys=keys))
     for key in keys:
         drill.timeline.record("intent", f"restore repository {key} to {text}", activity="restore", repository=key)
         printed = host.restore(mark(drill), key, text, recovery.written.replace("{prefix}", _prefix(drill)))
         write_text(drill.folder / restores.file_of(key), printed)
         drill.timeline.record("observed", _told(printed, key), activity="restore", repository=key)
+
+
+def _see_all(drill: Drill, keys: Sequence[int]) -> None:
+    """That as many repositories are listed as the environment names, and one at least: each is restored alone."""
+    settings = drill.platform.environment.recovery
+    named: Mapping[str, str] = settings.repositories if settings is not None else {}
+    if len(keys) < max(1, len(named)):
+        raise Unreachable(
+            f"the backups' host lists {len(keys)} repositories ({', '.join(map(str, keys)) or 'none'}), and "
+            f"recovery.backups.repositories names {', '.join(named.values()) or 'none'}: one that is not listed is "
+            "restored by nobody"
+        )
 
 
 def _keep_moment(drill: Drill, at: restores.Moment) -> None:

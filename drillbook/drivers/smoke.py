@@ -52,6 +52,7 @@ class GatewaySmoke:
             trial.written,
             tuple(visible(problem) for problem in trial.problems),
             tuple(sorted(trial.versions)),
+            trial.wrong,
         )
 
 
@@ -59,6 +60,7 @@ class _Trial:
     def __init__(self, client: Client, headers: dict[str, str], workload: Workload) -> None:
         self.tried = 0
         self.written = 0
+        self.wrong = 0
         self.problems: list[str] = []
         self.versions: set[str] = set()
         self._client = client
@@ -89,6 +91,7 @@ class _Trial:
         if found is None or found.copies != 1 or not found.equal:
             nothing = ": ".join(filter(None, ["nothing that could be judged", unread]))
             seen = nothing if found is None else f"{found.copies} copies, equal: {found.equal}"
+            self.wrong += found is not None
             self.problems.append(f"the write {request.key} was acknowledged, and read back as {seen}")
 
     def answers_right(self, number: int) -> None:
@@ -105,6 +108,7 @@ class _Trial:
             return
         wrong = "".join(read(lambda: self._workload.wrong(request, answer), ""))
         if wrong:
+            self.wrong += 1
             self.problems.append(f"{request.operation} was answered wrongly: {wrong}")
 
     def _get(self, path: str) -> Reply | None:

@@ -230,12 +230,14 @@ class SmokeReport:
         writes: How many of them wrote something, and were answered.
         problems: A sentence for each check that failed.
         versions: Versions that answered.
+        wrong: How many of them were answered, and wrongly.
     """
 
     tried: int
     writes: int
     problems: tuple[str, ...]
     versions: tuple[str, ...]
+    wrong: int = 0
 
 
 class Smoke(Protocol):

@@ -203,6 +203,7 @@ class Answering:
 def test_a_smoke_check_that_the_adapter_breaks_on_has_failed(at, says) -> None:
     report = GatewaySmoke(Answering(), lambda _prefix: Breaks(at), "n", "x-slot").run("green", times=1)
     assert any(problem.startswith(says) for problem in report.problems), report.problems
+    assert bool(report.wrong) is (at == "wrong")
 
 
 def test_a_smoke_check_of_nobody_knows_whom_has_failed() -> None:

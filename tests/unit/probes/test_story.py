@@ -46,6 +46,26 @@ def unbounded(*looks):
     return story.containers_unbounded(events, Window(0.0, 1.0))
 
 
+@pytest.mark.parametrize(
+    ("problems", "wrong", "found"),
+    [
+        (["query was answered wrongly: 3"], {"wrong": 1}, Interval(1, 1)),
+        (["query was answered wrongly: 3"], {}, Interval(1, 1)),
+        (["the gateway did not answer within 5 s"], {"wrong": 0}, Interval(0, 1)),
+        (["the gateway did not answer within 5 s"], {}, Interval(0, 1)),
+        ([], {"wrong": 0}, Interval(0, 0)),
+    ],
+)
+def test_a_validation_that_fails_for_another_reason_has_found_no_wrong_answer(problems, wrong, found):
+    data = {"activity": "validate_release", "problems": problems, "tried": 41, **wrong}
+    event = Event(1.0, "cutover", "decided", "not fit", data)
+    assert story.wrong_answers_found([event], Window(0, 2)).interval == found
+
+
+def test_a_validation_that_was_never_made_has_found_nothing():
+    assert story.wrong_answers_found([], Window(0, 2)).interval is None
+
+
 def test_a_container_without_a_limit_is_counted_and_named():
     found = unbounded({"bounds": {"a/app": WHOLE, "a/beside": ["requests.cpu", "limits.memory"]}})
     assert (found.interval, found.samples) == (Interval.exactly(1), 2)
