@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ASIDE = "drillbook_aside"
 """Schema of a table that is destroyed."""
+WHOLE = "put back whole"
+"""Comment on it once all that it has was put back: what its users take away from then on is theirs to take."""
 PUTS_BACK = "drillbook-put-back"
 """Name of the session in which one is put back: whoever undoes ends it, since it may outlive the run that began it."""
 
@@ -83,6 +85,7 @@ SELECT array_agg(attname::text) FROM pg_index
   JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY((indkey::int2[])[0:indnkeyatts - 1])
 WHERE indrelid = %s::regclass AND indisprimary
 """
+_SAID = "SELECT coalesce(obj_description(%s::regclass, 'pg_class'), '')"
 _COLUMNS = """
 SELECT array_agg(attname::text) FROM pg_attribute
 WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
@@ -173,7 +176,7 @@ class AsideTable:
             self._try(connection, "ALTER TABLE {} SET SCHEMA {}", self._hidden, self._schema)
 
     def bring_back(self) -> int:
-        """Undo it; what was put back meanwhile stays, with every row that it lacks. Answers how many; idempotent.
+        """Undo it; what was put back meanwhile stays, with every row that it lacked then. Answers how many; idempotent.
 
         Raises:
             Conflict: When what is there cannot take what is kept aside; both are left as they are.
@@ -191,7 +194,8 @@ class AsideTable:
                 self._run(connection, "ALTER TABLE {} SET SCHEMA {}", self._hidden, self._schema)
             elif found.aside:
                 connection.execute(_MOVE_SEQUENCES_ON, {"live": self.table, "aside": self._hidden_name})
-                added = self._add_what_lacks(connection)
+                if self._one(connection, _SAID, [self._hidden_name]) != WHOLE:
+                    added = self._add_what_lacks(connection)
                 self._run(connection, "DROP TABLE {}", self._hidden)
             self._run(connection, "DROP SCHEMA {}", sql.Identifier(ASIDE))
             return added

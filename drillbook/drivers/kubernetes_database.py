@@ -111,10 +111,8 @@ class StatefulSetDatabase:
     def running(self) -> bool:
         """Whether a pod is left, also one that is about to end: while its node is silent it may write on."""
         with asking(self.api, f"list the pods of {self.namespace}/{self.name}"):
-            found: Any = self._core().list_namespaced_pod(
-                self.namespace, label_selector=f"app.kubernetes.io/name={self.name}", _request_timeout=TIMEOUT_S
-            )
-        return any(pod.status.phase not in {"Succeeded", "Failed"} for pod in found.items)
+            found: Any = self._core().list_namespaced_pod(self.namespace, _request_timeout=TIMEOUT_S)
+        return any(self._is_its(pod) and pod.status.phase not in {"Succeeded", "Failed"} for pod in found.items)
 
     def wanted(self) -> bool:
         """Whether a pod is asked for."""
@@ -124,6 +122,11 @@ class StatefulSetDatabase:
             )
         # The cluster leaves a 0 out.
         return bool(found.spec.replicas)
+
+    def _is_its(self, pod: Any) -> bool:
+        """By who owns it: its labels are the chart's to choose."""
+        owners = pod.metadata.owner_references or ()
+        return any((owner.kind, owner.name) == ("StatefulSet", self.name) for owner in owners)
 
     def _scale(self, replicas: int) -> None:
         with asking(self.api, f"scale the StatefulSet {self.namespace}/{self.name} to {replicas}"):

@@ -113,6 +113,7 @@ _PUT = r"""
   cat > "$scratch/check.sql" <<CHECK
 DO \$check\$ BEGIN
   IF ($sum $table it) <> '$rows' THEN RAISE EXCEPTION 'it is not what was restored'; END IF;
+  IF ($sum $aside.$name it) = '$rows' THEN COMMENT ON TABLE $aside.$name IS 'put back whole'; END IF;
 END \$check\$;
 CHECK
   [ "$code" = 0 ] && said=$(PGAPPNAME=drillbook-put-back "$bin/psql" --no-psqlrc --quiet -At \

@@ -133,14 +133,14 @@ class Journal:
     def undo_all(self, undo: Callable[[Change], Restoration], clock: Clock) -> list[Restoration]:
         """Undo every open change, last one first.
 
-        One that fails is tried again until `UNDO_WITHIN_S` have passed for all of them together, and holds back only
-        those made before it that touch the same.
+        One that fails is tried again until `UNDO_WITHIN_S` have passed for all faults together, and then for all
+        others, and holds back only those made before it that touch the same.
         """
-        give_up_s = clock.now() + UNDO_WITHIN_S
+        until_s = _limits(clock)
         found = in_order(
-            self.open_changes(), lambda change: self.settle(change, undo, clock, give_up_s=give_up_s), clock
+            self.open_changes(), lambda change: self.settle(change, undo, clock, give_up_s=until_s(change)), clock
         )
-        return [*found, *self._forget_undone(clock, give_up_s)]
+        return [*found, *self._forget_undone(clock, clock.now() + UNDO_WITHIN_S)]
 
     def _forget_undone(self, clock: Clock, give_up_s: float) -> list[Restoration]:
         """Delete the documents of changes that the disk knows as undone: whoever undid them died just before that.
@@ -239,9 +239,10 @@ def recover(
 def _undo_what_is_seen(
     left: _Left, store: StateStore, undo: Callable[[Change], Restoration], clock: Clock, own: Callable[[], None]
 ) -> list[Restoration]:
-    give_up_s = clock.now() + UNDO_WITHIN_S
+    until_s = _limits(clock)
 
     def settle(change: Change) -> Restoration:
+        give_up_s = until_s(change)
         if not left.may_be_undone(change):
             text = "left as it is, since a document that cannot be read may be about a change that was made after it"
             return Restoration(change, restored=False, text=text, at_s=clock.now())
@@ -258,6 +259,12 @@ def _undo_what_is_seen(
     return in_order(to_undo(left.changes.values()), settle, clock)
 
 
+def _limits(clock: Clock) -> Callable[[Change], float]:
+    """Until when each change is tried: what a fault held down has its own time, once that is over."""
+    ends: dict[bool, float] = {}
+    return lambda change: ends.setdefault(change.action == FAULT, clock.now() + UNDO_WITHIN_S)
+
+
 def in_order(changes: Sequence[Change], settle: Callable[[Change], Restoration], clock: Clock) -> list[Restoration]:
     """Undo changes, last one first; one that touches what a later one still has changed is left as it is.
 
@@ -269,7 +276,7 @@ def in_order(changes: Sequence[Change], settle: Callable[[Change], Restoration],
         if held is None:
             restorations.append(settle(change))
         else:
-            text = f"left as it is, since {held.action}, which was done after it, is not undone"
+            text = f"left as it is while {held.action} is not undone"
             restorations.append(Restoration(change, restored=False, text=text, at_s=clock.now()))
     return restorations
 

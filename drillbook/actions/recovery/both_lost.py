@@ -6,16 +6,20 @@ At no time are there two histories that both take writes: `postgres-lost.sh` of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from drillbook.actions.recovery.site import TOUCHES, Site, follows, left_ordered, reach, said_together, takes_writes
 from drillbook.ports import Conflict, Observation, Unreachable
+from drillbook.run.action import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from drillbook.ports import Clock, ServerOrders
 
+_ANSWERS_WITHIN_S = 10.0
+"""For a server that runs to answer, before it is taken for one that cannot."""
 _RESTARTED_WITHIN_S = 60.0
 _FOLLOWS_WITHIN_S = 45.0
 _RENEWED_WITHIN_S = 180.0
@@ -69,10 +73,12 @@ class LostServers:
         Raises:
             Unreachable: When they do not come back in time.
         """
-        found = self.home.look()
-        if found is None or not found.primary:
+        if self._home_leads():
+            self._spare_home()
+        else:
             for site in (self.away, self.home):
-                self._start_as(site, "returned")
+                if _is_lost(site):
+                    self._start_as(site, "returned")
             what = f"{self.home.region} takes writes"
             reach(lambda: takes_writes(self.home), what, self.clock, deadline_s=_RENEWED_WITHIN_S)
         if not self._follows():
@@ -86,6 +92,22 @@ class LostServers:
         left = left_ordered(self.home, self.away)
         text = said_together(self.home, self.away, left=left)
         return Observation(follows(self.away, self.home) and not left, text, self.clock.now())
+
+    def _home_leads(self) -> bool:
+        """Whether it answers as the primary; one that runs is asked for a while, as the way to it may be bad."""
+        look = partial(_leading, self.home, self.clock)
+        patience_s = _ANSWERS_WITHIN_S if self.home.host.wanted() and self.home.host.running() else 0.0
+        return wait_for(look, self.clock, deadline_s=patience_s, pace_s=0.5).holds
+
+    def _spare_home(self) -> None:
+        """A primary that was to lose its data, and has not, is none that its next start may find lost.
+
+        Its standby has: until that is back it would end itself by its lease.
+        """
+        if self.home.host.orders() == "lost":
+            self.home.host.order("")
+            if _is_lost(self.away):
+                self._start_as(self.away, "returned")
 
     def _follows(self) -> bool:
         what = f"{self.away.region} streams from {self.home.region}"
@@ -113,6 +135,16 @@ class LostServers:
     def _ended(self, site: Site) -> None:
         what = f"the server in {site.region} ends"
         reach(lambda: not site.host.running(), what, self.clock, deadline_s=_RESTARTED_WITHIN_S)
+
+
+def _leading(site: Site, clock: Clock) -> Observation:
+    return Observation(takes_writes(site), site.said(), clock.now())
+
+
+def _is_lost(site: Site) -> bool:
+    """Whether its orders are those of a server that was made to lose its data, or of its way back."""
+    orders = site.host.orders()
+    return orders in {"lost", "returned"} or orders.startswith("restore-")
 
 
 @dataclass(frozen=True, slots=True)

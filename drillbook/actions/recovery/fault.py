@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drillbook.domain.undo import FAULT
+from drillbook.domain.environment import WHOLE_REGION
+from drillbook.domain.undo import EVERYTHING, FAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +42,11 @@ class InjectFault:
 
     @property
     def touches(self) -> tuple[str, ...]:
-        """Nothing that a step of the recovery changes: it is ended before any of them is taken back."""
-        return ("fault",)
+        """Of a whole region everything: while it is away nobody is led back, nor anything taken from the other one.
+
+        Of a server nothing that a step of its recovery changes: it is ended before any of them is taken back.
+        """
+        return (EVERYTHING,) if self.how in WHOLE_REGION else ("fault",)
 
     def describe(self) -> str:
         """In words."""

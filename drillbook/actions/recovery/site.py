@@ -123,14 +123,17 @@ def end_promotion(site: Site, other: Site, clock: Clock, *, deadline_s: float) -
 def end_silence(old: Site, new: Site, clock: Clock, *, deadline_s: float) -> None:
     """Where neither answers, as who died while he ended a promotion leaves them, start the one that he was at.
 
-    The one that was stopped first, in order, is fenced; the other one may have gone on from there.
+    The one that was stopped first, in order, is fenced; the other one may have gone on from there. One that runs is not
+    stopped for its silence: its port may not be reached from here, or it has been started and is about to answer.
 
     Raises:
         Refused: When one of them lets nobody in; nothing is stopped then.
-        Unreachable: When its region does not answer, or it does not come back in time.
+        Unreachable: When its region does not answer, it runs and does not, or it does not come back in time.
     """
     if old.look() is None and new.look() is None:
         first, other = (old, new) if new.host.orders() == "fenced" else (new, old)
+        if first.host.wanted() and first.host.running():
+            raise Unreachable(f"the server in {first.region} runs, and does not answer from here: it is not stopped")
         end_promotion(first, other, clock, deadline_s=deadline_s)
 
 

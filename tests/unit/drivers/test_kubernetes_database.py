@@ -9,6 +9,8 @@ from drillbook.drivers.kubernetes_database import StatefulSetDatabase
 from drillbook.ports import Unreachable
 from tests.unit.drivers.recorded_api import RecordedApi
 
+OWNER = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "postgres", "uid": "1"}
+
 
 @pytest.fixture
 def database(server) -> StatefulSetDatabase:
@@ -62,15 +64,21 @@ def test_whether_one_is_asked_for_is_what_the_scale_says(server, database, spec,
     ("pods", "running"),
     [
         ([], False),
-        ([{"status": {"phase": "Running"}}], True),
-        ([{"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": {"phase": "Running"}}], True),
-        ([{"status": {"phase": "Unknown"}}], True),
-        ([{"status": {"phase": "Failed"}}], False),
+        ([({}, "Running")], True),
+        ([({"labels": {"app.kubernetes.io/name": "of-another-chart"}}, "Running")], True),
+        ([({"deletionTimestamp": "2026-01-01T00:00:00Z"}, "Running")], True),
+        ([({}, "Unknown")], True),
+        ([({}, "Failed")], False),
+        ([({"ownerReferences": [], "labels": {"app.kubernetes.io/name": "postgres"}}, "Running")], False),
+        ([({"ownerReferences": [{**OWNER, "kind": "Job"}]}, "Running")], False),
     ],
-    ids=["none", "runs", "is ending", "silent node", "failed"],
+    ids=["none", "runs", "other labels", "is ending", "silent node", "failed", "nobody's", "a job's"],
 )
 def test_only_a_pod_that_is_gone_or_done_does_not_run(server, database, pods, running) -> None:
-    server.answer = lambda _: (200, {}, json.dumps({"items": pods}).encode())
+    items = [
+        {"metadata": {"ownerReferences": [OWNER], **metadata}, "status": {"phase": phase}} for metadata, phase in pods
+    ]
+    server.answer = lambda _: (200, {}, json.dumps({"items": items}).encode())
     assert database.running() is running
 
 

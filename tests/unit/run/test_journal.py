@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from drillbook.domain.undo import Restoration, Stage
+from drillbook.domain.undo import FAULT, Restoration, Stage
 from drillbook.ports import Conflict, LockLost, Unreachable
 from drillbook.run.clock import SteadyClock
 from drillbook.run.folder import FolderError
@@ -186,7 +186,7 @@ def test_what_a_stuck_change_rests_on_is_left_until_that_is_undone(tmp_path):
 
     done = kept.undo_all(undo, CLOCK)
     assert [restoration.restored for restoration in done] == [False, False]
-    assert "left as it is, since switch" in done[1].text
+    assert "left as it is while switch" in done[1].text
     assert platform.state["replicas"] == 4, "the slot was cleared under the traffic"
     assert [r.restored for r in kept.undo_all(platform.undo, CLOCK)] == [True, True]
 
@@ -218,6 +218,27 @@ def test_an_undo_is_tried_again_while_the_system_does_not_answer(tmp_path):
     assert kept.undo_all(undo, clock)[0].restored
     assert platform.state == Platform().state
     assert 60 <= clock.now() - (away_until_s - 60) < 65
+
+
+@pytest.mark.parametrize("whose", ["the run's", "anybody's"])
+def test_what_a_fault_held_down_has_its_own_time_once_that_is_over(tmp_path, whose):
+    store, platform, clock = Memory(), Platform(), Ticking()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    entry = kept.intend(FAULT, {"what": "policy", "before": 0}, "drill", ("fault",))
+    platform.state["policy"] = 1
+    kept.done(entry)
+    began_s = clock.now()
+
+    def undo(made):
+        away_s = UNDO_WITHIN_S - 2 if made.action == FAULT else UNDO_WITHIN_S + 30
+        if clock.now() < began_s + away_s:
+            raise Unreachable("the API server does not answer")
+        return platform.undo(made)
+
+    undone = kept.undo_all(undo, clock) if whose == "the run's" else recover(store, undo, clock, lambda: None)
+    assert [found.restored for found in undone] == [True, True]
+    assert platform.state == Platform().state
 
 
 def test_a_system_that_stays_away_is_given_up_and_the_change_stays_open(tmp_path):

@@ -121,3 +121,45 @@ def test_while_a_region_does_not_answer_nothing_is_said_to_be_back(recovery, jou
     assert [found.restored for found in undo_all()] == [False]
     with pytest.raises(Unreachable, match="does not answer"):
         east.status()
+
+
+def test_servers_that_were_not_lost_are_not_stopped_since_their_ports_are_not_reached(recovery, world, east, west):
+    east.reachable = west.reachable = False
+    steps = list(world.steps)
+    with pytest.raises(Unreachable, match="east takes writes"):
+        recovery.fault("servers").undo({})
+    assert (east.up, west.up, east.is_primary) == (True, True, True)
+    assert [step for step in world.steps[len(steps) :] if step.startswith(("stop", "order"))] == []
+
+
+def test_a_restored_server_that_misses_one_look_is_not_stopped(drill, world, east, west, monkeypatch) -> None:
+    play("both_servers_gone")
+    steps, missed, status = list(world.steps), [], east.status
+
+    def once():
+        if not missed:
+            missed.append(1)
+            raise Unreachable("the way to it was bad for a moment")
+        return status()
+
+    monkeypatch.setattr(east, "status", once)
+    assert put_back()["all"]
+    assert missed
+    assert [step for step in world.steps[len(steps) :] if step.startswith("stop")] == []
+    assert one_history(east, west)
+    assert drill
+
+
+def test_a_primary_that_was_to_be_lost_and_lives_is_spared_before_its_standby_is_waited_for(
+    recovery, world, east, west
+) -> None:
+    """Its lease would end it, and its next start would find that it is to have no data."""
+    east.given = west.given = "lost"
+    west.lose()
+    steps = list(world.steps)
+    recovery.fault("servers").undo({})
+    after = world.steps[len(steps) :]
+    assert after.index("order east as it is") < after.index("order west returned")
+    assert "stop east" not in after
+    assert east.rows == west.rows == ["first", "not archived"]
+    assert one_history(east, west)

@@ -392,6 +392,20 @@ def test_nothing_is_stopped_for_a_primary_that_lets_nobody_in(do, undo_all, worl
     assert as_before(east, west)
 
 
+def test_a_server_that_runs_is_not_stopped_since_its_port_is_not_reached(do, undo_all, world, east, west) -> None:
+    fail_over(do)
+    west.reachable = east.reachable = False
+    steps = list(world.steps)
+    found = undo_all()
+    assert not any(it.restored for it in found)
+    assert "the server in west runs, and does not answer from here" in found[0].text
+    assert (west.up, west.is_primary) == (True, True)
+    assert [step for step in world.steps[len(steps) :] if step.startswith(("stop", "order west"))] == []
+    west.reachable = east.reachable = True
+    assert all(it.restored for it in undo_all())
+    assert as_before(east, west)
+
+
 def test_nobody_is_promoted_beside_a_primary_that_lets_nobody_in(do, world, east, west) -> None:
     east.lets_nobody_in = True
     with pytest.raises(Unreachable, match="too many clients"):

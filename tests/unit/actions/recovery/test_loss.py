@@ -76,3 +76,18 @@ def test_once_fenced_it_stays_away_when_the_loss_ends_and_all_is_put_back_in_the
     assert (east.is_primary, west.is_primary) == (True, False)
     assert east.rows == west.rows == ["first", "while it was away"]
     assert world.thrown_away == []
+
+
+def test_while_a_lost_region_is_away_nothing_is_taken_from_the_other(recovery, journal, timeline, world, undo_all):
+    perform(recovery.fault("cut"), journal, timeline, world)
+    for step in ("fence-primary", "promote-standby", "repoint-application", "scale-up-region", "move-traffic"):
+        perform(recovery.step(step), journal, timeline, world)
+    led, scaled, points = world.names_order, world.desired, world.points
+    world.faults["cut"].mends = False
+    found = undo_all()
+    assert not any(it.restored for it in found)
+    assert all(it.text == "left as it is while inject-fault is not undone" for it in found[1:])
+    assert (world.names_order, world.desired, world.points) == (led, scaled, points)
+    assert world.servers["west"].is_primary
+    world.faults["cut"].mends = True
+    assert all(it.restored for it in undo_all())
