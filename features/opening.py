@@ -19,8 +19,13 @@ from drillbook.run.session import Session
 from features import scenarios, selection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
+    from drillbook.ports import Lock
+    from drillbook.run.folder import RunFolder
+    from drillbook.run.watchdog import Watchdog
     from features.running import Running
 
 RUNS = scenarios.FEATURES.parent / "reports" / "runs"
@@ -30,24 +35,16 @@ RUNS = scenarios.FEATURES.parent / "reports" / "runs"
 def open_run(request: pytest.FixtureRequest, state: Running) -> tuple[Session, wiring.Platform]:
     """Take the environment, and put back what runs that died have left in it."""
     environment, clock = state.environment, SteadyClock.starting_now()
-    runs = Path(request.config.getoption("--runs") or RUNS)
     try:
         witnessed = any(selection.loses_region(item) for item in request.session.items)
         ports = wiring.platform(environment, clock, witnessed=witnessed)
         wiring.check_metrics(environment)
-        session = Session.open(
-            environment,
-            runs,
+        session = _begin(
+            request,
+            state,
             ports.lock,
             wait_s=request.config.getoption("--lock-wait"),
-            requested=_requested(request, state),
-            left_out=_left_out(request, state),
-            resumed=state.resumed,
-            plan=state.plan,
-            versions={**wiring.versions(), scenarios.VERSION: scenarios.sha256()},
-            lost=state.stop_because,
             watchdog=functools.partial(wiring.watchdog, environment),
-            begun=functools.partial(_begun, state, request.config.getoption("--begun")),
         )
     except (Unreachable, LockHeld, FolderError, OSError) as error:
         state.refuse(str(error))
@@ -68,20 +65,7 @@ def open_untouched(request: pytest.FixtureRequest, state: Running) -> Session:
     """A run that only looks at files."""
     clock = SteadyClock.starting_now()
     try:
-        session = Session.open(
-            state.environment,
-            Path(request.config.getoption("--runs") or RUNS),
-            untouched.NoLock(clock),
-            wait_s=0.0,
-            requested=_requested(request, state),
-            left_out=_left_out(request, state),
-            resumed=state.resumed,
-            plan=state.plan,
-            versions={**wiring.versions(), scenarios.VERSION: scenarios.sha256()},
-            lost=state.stop_because,
-            watchdog=untouched.no_watchdog,
-            begun=functools.partial(_begun, state, request.config.getoption("--begun")),
-        )
+        session = _begin(request, state, untouched.NoLock(clock), wait_s=0.0, watchdog=untouched.no_watchdog)
     except (FolderError, OSError) as error:
         state.refuse(str(error))
     if state.live is not None:
@@ -106,6 +90,36 @@ def closed(session: Session, *, interrupted: bool, left_changed: bool = False) -
     except (Unreachable, FolderError) as error:
         doubts.append(f"the run is not closed in good order: {error}")
     return [*doubts, session.unkept] if session.unkept else doubts
+
+
+def _begin(
+    request: pytest.FixtureRequest,
+    state: Running,
+    lock: Lock,
+    *,
+    wait_s: float,
+    watchdog: Callable[[RunFolder, SteadyClock], Watchdog],
+) -> Session:
+    """The run's folder and its lock.
+
+    Raises:
+        LockHeld: When somebody else is inside for longer.
+        FolderError: When the folder cannot be made.
+    """
+    return Session.open(
+        state.environment,
+        Path(request.config.getoption("--runs") or RUNS),
+        lock,
+        wait_s=wait_s,
+        requested=_requested(request, state),
+        left_out=_left_out(request, state),
+        resumed=state.resumed,
+        plan=state.plan,
+        versions={**wiring.versions(), scenarios.VERSION: scenarios.sha256()},
+        lost=state.stop_because,
+        watchdog=watchdog,
+        begun=functools.partial(_begun, state, request.config.getoption("--begun")),
+    )
 
 
 def _begun(state: Running, descriptor: int, folder: Path) -> None:
