@@ -48,7 +48,7 @@ def judge(run: Path) -> Rejudged:
     ended = mapping_of(reader.document("run.json"))
     same = recorded.versions.get(scenarios.VERSION) == scenarios.sha256()
     opinions = [
-        rejudge.drill(drill, _held_to_its_scenario(reader, drill.id, _derive(reader, drill.id), same=same))
+        rejudge.drill(drill, _held_to_its_scenario(reader, drill.id, _derive(reader, drill.id), same=same), same=same)
         for drill in recorded.drills
     ]
     return rejudge.run(
@@ -95,7 +95,7 @@ def _held_to_its_scenario(reader: Reader, id_: str, derived: Derived, *, same: b
         reader: Of the run's folder.
         id_: The drill's.
         derived: What its record gives.
-        same: Whether the run was made with these features; else nobody can tell what a sentence was then.
+        same: Whether the run was made with these features and probes; else nobody can tell what a sentence was then.
     """
     document = mapping_of(reader.document(f"drills/{id_}/drill.json"))
     if not document:

@@ -71,9 +71,10 @@ def known() -> Mapping[tuple[str, str], Told]:
 
 @cache
 def sha256() -> str:
-    """Digest of all features, by which a run tells whether it was made with these."""
-    paths = sorted(FEATURES.rglob("*.feature"))
-    return planning.files_sha256((path.relative_to(FEATURES).as_posix(), path) for path in paths)
+    """Digest of all features, their steps and the probes, by which a run tells whether it was made with these."""
+    root = FEATURES.parent
+    paths = sorted([*FEATURES.rglob("*.feature"), *(FEATURES / "steps").glob("*.py"), *(root / "probes").glob("*.py")])
+    return planning.files_sha256((path.relative_to(root).as_posix(), path) for path in paths)
 
 
 def deviations(told: Told, spoken: Sequence[str], tags: Sequence[str], *, cut_short: bool) -> list[str]:

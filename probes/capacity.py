@@ -84,12 +84,6 @@ class Record:
     ended: str = ""
     begun: Begun | None = None
 
-    @property
-    def rates(self) -> list[Begun]:
-        """All that users were there at, the one at which it broke off included."""
-        held = [Begun(step.folder, step.rate_hz) for step in self.steps]
-        return held if self.begun is None else [*held, self.begun]
-
     def as_document(self) -> dict[str, Any]:
         """JSON-compatible."""
         return asdict(self)
@@ -105,6 +99,18 @@ class Record:
         steps = tuple(Step(**step) for step in document["steps"])
         begun = Begun(**document["begun"]) if document.get("begun") else None
         return cls(Search(**document["search"]), Promise(**document["promise"]), steps, str(document["ended"]), begun)
+
+
+def rates(drill_dir: Path) -> list[Begun]:
+    """All that users were there at, the one at which it broke off included unless its load was never begun.
+
+    Raises:
+        FileNotFoundError: When it did not search.
+    """
+    record = Record.of(drill_dir)
+    held = [Begun(step.folder, step.rate_hz) for step in record.steps]
+    began = record.begun is not None and (drill_dir / record.begun.folder / "load" / "plan.json").exists()
+    return [*held, record.begun] if record.begun is not None and began else held
 
 
 def judgements(drill_dir: Path, step: Step, promise: Promise) -> list[Judgement]:

@@ -79,7 +79,9 @@ def trace(
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error
     records = tracing.read_runs(runs, name_of(environment))
-    limits = Limits({str(run.environment.get("name")): run.path for run in records})
+    newest = {str(run.environment.get("name")): run.path for run in records}
+    given = Path(environment).resolve() if Path(environment).is_file() else None
+    limits = Limits(newest, given)
     matrix = tracing.trace(
         requirements.catalogue(), found, records, now_s=time.time(), max_age_days=max_age,
         held_to_its_limits=lambda run: limits.are_those_of(run.path, str(run.environment.get("name"))),

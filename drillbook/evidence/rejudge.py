@@ -91,9 +91,15 @@ class _Said:
     remarks: list[str] = field(default_factory=list[str])
 
 
-def drill(recorded: DrillRecord, derived: Derived) -> Opinion:
-    """Hold a drill's record against what was derived."""
-    said = _Said(differences=list(derived.differences), lacking=list(derived.lacking))
+def drill(recorded: DrillRecord, derived: Derived, *, same: bool = True) -> Opinion:
+    """Hold a drill's record against what was derived.
+
+    Args:
+        recorded: What its folder says.
+        derived: What its raw data say.
+        same: Whether it was measured as it is now; else nobody can tell what else it is than another measure.
+    """
+    said = _Said(lacking=list(derived.lacking))
     left = list(derived.judgements)
     verdicts: list[Verdict] = []
     for check in recorded.checks:
@@ -112,7 +118,13 @@ def drill(recorded: DrillRecord, derived: Derived) -> Opinion:
     verdict = merge(verdicts)
     if recorded.recorded is not verdict:
         said.differences.append(f"the drill is recorded as {_told(recorded.recorded)}, and its checks say {verdict}")
-    return Opinion(recorded.id, verdict, said.agreed, tuple(said.differences), tuple(said.lacking), tuple(said.remarks))
+    if not same:
+        said.lacking += [
+            f"other features or probes were used, and so it cannot be told: {one}" for one in said.differences
+        ]
+        said.differences.clear()
+    differences = (*derived.differences, *said.differences)
+    return Opinion(recorded.id, verdict, said.agreed, differences, tuple(said.lacking), tuple(said.remarks))
 
 
 def run(

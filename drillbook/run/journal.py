@@ -232,7 +232,9 @@ def recover(
             break
     if left.unread:
         undone = sum(one.restored for one in found)
-        raise Unreachable(f"{'; '.join(one.told for one in left.unread)}; {undone} other changes were undone")
+        stuck = [f"{one.change.action} is not undone: {one.text}" for one in found if not one.restored]
+        told = [*(one.told for one in left.unread), f"{undone} other changes were undone", *stuck]
+        raise Unreachable("; ".join(told))
     return found
 
 

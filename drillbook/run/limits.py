@@ -27,9 +27,11 @@ class Limits:
 
     Attributes:
         newest: Folder of the newest run in each environment, by the environment's name.
+        given: The file that somebody has named, and no other is looked for; None for none.
     """
 
     newest: Mapping[str, Path]
+    given: Path | None = None
 
     def are_those_of(self, run: Path, environment: str) -> bool:
         """Whether a run in this environment was held to them; not where they cannot be read."""
@@ -41,6 +43,8 @@ class Limits:
 
     def _file(self, environment: str) -> Path | None:
         """Where they stand; None where neither a file nor a run is known."""
+        if self.given is not None:
+            return self.given
         if _NAME.fullmatch(environment):
             try:
                 return environments.find(environment)
@@ -54,5 +58,5 @@ def _objectives(file: Path) -> Objectives | None:
     """Of a file; None when it is not there, or cannot be read."""
     try:
         return environments.recorded(file).objectives
-    except EnvironmentFileError:
+    except (EnvironmentFileError, ValueError):  # The latter of what its schema allows and cannot be so.
         return None

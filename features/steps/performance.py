@@ -63,7 +63,7 @@ def _(drill: Drill, factor: float) -> None:
 @then("every event that was acknowledged at any rate is there, once and unchanged")
 @promised_anyway
 def _(drill: Drill) -> None:
-    for rate in capacity.Record.of(drill.folder).rates:
+    for rate in capacity.rates(drill.folder):
         lost = integrity.acknowledged_events_lost(drill.folder / rate.folder)
         statement = f"no event acknowledged at {rate.rate_hz:.0f} requests a second is lost or altered"
         drill.check(f"data.lost.{rate.folder}", statement, "at_most", 0, lost)

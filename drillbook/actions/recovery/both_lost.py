@@ -142,9 +142,9 @@ def _leading(site: Site, clock: Clock) -> Observation:
 
 
 def _is_lost(site: Site) -> bool:
-    """Whether its orders are those of a server that was made to lose its data, or of its way back."""
+    """Whether its orders are those of a server that was made to lose its data, or of a way back."""
     orders = site.host.orders()
-    return orders in {"lost", "returned"} or orders.startswith("restore-")
+    return orders in {"lost", "returned", "standby"} or orders.startswith("restore-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from drillbook.ports import Clock, Database, DatabaseHost, DatabaseStatus
 
+KEPT_FROM_STARTING = ("does not start", "REFUSED:", "FENCED: ordered not to start")
+STARTING = "Starting."
+"""What the server's start says, `postgres-start.sh` of the platform's chart: it waits, it ends, it begins."""
+
 TOUCHES = ("database",)
 """Both servers are one thing: no change to the one is undone while a later one to the other is not."""
 
@@ -132,9 +136,19 @@ def end_silence(old: Site, new: Site, clock: Clock, *, deadline_s: float) -> Non
     """
     if old.look() is None and new.look() is None:
         first, other = (old, new) if new.host.orders() == "fenced" else (new, old)
-        if first.host.wanted() and first.host.running():
+        if first.host.wanted() and first.host.running() and not is_kept_from_starting(first):
             raise Unreachable(f"the server in {first.region} runs, and does not answer from here: it is not stopped")
         end_promotion(first, other, clock, deadline_s=deadline_s)
+
+
+def is_kept_from_starting(site: Site) -> bool:
+    """Whether its start has said that it waits or refuses, and has not begun since: then no server runs there.
+
+    Raises:
+        Unreachable: When its region does not answer.
+    """
+    said = site.host.said()
+    return max(said.rfind(words) for words in KEPT_FROM_STARTING) > said.rfind(STARTING)
 
 
 def left_ordered(*sites: Site) -> str:

@@ -161,6 +161,21 @@ def test_a_drill_that_left_nothing_is_missed(runs, gone):
     assert (code, "left no record" in output) == (75, True), output
 
 
+@pytest.mark.parametrize(("scenario", "goes_on", "code"), [
+    ("Another", True, 0), ("Another", False, 75), ("Staging is verified every night", False, 0),
+])  # fmt: skip
+def test_what_another_run_went_on_with_or_nobody_writes_in_is_not_missed(runs, scenario, goes_on, code):
+    write(runs)
+    run = runs / "one" / "run.json"
+    run.write_text(json.dumps({**json.loads(run.read_text()), "requested": ["Cutover", scenario]}))
+    (runs / "one/drills/cutover/drill.json").write_text(json.dumps({"id": "cutover", "scenario": "Cutover"}))
+    if goes_on:
+        write(runs, run="two", keys="cd")
+        later = runs / "two" / "run.json"
+        later.write_text(json.dumps({**json.loads(later.read_text()), "continues": {"run_id": "one"}}))
+    assert told(runs)[0] == code
+
+
 def test_a_run_that_does_not_say_where_it_was_may_be_one_of_them(runs):
     write(runs, missing="a")
     (runs / "one" / "run.json").write_text('{"run_id"')

@@ -92,7 +92,7 @@ def test_what_is_found_is_kept_and_computed_from_each_rate_s_own_rows(tmp_path):
     assert len(set(drill.marks)) == len(drill.marks), "two rates would write the same keys"
     assert any(step.longer and step.rate_hz == found.low for step in record.steps)
     assert "did not; that is close enough" in drill.told[-1]
-    assert [rate.folder for rate in record.rates] == [step.folder for step in record.steps]
+    assert [rate.folder for rate in capacity.rates(tmp_path)] == [step.folder for step in record.steps]
 
 
 def test_each_rate_is_held_until_a_platform_without_a_failure_has_shown_it(tmp_path):
@@ -124,6 +124,18 @@ def test_a_search_that_may_last_no_longer_keeps_what_it_has_and_says_so(tmp_path
     assert record.ended in capacity.closeness(tmp_path).doubts
 
 
+def test_a_rate_whose_load_was_never_planned_has_no_writes_to_be_judged(tmp_path):
+    drill = Platform(tmp_path, bears_hz=240)
+
+    def nobody(*_, **__):
+        raise capacity_drill.NotReady("nothing to read is there")
+
+    drill.start_load = nobody
+    with pytest.raises(capacity_drill.NotReady):
+        capacity_drill.search(drill, PROMISE)
+    assert capacity.rates(tmp_path) == []
+
+
 def test_a_load_that_never_said_when_it_began_decides_nothing(tmp_path):
     drill = Platform(tmp_path, bears_hz=240)
     start = drill.start_load
@@ -138,4 +150,6 @@ def test_a_load_that_never_said_when_it_began_decides_nothing(tmp_path):
         capacity_drill.search(drill, PROMISE)
     record = capacity.Record.of(tmp_path)
     assert record.steps == ()
-    assert [rate.folder for rate in record.rates] == ["steps/01"], "what was acknowledged there is judged all the same"
+    assert [rate.folder for rate in capacity.rates(tmp_path)] == ["steps/01"], (
+        "what was acknowledged there is judged all the same"
+    )

@@ -162,6 +162,19 @@ def test_what_was_made_after_a_document_that_cannot_be_read_is_undone_all_the_sa
     assert store.documents["undo-other-0001"] == unread
 
 
+def test_what_could_not_be_undone_beside_it_is_told_as_well(tmp_path):
+    store, platform = Memory(), Platform()
+    kept = journal(tmp_path, store)
+    change(platform, kept, "route", 1)
+    store.put("undo-other-0001", {**kept.changes()[0].as_document(), "fencing": 6, "of_a_newer_version": 1})
+
+    def undo(_made):
+        raise ValueError("somebody else has changed it")
+
+    with pytest.raises(Unreachable, match="0 other changes were undone; set is not undone: ValueError: somebody else"):
+        recover(store, undo, CLOCK, lambda: None)
+
+
 def test_a_copy_that_somebody_has_kept_is_undone_with_it_and_once(tmp_path):
     store, platform = Memory(), Platform()
     kept = journal(tmp_path, store)

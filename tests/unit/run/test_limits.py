@@ -70,6 +70,22 @@ def test_what_is_promised_now_and_cannot_be_read_was_kept_by_nobody(tmp_path, he
     assert not Limits({"elsewhere": tmp_path}).are_those_of(run, "elsewhere")
 
 
+def test_a_file_that_contradicts_itself_is_one_that_cannot_be_read(tmp_path, here):
+    run = kept(tmp_path / "run", "outage: 250 ms")
+    here("outage: 250 ms")
+    file = tmp_path / "environments" / "twin.yaml"
+    file.write_text(file.read_text().replace("steps: [5, 10, 25, 50, 100]", "steps: [50, 10, 100]"))
+    assert not Limits({"twin": run}).are_those_of(run, "twin")
+
+
+def test_the_file_that_somebody_names_is_the_one_that_counts(tmp_path, here):
+    run = kept(tmp_path / "run", "outage: 250 ms")
+    here("outage: 250 ms")
+    named = kept(tmp_path / "named", "outage: 1 ms") / "environment.yaml"
+    assert Limits({"twin": run}).are_those_of(run, "twin")
+    assert not Limits({"twin": run}, named).are_those_of(run, "twin")
+
+
 def test_where_neither_a_file_nor_a_run_tells_nothing_is_known_to_have_changed(tmp_path):
     assert Limits({}).are_those_of(tmp_path, "elsewhere")
 

@@ -163,3 +163,15 @@ def test_a_primary_that_was_to_be_lost_and_lives_is_spared_before_its_standby_is
     assert "stop east" not in after
     assert east.rows == west.rows == ["first", "not archived"]
     assert one_history(east, west)
+
+
+def test_a_standby_that_waits_for_a_primary_that_waits_for_it_is_returned_as_well(
+    recovery, journal, timeline, world, east, west, undo_all
+) -> None:
+    """As who died while he made the standby anew leaves them, once the restored primary was started anew."""
+    perform(recovery.fault("servers"), journal, timeline, world)
+    perform(recovery.restore_server(2), journal, timeline, world)
+    west.given, west.empty, west.up, east.up = "standby", True, False, False
+    steps = list(world.steps)
+    undo_all()
+    assert "order west returned" in world.steps[len(steps) :]

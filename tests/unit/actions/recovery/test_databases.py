@@ -406,6 +406,27 @@ def test_a_server_that_runs_is_not_stopped_since_its_port_is_not_reached(do, und
     assert as_before(east, west)
 
 
+@pytest.mark.parametrize("begun_since", [False, True])
+def test_a_start_that_waits_for_who_is_fenced_is_no_server_that_runs(
+    do, undo_all, world, west, east, monkeypatch, begun_since
+) -> None:
+    fail_over(do)
+    west.up, stop = False, west.stop
+    west.printed = "The other region's server does not say what it is, and this one does not start without knowing\n"
+    west.printed += "Starting.\n" * begun_since
+    waits = [True]
+
+    def stopped():
+        waits.clear()
+        stop()
+
+    monkeypatch.setattr(west, "running", lambda: bool(waits) or west.up)
+    monkeypatch.setattr(west, "stop", stopped)
+    assert all(it.restored for it in undo_all()) is not begun_since
+    assert as_before(east, west) is not begun_since
+    assert world
+
+
 def test_nobody_is_promoted_beside_a_primary_that_lets_nobody_in(do, world, east, west) -> None:
     east.lets_nobody_in = True
     with pytest.raises(Unreachable, match="too many clients"):

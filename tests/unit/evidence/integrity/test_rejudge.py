@@ -68,6 +68,14 @@ def test_a_check_that_nobody_recorded_or_that_no_sentence_makes_is_said() -> Non
     assert "none of the drill's sentences makes such a check" in found.differences[0]
 
 
+def test_what_was_measured_by_other_probes_cannot_be_told_from_what_was_changed() -> None:
+    other = judge(OUTAGE, replace(SEEN, samples=5999))
+    found = rejudge.drill(recorded(PASSED), Derived((other, PASSED), differences=("two files differ",)), same=False)
+    assert found.differences == ("two files differ",)
+    assert ["5999" in said or "not recorded" in said for said in found.lacking] == [True, True]
+    assert rejudge.drill(recorded(PASSED), Derived((PASSED,)), same=False).lacking == ()
+
+
 def test_a_drill_that_is_recorded_better_than_its_checks_is_said() -> None:
     failed = judge(OUTAGE, replace(SEEN, interval=Interval(0.4, 0.5)))
     (said,) = opinion(failed, failed).differences
