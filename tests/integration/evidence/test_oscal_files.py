@@ -68,5 +68,5 @@ def test_what_a_record_lacks_leaves_the_documents_valid(tmp_path, changes):
 def test_without_the_library_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "trestle.oscal", None)
 
-    with pytest.raises(oscal_files.NoTrestle, match=r"drillbook\[evidence\]"):
+    with pytest.raises(oscal_files.NoTrestle, match=r"pip install '\.\[evidence\]' in Drillbook's checkout"):
         oscal_files.render(Sample().write(tmp_path))

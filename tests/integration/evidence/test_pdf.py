@@ -66,5 +66,5 @@ def test_a_reader_finds_the_executive_page_and_every_drill(run):
 def test_without_the_library_it_says_what_to_install(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "typst", None)
 
-    with pytest.raises(pdf.NoPdf, match=r"drillbook\[evidence\]"):
+    with pytest.raises(pdf.NoPdf, match=r"pip install '\.\[evidence\]' in Drillbook's checkout"):
         pdf.render(run)

@@ -330,7 +330,7 @@ def test_what_the_scenarios_do_not_show_of_a_promise_is_told_beside_it(tmp_path)
     assert f"\n           not shown: {unshown}\n" in told.output
     page = (tmp_path / "traceability.html").read_text()
     assert f"Not shown: {escape(unshown)}" in page.split('id="DEP-3.3"', 1)[1].split("</tr>", 1)[0]
-    assert "Not shown" not in page.split('id="DEP-3.4"', 1)[1].split("</tr>", 1)[0]
+    assert "Not shown" not in page.split('id="DEP-3.5"', 1)[1].split("</tr>", 1)[0]
 
 
 @pytest.mark.parametrize(("outage", "expected"), [("250 ms", State.PROVED), ("200 ms", State.CHANGED)])

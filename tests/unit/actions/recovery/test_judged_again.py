@@ -237,6 +237,9 @@ def run(drill, world):
     lose_region(drill, world)
     leave_load(drill)
     assert judge(drill) is Verdict.PASS, drill.reasons()
+    record = drill.session.folder.path / "run.json"
+    document = json.loads(record.read_text()) if record.exists() else {}
+    record.write_text(json.dumps({**document, "versions": {scenarios.VERSION: scenarios.sha256()}}))
     return drill.session.folder.path
 
 
