@@ -232,7 +232,7 @@ def test_a_migration_goes_up_down_and_up_again(drill: Any, rows: int) -> None:
     verdict, checks, lacking = derived(run)
     assert lacking == []
     assert verdict is Verdict.PASS, checks
-    assert len(checks) == 18
+    assert len(checks) == 20
     check_that_changes_are_seen(run)
 
 
@@ -244,7 +244,7 @@ def test_a_backfill_goes_on_and_a_contract_step_waits(drill: Any, rows: int) -> 
     verdict, checks, lacking = derived(run)
     assert lacking == []
     assert verdict is Verdict.PASS, checks
-    assert len(checks) == 12
+    assert len(checks) == 14
     record = drill.folder / migration.FOLDER / migration.RECORD
     kept = record.read_text()
     assert "still connected: analytics-blue-1.0.0" in kept
