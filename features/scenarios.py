@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_bdd.feature import get_features
 
 from drillbook.domain import titles
+from drillbook.domain.scenarios import THEN
 from drillbook.run import planning
 from features import sentences
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 FEATURES = Path(__file__).resolve().parent
 VERSION = "features"
 """Under which a run records their digest, among the versions of what was involved."""
-THEN = "then "
-"""Before a sentence that promises something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _NO_EXAMPLES: Mapping[str, Any] = {"tags": [], "tableBody": []}
-_PROMISE = "then "
+THEN = "then "
+"""Before a sentence that promises something."""
 _KINDS = {"Context": "given", "Action": "when", "Outcome": "then"}
 
 
@@ -89,7 +90,7 @@ def is_record_of(said: Sequence[str], spoken: Sequence[str], *, whole: bool) -> 
     if came_to is None:
         return len(spoken) <= len(said)
     left = iter(said[came_to:])
-    return all(sentence.startswith(_PROMISE) and sentence in left for sentence in spoken[came_to:])
+    return all(sentence.startswith(THEN) and sentence in left for sentence in spoken[came_to:])
 
 
 def _scenarios(

@@ -72,9 +72,10 @@ def search(drill: Drill, promise: Promise) -> None:
             record = replace(record, ended=f"performance.longest ({allowed.longest_s:g} s) ended the search")
             break
         # What was acknowledged at a rate is judged though it raises, be it the first.
-        begun = Begun(f"steps/{len(tried) + 1:02d}", wanted.rate_hz)
+        number = len(tried) + 1
+        begun = Begun(_folder(number), wanted.rate_hz)
         write_json(drill.folder / capacity.FILE, replace(record, begun=begun).as_document())
-        step = _hold(drill, allowed, promise, wanted, begun.folder)
+        step = _hold(drill, allowed, promise, wanted, number=number)
         record = replace(record, steps=(*record.steps, step))
         write_json(drill.folder / capacity.FILE, record.as_document())
         tried.append(_tell(drill, step, promise))
@@ -104,9 +105,13 @@ def _length_s(allowed: Performance, promise: Promise, wanted: Next) -> float:
     return max(allowed.step_s, _SPARE * needed / wanted.rate_hz) * (_LONGER if wanted.longer else 1.0)
 
 
-def _hold(drill: Drill, allowed: Performance, promise: Promise, wanted: Next, folder: str) -> Step:
+def _folder(number: int) -> str:
+    return f"steps/{number:02d}"
+
+
+def _hold(drill: Drill, allowed: Performance, promise: Promise, wanted: Next, *, number: int) -> Step:
     shape = steady(wanted.rate_hz, allowed.settle_s + _length_s(allowed, promise, wanted))
-    number = int(folder.rpartition("/")[2])
+    folder = _folder(number)
     drill.read_back_s = performance.READ_BACK_S + shape.due_by(shape.length_s) / 2 / _KEYS_READ_BACK_HZ
     load = drill.start_load(drill.folder / folder / "load", shape, mark=f"-{number}")
     drill.timeline.record(

@@ -58,5 +58,5 @@ def _objectives(file: Path) -> Objectives | None:
     """Of a file; None when it is not there, or cannot be read."""
     try:
         return environments.recorded(file).objectives
-    except (EnvironmentFileError, ValueError):  # The latter of what its schema allows and cannot be so.
+    except EnvironmentFileError:
         return None

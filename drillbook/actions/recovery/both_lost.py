@@ -6,7 +6,6 @@ At no time are there two histories that both take writes: `postgres-lost.sh` of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from drillbook.actions.recovery.site import TOUCHES, Site, follows, left_ordered, reach, said_together, takes_writes
@@ -95,9 +94,13 @@ class LostServers:
 
     def _home_leads(self) -> bool:
         """Whether it answers as the primary; one that runs is asked for a while, as the way to it may be bad."""
-        look = partial(_leading, self.home, self.clock)
-        patience_s = _ANSWERS_WITHIN_S if self.home.host.wanted() and self.home.host.running() else 0.0
-        return wait_for(look, self.clock, deadline_s=patience_s, pace_s=0.5).holds
+        home, clock = self.home, self.clock
+        patience_s = _ANSWERS_WITHIN_S if home.host.wanted() and home.host.running() else 0.0
+        seen = wait_for(
+            lambda: Observation(takes_writes(home), f"{home.region} takes writes", clock.now()),
+            clock, deadline_s=patience_s, pace_s=0.5,
+        )  # fmt: skip
+        return seen.holds
 
     def _spare_home(self) -> None:
         """A primary that was to lose its data, and has not, is none that its next start may find lost.
@@ -135,10 +138,6 @@ class LostServers:
     def _ended(self, site: Site) -> None:
         what = f"the server in {site.region} ends"
         reach(lambda: not site.host.running(), what, self.clock, deadline_s=_RESTARTED_WITHIN_S)
-
-
-def _leading(site: Site, clock: Clock) -> Observation:
-    return Observation(takes_writes(site), site.said(), clock.now())
 
 
 def _is_lost(site: Site) -> bool:

@@ -38,7 +38,6 @@ class FencePrimary:
             lease and all that it takes to notice. 0 when it has no lease; then one that cannot be told cannot be
             fenced.
         stop_s: For an orderly stop.
-        deadline_s: For all of it.
     """
 
     old: Site
@@ -46,8 +45,12 @@ class FencePrimary:
     clock: Clock
     silence_s: float
     stop_s: float = 30.0
-    deadline_s: float = 120.0
     _cut_off_s: list[float] = field(default_factory=list[float])
+
+    @property
+    def deadline_s(self) -> float:
+        """For all of it: the stop that was tried, and then the lease."""
+        return max(120.0, self.silence_s + 45.0)
 
     @property
     def name(self) -> str:

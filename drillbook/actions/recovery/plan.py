@@ -169,9 +169,7 @@ class Recovery:
             raise ValueError(f"the step {name} is about {', '.join(map(str, strange))}, which this environment lacks")
         sites, clock = self.sites, self.clock
         makers: dict[str, Callable[[Mapping[str, Any]], Action]] = {
-            "fence-primary": lambda a: FencePrimary(
-                sites[a["old"]], sites[a["new"]], clock, self.silence_s, deadline_s=max(120.0, self.silence_s + 45.0)
-            ),
+            "fence-primary": lambda a: FencePrimary(sites[a["old"]], sites[a["new"]], clock, self.silence_s),
             "promote-standby": lambda a: PromoteStandby(
                 sites[a["old"]], sites[a["new"]], clock, int(a["timeline"])
             ),

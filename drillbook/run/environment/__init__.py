@@ -94,7 +94,10 @@ def recorded(path: Path) -> Environment:
     raw, document = yaml_file.read(path)
     if faults := schema_faults.found(path, document, _schema()):
         raise EnvironmentFileError("\n".join(faults))
-    return _built(path, raw, document)
+    try:
+        return _built(path, raw, document)
+    except ValueError as error:  # What the schema allows and cannot be so was not looked for.
+        raise EnvironmentFileError(f"{path}: {error}") from error
 
 
 def _schema() -> Mapping[str, Any]:

@@ -71,6 +71,12 @@ def test_a_primary_that_nobody_can_tell_is_fenced_by_its_lease(do, world, east) 
     assert "detach west" in world.steps
 
 
+def test_a_long_lease_is_waited_for(sites, journal, timeline, world, east) -> None:
+    east.reachable = east.host_reachable = east.up = False
+    done = perform(FencePrimary(*sites, world, silence_s=135.0), journal, timeline, world)
+    assert done.observation.data["silent_s"] >= 135.0
+
+
 def test_without_a_lease_nothing_is_certain_and_nobody_is_promoted(sites, journal, timeline, world, east) -> None:
     east.host_reachable = east.reachable = False
     with pytest.raises(NotObserved, match="nobody can know that it takes no writes"):
